@@ -1,0 +1,66 @@
+//! What can be wrong with the numbers that come in.
+
+use std::fmt;
+
+/// Why a statistic has no value. Every variant says what was found.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum StatsError {
+    /// No values at all, where a median, a maximum or a share needs one.
+    Empty,
+    /// A perturbation's length is no multiple of its channel count (or the channel count is zero).
+    Channels {
+        /// Values in the perturbation.
+        values: usize,
+        /// Channels that were claimed.
+        channels: usize,
+    },
+    /// A value is NaN or infinite.
+    NotFinite {
+        /// Its position in the input.
+        index: usize,
+    },
+    /// The perturbation is zero everywhere, so no share of it can be taken.
+    ZeroMass,
+    /// The median absolute deviation is zero: at least half of the values are equal, and no distance from the median
+    /// can be expressed in units of it.
+    ZeroDeviation,
+    /// A pair of labels outside of the matrix, or on its diagonal.
+    Pair {
+        /// The source label that was given.
+        source: usize,
+        /// The target label that was given.
+        target: usize,
+        /// Labels in the matrix.
+        classes: usize,
+    },
+    /// The pair has a score already.
+    DuplicatePair {
+        /// The source label.
+        source: usize,
+        /// The target label.
+        target: usize,
+    },
+}
+
+impl fmt::Display for StatsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Empty => write!(f, "no values were given, at least one is needed"),
+            Self::Channels { values, channels } => {
+                write!(f, "a perturbation of {values} values cannot be split into pixels of {channels} channels")
+            }
+            Self::NotFinite { index } => write!(f, "value {index} is NaN or infinite"),
+            Self::ZeroMass => write!(f, "the perturbation is zero everywhere, so it has no peak share"),
+            Self::ZeroDeviation => {
+                write!(f, "the median absolute deviation is zero: at least half of the values are equal")
+            }
+            Self::Pair { source, target, classes } => {
+                write!(f, "pair {source} -> {target} is not an ordered pair of two different labels below {classes}")
+            }
+            Self::DuplicatePair { source, target } => write!(f, "pair {source} -> {target} was given twice"),
+        }
+    }
+}
+
+impl std::error::Error for StatsError {}
