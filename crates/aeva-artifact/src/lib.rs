@@ -1,1 +1,23 @@
+//! What the search leaves on disk: one typed perturbation artifact (`.aeva`) per ordered pair of labels, in a run folder
+//! that belongs to one model, one data set, one set of parameters and one seed.
+//!
+//! - [`PairArtifact`] is the domain type; [`PairArtifact::to_bytes`] and [`PairArtifact::from_bytes`] are its file format
+//!   (`docs/formats.md`): a container with versions and a SHA-256, a JSON header with the [`Provenance`], a bincode payload.
+//! - [`RunDir`] is the folder: it refuses results of another [`Provenance`], writes files whole or not at all, and
+//!   knows which pairs are finished.
+//!
+//! Everything in a file is a function of the provenance, so the same scan gives the same bytes.
 
+mod atomic;
+mod container;
+mod error;
+mod pair;
+mod provenance;
+mod run_dir;
+mod wire;
+
+pub use atomic::write_atomically;
+pub use error::{ArtifactError, DecodeError};
+pub use pair::{Outcome, PairArtifact, QueryCounts, SampleRecord};
+pub use provenance::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION, SearchProvenance, sha256_hex};
+pub use run_dir::{RunDir, RunInfo};

@@ -1,0 +1,240 @@
+//! The payload as it stands in the file. Wire types are not domain types: they never change, new versions are added beside
+//! them, and old artifacts load for ever. bincode is named in this file alone.
+
+use bincode::config;
+use bincode::error::{DecodeError as BincodeError, EncodeError};
+use serde::{Deserialize, Serialize};
+
+use crate::{DecodeError, Outcome, PairArtifact, Provenance, QueryCounts, SampleRecord};
+
+pub(crate) const KIND_PAIR: u16 = 1;
+pub(crate) const PAYLOAD_VERSION: u16 = 1;
+
+/// JSON header of a pair artifact, all payload versions.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) provenance: Provenance,
+    pub(crate) source: u32,
+    pub(crate) target: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PairV1 {
+    source: u32,
+    target: u32,
+    shape: [u32; 3],
+    samples: Vec<SampleV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SampleV1 {
+    sample: u32,
+    origin_index: u64,
+    start_index: u64,
+    outcome: OutcomeV1,
+    iterations: u32,
+    distance: f64,
+    /// start, bisection, gradient, step
+    queries: [u64; 4],
+    perturbation: Option<Vec<f32>>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum OutcomeV1 {
+    Finished,
+    Budget,
+    StartRejected,
+    StepUnderflow,
+}
+
+/// Fixed-width little-endian integers: sizes are predictable and the format is easy to read elsewhere.
+fn wire_config() -> impl config::Config {
+    config::standard().with_fixed_int_encoding()
+}
+
+pub(crate) fn encode(pair: &PairArtifact) -> Result<Vec<u8>, EncodeError> {
+    let mut shape = [0_u32; 3];
+    for (wire, &dimension) in shape.iter_mut().zip(&pair.shape) {
+        *wire = u32::try_from(dimension).map_err(|_| EncodeError::Other("an image dimension does not fit 32 bits"))?;
+    }
+    let samples = pair.samples.iter().map(SampleV1::from).collect();
+    let wire = PairV1 { source: pair.source, target: pair.target, shape, samples };
+    bincode::serde::encode_to_vec(wire, wire_config())
+}
+
+pub(crate) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<PairArtifact, DecodeError> {
+    if version != PAYLOAD_VERSION {
+        return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION });
+    }
+    let (wire, read): (PairV1, usize) =
+        bincode::serde::decode_from_slice(payload, wire_config()).map_err(DecodeError::Payload)?;
+    if read != payload.len() {
+        return Err(DecodeError::Payload(BincodeError::OtherString(format!(
+            "{} bytes left over",
+            payload.len() - read
+        ))));
+    }
+    wire.into_domain(header)
+}
+
+pub(crate) fn encode_error(error: &serde_json::Error) -> EncodeError {
+    EncodeError::OtherString(error.to_string())
+}
+
+impl PairV1 {
+    fn into_domain(self, header: Header) -> Result<PairArtifact, DecodeError> {
+        let inconsistent = |what: String| Err(DecodeError::Inconsistent(what));
+        if (self.source, self.target) != (header.source, header.target) {
+            return inconsistent(format!(
+                "header of pair {} -> {}, payload of {} -> {}",
+                header.source, header.target, self.source, self.target
+            ));
+        }
+        if self.source == self.target {
+            return inconsistent(format!("source and target are both {}", self.source));
+        }
+        let shape = self.shape.map(|dimension| dimension as usize);
+        let values = shape.iter().try_fold(1_usize, |product, &dimension| product.checked_mul(dimension));
+        for sample in &self.samples {
+            if let Some(v) = &sample.perturbation {
+                if Some(v.len()) != values {
+                    return inconsistent(format!(
+                        "sample {} has {} values, shape {shape:?} needs {values:?}",
+                        sample.sample,
+                        v.len()
+                    ));
+                }
+                if v.iter().any(|value| !value.is_finite()) {
+                    return inconsistent(format!("sample {} has values that are not finite", sample.sample));
+                }
+            } else if matches!(sample.outcome, OutcomeV1::Finished) {
+                return inconsistent(format!("sample {} is finished but has no perturbation", sample.sample));
+            }
+        }
+        let samples = self.samples.into_iter().map(SampleRecord::from).collect();
+        Ok(PairArtifact { provenance: header.provenance, source: self.source, target: self.target, shape, samples })
+    }
+}
+
+impl From<&SampleRecord> for SampleV1 {
+    fn from(record: &SampleRecord) -> Self {
+        let QueryCounts { start, bisection, gradient, step } = record.queries;
+        Self {
+            sample: record.sample,
+            origin_index: record.origin_index,
+            start_index: record.start_index,
+            outcome: match record.outcome {
+                Outcome::Finished => OutcomeV1::Finished,
+                Outcome::Budget => OutcomeV1::Budget,
+                Outcome::StartRejected => OutcomeV1::StartRejected,
+                Outcome::StepUnderflow => OutcomeV1::StepUnderflow,
+            },
+            iterations: record.iterations,
+            distance: record.distance,
+            queries: [start, bisection, gradient, step],
+            perturbation: record.perturbation.clone(),
+        }
+    }
+}
+
+impl From<SampleV1> for SampleRecord {
+    fn from(wire: SampleV1) -> Self {
+        let [start, bisection, gradient, step] = wire.queries;
+        Self {
+            sample: wire.sample,
+            origin_index: wire.origin_index,
+            start_index: wire.start_index,
+            outcome: match wire.outcome {
+                OutcomeV1::Finished => Outcome::Finished,
+                OutcomeV1::Budget => Outcome::Budget,
+                OutcomeV1::StartRejected => Outcome::StartRejected,
+                OutcomeV1::StepUnderflow => Outcome::StepUnderflow,
+            },
+            iterations: wire.iterations,
+            distance: wire.distance,
+            queries: QueryCounts { start, bisection, gradient, step },
+            perturbation: wire.perturbation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{container, provenance};
+    use proptest::prelude::*;
+
+    fn pair(samples: Vec<SampleRecord>) -> PairArtifact {
+        PairArtifact { provenance: provenance::example(), source: 3, target: 1, shape: [2, 1, 3], samples }
+    }
+
+    fn record(sample: u32, perturbation: Option<Vec<f32>>) -> SampleRecord {
+        SampleRecord {
+            sample,
+            origin_index: 11,
+            start_index: 12,
+            outcome: if perturbation.is_some() { Outcome::Finished } else { Outcome::StartRejected },
+            iterations: 50,
+            distance: 0.25,
+            queries: QueryCounts { start: 1, bisection: 2, gradient: 3, step: 4 },
+            perturbation,
+        }
+    }
+
+    /// Bytes of a pair whose payload was changed behind the domain type's back, with a valid checksum.
+    fn tampered(change: impl FnOnce(&mut PairV1)) -> Vec<u8> {
+        let domain = pair(vec![record(0, Some(vec![0.5; 6]))]);
+        let mut wire = PairV1 {
+            source: 3,
+            target: 1,
+            shape: [2, 1, 3],
+            samples: domain.samples.iter().map(SampleV1::from).collect(),
+        };
+        change(&mut wire);
+        let header = Header { provenance: domain.provenance, source: 3, target: 1 };
+        let payload = bincode::serde::encode_to_vec(wire, wire_config()).unwrap();
+        container::encode(KIND_PAIR, PAYLOAD_VERSION, &serde_json::to_vec(&header).unwrap(), &payload).unwrap()
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let why = |change: fn(&mut PairV1)| PairArtifact::from_bytes(&tampered(change)).unwrap_err().to_string();
+        assert!(PairArtifact::from_bytes(&tampered(|_| {})).is_ok());
+        assert!(why(|p| p.target = 2).contains("header of pair 3 -> 1, payload of 3 -> 2"));
+        assert!(why(|p| p.shape[0] = 5).contains("has 6 values"));
+        assert!(why(|p| p.shape = [u32::MAX; 3]).contains("has 6 values"));
+        assert!(why(|p| p.samples[0].perturbation = Some(vec![f32::NAN; 6])).contains("not finite"));
+        assert!(why(|p| p.samples[0].perturbation = None).contains("has no perturbation"));
+    }
+
+    #[test]
+    fn other_payloads_are_refused() {
+        let header = Header { provenance: provenance::example(), source: 3, target: 1 };
+        let header = serde_json::to_vec(&header).unwrap();
+        let decode = |version, header: &[u8], payload: &[u8]| {
+            PairArtifact::from_bytes(&container::encode(KIND_PAIR, version, header, payload).unwrap()).unwrap_err()
+        };
+        assert!(matches!(decode(2, &header, b""), DecodeError::PayloadVersion { found: 2, supported: 1 }));
+        assert!(matches!(decode(1, b"{}", b""), DecodeError::Header(_)));
+        assert!(matches!(decode(1, &header, b"\x01"), DecodeError::Payload(_)));
+        // A claimed length far beyond the payload must fail without being allocated.
+        let mut huge = [3_u32, 1, 2, 1, 3].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        huge.extend_from_slice(&u64::MAX.to_le_bytes());
+        assert!(matches!(decode(1, &header, &huge), DecodeError::Payload(_)));
+        let mut longer = encode(&pair(vec![])).unwrap();
+        longer.push(0);
+        assert!(matches!(decode(1, &header, &longer), DecodeError::Payload(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(values in prop::collection::vec(-1.0..1.0_f32, 6), count in 0_u32..4) {
+            let mut samples: Vec<SampleRecord> = (0..count).map(|k| record(k, Some(values.clone()))).collect();
+            samples.push(record(count, None));
+            let pair = pair(samples);
+            let bytes = pair.to_bytes().unwrap();
+            prop_assert_eq!(PairArtifact::from_bytes(&bytes).unwrap(), pair.clone());
+            prop_assert_eq!(pair.to_bytes().unwrap(), bytes);
+        }
+    }
+}
