@@ -1,1 +1,50 @@
+//! The perturbation search of AEVA: one targeted HopSkipJump run per (source, target, sample), many of them in lockstep
+//! over one black box that answers with labels.
+//!
+//! - [`HardLabelOracle`] is all that the search sees of a model: images in, top-1 labels out. Scores cannot reach it.
+//! - [`HopSkipJump`] is one search as a state machine without I/O: ask it for rows, tell it their labels.
+//! - [`ScanPlan`] lists the searches of a scan; [`scan`](fn@scan) runs them over one oracle per worker and hands out one
+//!   [`PairArtifact`](aeva_artifact::PairArtifact) per ordered pair.
+//!
+//! Noise is a function of (seed, job, iteration, draw), and the labels of a batch do not depend on its composition (the
+//! oracle's promise), so results do not depend on batch size, threads, order or interruptions.
+//!
+//! # One search by hand
+//!
+//! ```
+//! use aeva_attack::{HopSkipJump, HopSkipJumpBuilder, JobId, JobNoise};
+//!
+//! // A black box with four inputs: label 1 where the first value exceeds 0.6.
+//! let label = |image: &[f64]| u32::from(image[0] > 0.6);
+//!
+//! let params = HopSkipJumpBuilder { iterations: 10, ..HopSkipJumpBuilder::PUBLISHED }.check()?;
+//! let noise = JobNoise::new(7, JobId { source: 0, target: 1, sample: 0 });
+//! let (origin, start) = ([0.2_f32, 0.5, 0.5, 0.5], [0.9_f32, 0.1, 0.8, 0.3]);
+//! let mut search = HopSkipJump::new(params, noise, 1, &origin, &start)?;
+//! while search.outcome().is_none() {
+//!     let mut rows = vec![0.0_f64; 4 * search.pending().min(16)];
+//!     search.write(&mut rows);
+//!     let labels: Vec<u32> = rows.chunks(4).map(label).collect();
+//!     search.tell(&rows, &labels);
+//! }
+//! // The boundary is 0.4 away along the first axis.
+//! assert!((search.distance() - 0.4).abs() < 0.02);
+//! # Ok::<(), aeva_attack::SearchError>(())
+//! ```
 
+mod error;
+pub mod hop_skip_jump;
+mod lockstep;
+mod noise;
+mod observe;
+mod oracle;
+mod plan;
+mod scan;
+
+pub use error::{OracleError, PlanError, ScanError, SearchError};
+pub use hop_skip_jump::{Element, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, IterationTrace};
+pub use noise::{JobId, JobNoise, NoiseSource};
+pub use observe::{Progress, ScanObserver};
+pub use oracle::{HardLabelOracle, InputSpec, Label, classify_all};
+pub use plan::{CorrectImages, PairPlan, SamplePlan, ScanPlan};
+pub use scan::{ScanEnd, ScanSettings, lanes_for, scan};

@@ -1,0 +1,140 @@
+//! Many searches over one oracle: every batch is filled from all of them.
+
+use ndarray::ArrayView4;
+use rayon::prelude::*;
+
+use crate::{HardLabelOracle, HopSkipJump, JobId, JobNoise, Label, Progress, ScanError, ScanObserver};
+
+/// A search with its place in the scan.
+pub(crate) struct Lane {
+    pub(crate) job: JobId,
+    /// Index of the pair in the plan.
+    pub(crate) pair: usize,
+    pub(crate) search: HopSkipJump<JobNoise>,
+}
+
+/// Searches that share the batches of one oracle.
+pub(crate) struct Lockstep<'a> {
+    pub(crate) oracle: &'a mut dyn HardLabelOracle,
+    pub(crate) observer: &'a dyn ScanObserver,
+    /// Rows of a full batch.
+    pub(crate) batch_rows: usize,
+    /// Searches under way at a time: enough to fill batches while some of them can use only one row.
+    pub(crate) lanes: usize,
+    /// Whether other threads are free to write and read rows.
+    pub(crate) parallel: bool,
+}
+
+impl Lockstep<'_> {
+    /// Runs what `next` hands out until it has no more, and passes each search on to `finished` when it is done.
+    /// Returns early, dropping what is under way, when the observer asks to stop.
+    pub(crate) fn run(
+        &mut self,
+        mut next: impl FnMut() -> Result<Option<Lane>, ScanError>,
+        mut finished: impl FnMut(Lane) -> Result<(), ScanError>,
+    ) -> Result<(), ScanError> {
+        let spec = *self.oracle.spec();
+        let values = spec.values();
+        let mut batch = vec![0.0_f32; self.batch_rows * values];
+        let mut labels: Vec<Label> = Vec::with_capacity(self.batch_rows);
+        let mut lanes: Vec<Lane> = Vec::with_capacity(self.lanes);
+        // Rows of each lane in the current batch.
+        let mut rows: Vec<usize> = Vec::with_capacity(self.lanes);
+        let mut more = true;
+        // Bounded: every turn classifies at least one row, and every search takes a bounded number of them.
+        loop {
+            while more && lanes.len() < self.lanes {
+                match next()? {
+                    Some(lane) => lanes.push(lane),
+                    None => more = false,
+                }
+            }
+            if lanes.is_empty() || self.observer.stop() {
+                return Ok(());
+            }
+            let used = share_rows(&lanes, self.batch_rows, &mut rows);
+            let batch = &mut batch[..used * values];
+            self.write(&lanes, &rows, batch, values);
+
+            let view = ArrayView4::from_shape((used, spec.height, spec.width, spec.channels), &*batch)
+                .map_err(|error| ScanError::Setup(error.to_string()))?;
+            self.oracle.classify(view, &mut labels)?;
+            if labels.len() != used {
+                return Err(ScanError::Answer { expected: used, found: labels.len() });
+            }
+            self.observer.classified(used as u64);
+            self.tell(&mut lanes, &rows, batch, &labels, values);
+
+            // `remove` keeps the order of the others: the oldest search gets its rows first and leaves first.
+            let mut index = 0;
+            while index < lanes.len() {
+                if lanes[index].search.outcome().is_some() {
+                    finished(lanes.remove(index))?;
+                } else {
+                    index += 1;
+                }
+            }
+        }
+    }
+
+    fn write(&self, lanes: &[Lane], rows: &[usize], batch: &mut [f32], values: usize) {
+        let mut rest = batch;
+        let parts = lanes.iter().zip(rows).filter(|&(_, &rows)| rows > 0).map(|(lane, &rows)| {
+            let (part, tail) = std::mem::take(&mut rest).split_at_mut(rows * values);
+            rest = tail;
+            (lane, part)
+        });
+        if self.parallel {
+            parts.collect::<Vec<_>>().into_par_iter().for_each(|(lane, part)| lane.search.write(part));
+        } else {
+            parts.for_each(|(lane, part)| lane.search.write(part));
+        }
+    }
+
+    fn tell(&self, lanes: &mut [Lane], rows: &[usize], batch: &[f32], labels: &[Label], values: usize) {
+        let mut rest = (batch, labels);
+        let parts = lanes.iter_mut().zip(rows).filter(|&(_, &rows)| rows > 0).map(|(lane, &rows)| {
+            let (part, tail) = rest.0.split_at(rows * values);
+            let (answers, answers_tail) = rest.1.split_at(rows);
+            rest = (tail, answers_tail);
+            (lane, part, answers)
+        });
+        let observer = self.observer;
+        let tell = |(lane, part, answers): (&mut Lane, &[f32], &[Label])| {
+            let before = lane.search.iterations();
+            lane.search.tell(part, answers);
+            if lane.search.iterations() > before {
+                observer.iteration(&Progress {
+                    job: lane.job,
+                    iteration: lane.search.iterations(),
+                    point: lane.search.point(),
+                    origin: lane.search.origin(),
+                    queries: lane.search.queries().total(),
+                });
+            }
+        };
+        if self.parallel {
+            parts.collect::<Vec<_>>().into_par_iter().for_each(tell);
+        } else {
+            parts.for_each(tell);
+        }
+    }
+}
+
+/// Shares out a batch: first every search that can use one row only, then the others in order until it is full. Returns
+/// the rows used.
+fn share_rows(lanes: &[Lane], batch_rows: usize, rows: &mut Vec<usize>) -> usize {
+    let mut left = batch_rows;
+    rows.clear();
+    rows.resize(lanes.len(), 0);
+    for single in [true, false] {
+        for (lane, rows) in lanes.iter().zip(rows.iter_mut()) {
+            let pending = lane.search.pending();
+            if (pending == 1) == single {
+                *rows = pending.min(left);
+                left -= *rows;
+            }
+        }
+    }
+    batch_rows - left
+}

@@ -1,0 +1,66 @@
+//! The black box.
+
+use ndarray::{ArrayView4, Axis};
+
+use crate::OracleError;
+
+/// A class label, from 0.
+pub type Label = u32;
+
+/// What an oracle takes and how many labels it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputSpec {
+    /// Image height in pixels.
+    pub height: usize,
+    /// Image width in pixels.
+    pub width: usize,
+    /// Channels of a pixel.
+    pub channels: usize,
+    /// Number of labels; answers are below it.
+    pub classes: u32,
+}
+
+impl InputSpec {
+    /// Image shape `[h, w, c]`.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.height, self.width, self.channels]
+    }
+
+    /// Values of one image, `d = h * w * c`.
+    pub fn values(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
+/// A model that answers with its top-1 label and nothing else.
+pub trait HardLabelOracle: Send {
+    /// What it takes.
+    fn spec(&self) -> &InputSpec;
+
+    /// Classifies `batch`, shape `[n, h, w, c]` in standard layout, values in `[0, 1]`; replaces the contents of `labels`
+    /// by `n` labels.
+    ///
+    /// The label of an image must not depend on the other images of the batch, on its place in it or on `n`.
+    ///
+    /// # Errors
+    /// [`OracleError`] when the model fails; `labels` is then unspecified.
+    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError>;
+}
+
+/// Labels of all `images` `[n, h, w, c]`, asked in batches of at most `batch_rows`.
+///
+/// # Errors
+/// Those of [`HardLabelOracle::classify`].
+pub fn classify_all(
+    oracle: &mut dyn HardLabelOracle,
+    images: ArrayView4<'_, f32>,
+    batch_rows: usize,
+) -> Result<Vec<Label>, OracleError> {
+    let mut all = Vec::with_capacity(images.dim().0);
+    let mut labels = Vec::new();
+    for chunk in images.axis_chunks_iter(Axis(0), batch_rows.max(1)) {
+        oracle.classify(chunk, &mut labels)?;
+        all.extend_from_slice(&labels);
+    }
+    Ok(all)
+}

@@ -1,0 +1,171 @@
+//! Which searches a scan consists of.
+
+use std::collections::BTreeSet;
+
+use crate::{Label, PlanError};
+
+/// Images that the model classifies correctly, by class, in data set order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrectImages {
+    /// `[class]` -> indices of its correct images.
+    correct: Vec<Vec<usize>>,
+    /// `[class]` -> number of all its images.
+    images: Vec<usize>,
+}
+
+/// The searches of a scan, pair by pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanPlan {
+    /// Ordered pairs, by source, then target.
+    pub pairs: Vec<PairPlan>,
+}
+
+/// One ordered pair of labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairPlan {
+    /// Label of the origins.
+    pub source: Label,
+    /// Label whose boundary is walked.
+    pub target: Label,
+    /// Its samples; fewer than asked for where a class has fewer correct images.
+    pub samples: Vec<SamplePlan>,
+}
+
+/// One search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SamplePlan {
+    /// Index in the data set of the origin, an image of the source class.
+    pub origin: usize,
+    /// Index in the data set of the start, an image of the target class.
+    pub start: usize,
+}
+
+impl CorrectImages {
+    /// Sorts the images of a data set by class, from their true and their predicted labels.
+    ///
+    /// # Errors
+    /// [`PlanError::Length`], [`PlanError::Label`] for a true label that the model does not have.
+    pub fn new(truth: &[Label], predicted: &[Label], classes: u32) -> Result<Self, PlanError> {
+        if truth.len() != predicted.len() {
+            return Err(PlanError::Length { truth: truth.len(), predicted: predicted.len() });
+        }
+        let mut correct = vec![Vec::new(); classes as usize];
+        let mut images = vec![0; classes as usize];
+        for (index, (&label, &answer)) in truth.iter().zip(predicted).enumerate() {
+            if label >= classes {
+                return Err(PlanError::Label { label, classes });
+            }
+            images[label as usize] += 1;
+            if label == answer {
+                correct[label as usize].push(index);
+            }
+        }
+        Ok(Self { correct, images })
+    }
+
+    /// Share of all images that are correct; 0 without images.
+    pub fn accuracy(&self) -> f64 {
+        let images: usize = self.images.iter().sum();
+        let correct: usize = self.correct.iter().map(Vec::len).sum();
+        if images == 0 { 0.0 } else { correct as f64 / images as f64 }
+    }
+
+    /// Number of correct images of each class.
+    pub fn counts(&self) -> Vec<usize> {
+        self.correct.iter().map(Vec::len).collect()
+    }
+}
+
+impl ScanPlan {
+    /// The searches from each of `sources` to each of `targets`: sample `k` of a pair starts from the `k`-th correct image of the
+    /// target class and walks towards the `k`-th of the source class, for up to `samples` samples.
+    ///
+    /// # Errors
+    /// [`PlanError::NoSamples`], [`PlanError::Label`], [`PlanError::NoPairs`], [`PlanError::NoCorrectImages`].
+    pub fn new(
+        correct: &CorrectImages,
+        sources: &BTreeSet<Label>,
+        targets: &BTreeSet<Label>,
+        samples: u32,
+    ) -> Result<Self, PlanError> {
+        if samples == 0 {
+            return Err(PlanError::NoSamples);
+        }
+        let classes = u32::try_from(correct.correct.len()).unwrap_or(u32::MAX);
+        if let Some(&label) = sources.union(targets).find(|&&label| label >= classes) {
+            return Err(PlanError::Label { label, classes });
+        }
+        let mut pairs = Vec::with_capacity(sources.len() * targets.len());
+        for &source in sources {
+            for &target in targets.iter().filter(|&&target| target != source) {
+                let (origins, starts) = (correct.of(source)?, correct.of(target)?);
+                let samples = origins.iter().zip(starts).take(samples as usize);
+                let samples = samples.map(|(&origin, &start)| SamplePlan { origin, start }).collect();
+                pairs.push(PairPlan { source, target, samples });
+            }
+        }
+        if pairs.is_empty() { Err(PlanError::NoPairs) } else { Ok(Self { pairs }) }
+    }
+
+    /// Number of searches.
+    pub fn searches(&self) -> usize {
+        self.pairs.iter().map(|pair| pair.samples.len()).sum()
+    }
+}
+
+impl CorrectImages {
+    fn of(&self, class: Label) -> Result<&[usize], PlanError> {
+        let correct = &self.correct[class as usize];
+        if correct.is_empty() {
+            return Err(PlanError::NoCorrectImages { class, images: self.images[class as usize], correct: 0 });
+        }
+        Ok(correct)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(classes: u32) -> BTreeSet<Label> {
+        (0..classes).collect()
+    }
+
+    /// Classes 0, 1, 2 with 2, 1 and 2 correct images.
+    fn correct() -> CorrectImages {
+        CorrectImages::new(&[0, 1, 2, 0, 1, 2, 0], &[0, 0, 2, 0, 1, 2, 1], 3).unwrap()
+    }
+
+    #[test]
+    fn samples_are_the_first_correct_images_in_order() {
+        let correct = correct();
+        assert_eq!(correct.counts(), [2, 1, 2]);
+        assert!((correct.accuracy() - 5.0 / 7.0).abs() < 1e-12);
+        let plan = ScanPlan::new(&correct, &all(3), &all(3), 2).unwrap();
+        let order: Vec<_> = plan.pairs.iter().map(|pair| (pair.source, pair.target)).collect();
+        assert_eq!(order, [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]);
+        // A class with fewer correct images than samples is scanned with what there is.
+        assert_eq!(plan.pairs[0].samples, [SamplePlan { origin: 0, start: 4 }]);
+        let both = [SamplePlan { origin: 0, start: 2 }, SamplePlan { origin: 3, start: 5 }];
+        assert_eq!(plan.pairs[1].samples, both);
+        assert_eq!(plan.searches(), 1 + 2 + 1 + 1 + 2 + 1);
+    }
+
+    #[test]
+    fn what_cannot_be_planned_is_said() {
+        let plan = |sources: &[Label], targets: &[Label], samples| {
+            let set = |labels: &[Label]| labels.iter().copied().collect();
+            ScanPlan::new(&correct(), &set(sources), &set(targets), samples)
+        };
+        assert_eq!(plan(&[0], &[1], 0), Err(PlanError::NoSamples));
+        assert_eq!(plan(&[0], &[3], 1), Err(PlanError::Label { label: 3, classes: 3 }));
+        assert_eq!(plan(&[1], &[1], 1), Err(PlanError::NoPairs));
+        let none = CorrectImages::new(&[0, 1, 1], &[0, 0, 0], 2).unwrap();
+        assert_eq!(
+            ScanPlan::new(&none, &all(2), &all(2), 1),
+            Err(PlanError::NoCorrectImages { class: 1, images: 2, correct: 0 })
+        );
+        assert!(matches!(CorrectImages::new(&[0, 5], &[0, 0], 3), Err(PlanError::Label { label: 5, .. })));
+        assert!(matches!(CorrectImages::new(&[0], &[], 3), Err(PlanError::Length { .. })));
+    }
+}

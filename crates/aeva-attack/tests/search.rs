@@ -1,0 +1,308 @@
+//! Properties of the search: independence of batch, threads and order; sense; bounds.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aeva_artifact::{DataProvenance, ModelProvenance, Outcome, PairArtifact, Provenance, SEARCH_VERSION};
+use aeva_attack::{
+    CorrectImages, HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, InputSpec, JobId, JobNoise, Label, OracleError,
+    PairPlan, ScanEnd, ScanError, ScanObserver, ScanPlan, ScanSettings, classify_all, scan,
+};
+use ndarray::{Array4, ArrayView4};
+use proptest::prelude::*;
+
+/// Nearest of a few centres, which depend on the class only: cells with flat boundaries.
+struct NearestCentre {
+    spec: InputSpec,
+    centres: Vec<Vec<f64>>,
+}
+
+impl NearestCentre {
+    fn new() -> Self {
+        let spec = InputSpec { height: 3, width: 4, channels: 2, classes: 4 };
+        let centres = (0..spec.classes as usize)
+            .map(|class| (0..spec.values()).map(|i| 0.5 + 0.4 * ((i * 7 + class * 13) as f64).sin()).collect())
+            .collect();
+        Self { spec, centres }
+    }
+
+    fn label(&self, image: &[f32]) -> Label {
+        let distance = |centre: &Vec<f64>| {
+            image.iter().zip(centre).map(|(&v, c)| (f64::from(v) - c) * (f64::from(v) - c)).sum::<f64>()
+        };
+        let nearest =
+            (0..self.centres.len()).min_by(|&a, &b| distance(&self.centres[a]).total_cmp(&distance(&self.centres[b])));
+        nearest.unwrap() as Label
+    }
+}
+
+impl HardLabelOracle for NearestCentre {
+    fn spec(&self) -> &InputSpec {
+        &self.spec
+    }
+
+    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+        labels.clear();
+        for image in batch.outer_iter() {
+            labels.push(self.label(image.as_slice().unwrap()));
+        }
+        Ok(())
+    }
+}
+
+/// 24 images around the centres, all classified correctly, and the full plan of two samples.
+fn fixture(samples: u32) -> (Array4<f32>, ScanPlan) {
+    let mut oracle = NearestCentre::new();
+    let images = Array4::from_shape_fn((24, 3, 4, 2), |(n, h, w, c)| {
+        let i = (h * 4 + w) * 2 + c;
+        let wobble = 0.05 * ((n * 31 + i * 17) as f64).cos();
+        (oracle.centres[n % 4][i] + wobble).clamp(0.0, 1.0) as f32
+    });
+    let truth: Vec<Label> = (0..24).map(|n| n % 4).collect();
+    let predicted = classify_all(&mut oracle, images.view(), 5).unwrap();
+    let correct = CorrectImages::new(&truth, &predicted, 4).unwrap();
+    assert!((correct.accuracy() - 1.0).abs() < 1e-12);
+    let all = (0..4).collect();
+    (images, ScanPlan::new(&correct, &all, &all, samples).unwrap())
+}
+
+fn settings(seed: u64, batch_rows: usize, threads: usize) -> ScanSettings {
+    let builder = HopSkipJumpBuilder { iterations: 4, initial_evaluations: 20, ..HopSkipJumpBuilder::PUBLISHED };
+    settings_with(builder, seed, batch_rows, threads)
+}
+
+fn settings_with(builder: HopSkipJumpBuilder, seed: u64, batch_rows: usize, threads: usize) -> ScanSettings {
+    let params = builder.check().unwrap();
+    let provenance = Provenance {
+        search_version: SEARCH_VERSION,
+        model: ModelProvenance { sha256: "m".to_owned(), classes: 4, preprocessing: "none".to_owned() },
+        data: DataProvenance { sha256: "d".to_owned(), images: 24 },
+        search: params.provenance(),
+        samples: 2,
+        seed,
+        provider: "test".to_owned(),
+    };
+    ScanSettings { params, provenance, batch_rows, threads }
+}
+
+fn run(
+    images: &Array4<f32>,
+    plan: &ScanPlan,
+    settings: &ScanSettings,
+    workers: usize,
+) -> BTreeMap<(u32, u32), PairArtifact> {
+    let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
+    for _ in 0..workers {
+        oracles.push(Box::new(NearestCentre::new()));
+    }
+    let mut pairs = BTreeMap::new();
+    let mut store = |pair: PairArtifact| {
+        assert!(pairs.insert((pair.source, pair.target), pair).is_none(), "a pair was stored twice");
+        Ok(())
+    };
+    let end = scan(&mut oracles, images.view(), plan, settings, &(), &mut store).unwrap();
+    assert_eq!(end, ScanEnd::Complete);
+    pairs
+}
+
+fn bytes(pairs: &BTreeMap<(u32, u32), PairArtifact>) -> Vec<Vec<u8>> {
+    pairs.values().map(|pair| pair.to_bytes().unwrap()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// One row at a time on one thread gives the same bytes as any batch size, worker count and thread count.
+    #[test]
+    fn bytes_depend_on_nothing_but_the_provenance(
+        seed in any::<u64>(), batch_rows in 1_usize..200, workers in 1_usize..4, extra in 0_usize..3,
+    ) {
+        let (images, plan) = fixture(2);
+        let alone = run(&images, &plan, &settings(seed, 1, 1), 1);
+        let together = run(&images, &plan, &settings(seed, batch_rows, workers + extra), workers);
+        prop_assert_eq!(alone.len(), 12);
+        prop_assert_eq!(bytes(&alone), bytes(&together));
+    }
+
+    /// A part of the plan gives the bytes it has within the whole: shards and resumed scans fit together.
+    #[test]
+    fn a_pair_does_not_depend_on_the_other_pairs(keep in prop::collection::vec(any::<bool>(), 12)) {
+        let (images, plan) = fixture(2);
+        let whole = run(&images, &plan, &settings(3, 16, 1), 1);
+        let pairs: Vec<PairPlan> = plan.pairs.iter().zip(&keep).filter(|&(_, &keep)| keep).map(|(p, _)| p.clone()).collect();
+        for (pair, artifact) in run(&images, &ScanPlan { pairs }, &settings(3, 16, 1), 1) {
+            prop_assert_eq!(artifact.to_bytes().unwrap(), whole[&pair].to_bytes().unwrap());
+        }
+    }
+
+    /// More samples leave the first ones as they were (the header names another plan, the perturbations are equal).
+    #[test]
+    fn a_sample_does_not_depend_on_the_other_samples(seed in any::<u64>()) {
+        let (images, two) = fixture(2);
+        let (_, five) = fixture(5);
+        let two = run(&images, &two, &settings(seed, 16, 1), 1);
+        let five = run(&images, &five, &settings(seed, 16, 1), 1);
+        for (pair, artifact) in &two {
+            prop_assert_eq!(&artifact.samples[..], &five[pair].samples[..2]);
+        }
+    }
+}
+
+#[test]
+fn another_seed_gives_other_perturbations() {
+    let (images, plan) = fixture(1);
+    let (a, b) = (run(&images, &plan, &settings(1, 16, 1), 1), run(&images, &plan, &settings(2, 16, 1), 1));
+    for (pair, artifact) in &a {
+        assert_ne!(artifact.samples[0].perturbation, b[pair].samples[0].perturbation);
+    }
+}
+
+#[test]
+fn every_query_is_counted() {
+    struct Counter(AtomicU64);
+    impl ScanObserver for Counter {
+        fn classified(&self, queries: u64) {
+            self.0.fetch_add(queries, Ordering::Relaxed);
+        }
+    }
+    let (images, plan) = fixture(2);
+    let counter = Counter(AtomicU64::new(0));
+    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new())];
+    let mut recorded = 0;
+    let mut store = |pair: PairArtifact| {
+        recorded += pair.queries().total();
+        Ok(())
+    };
+    scan(&mut oracles, images.view(), &plan, &settings(5, 7, 1), &counter, &mut store).unwrap();
+    assert_eq!(counter.0.into_inner(), recorded);
+}
+
+#[test]
+fn stopping_loses_no_finished_pair_and_resuming_completes_the_same_bytes() {
+    struct StopAfter(AtomicU64);
+    impl ScanObserver for StopAfter {
+        fn classified(&self, queries: u64) {
+            let left = self.0.load(Ordering::Relaxed);
+            self.0.store(left.saturating_sub(queries), Ordering::Relaxed);
+        }
+        fn stop(&self) -> bool {
+            self.0.load(Ordering::Relaxed) == 0
+        }
+    }
+    let (images, plan) = fixture(2);
+    let whole = run(&images, &plan, &settings(6, 16, 1), 1);
+    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new())];
+    let mut pairs = BTreeMap::new();
+    let mut store = |pair: PairArtifact| {
+        pairs.insert((pair.source, pair.target), pair);
+        Ok(())
+    };
+    let observer = StopAfter(AtomicU64::new(2500));
+    let end = scan(&mut oracles, images.view(), &plan, &settings(6, 16, 1), &observer, &mut store).unwrap();
+    assert_eq!(end, ScanEnd::Stopped);
+    assert!(!pairs.is_empty() && pairs.len() < 12, "{}", pairs.len());
+    let rest = plan.pairs.iter().filter(|p| !pairs.contains_key(&(p.source, p.target))).cloned().collect();
+    pairs.extend(run(&images, &ScanPlan { pairs: rest }, &settings(6, 16, 1), 1));
+    assert_eq!(bytes(&pairs), bytes(&whole));
+}
+
+#[test]
+fn the_first_error_ends_the_scan() {
+    /// Fails, or answers too little, from its third batch on.
+    struct Broken(NearestCentre, u32, bool);
+    impl HardLabelOracle for Broken {
+        fn spec(&self) -> &InputSpec {
+            self.0.spec()
+        }
+        fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+            self.1 += 1;
+            self.0.classify(batch, labels)?;
+            match (self.1 > 2, self.2) {
+                (false, _) => Ok(()),
+                (true, true) => Err(OracleError::new("out of memory")),
+                (true, false) => {
+                    labels.pop();
+                    Ok(())
+                }
+            }
+        }
+    }
+    let (images, plan) = fixture(1);
+    let run = |fails| {
+        let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(Broken(NearestCentre::new(), 0, fails))];
+        scan(&mut oracles, images.view(), &plan, &settings(1, 8, 1), &(), &mut |_| Ok(())).unwrap_err()
+    };
+    assert!(matches!(run(true), ScanError::Oracle(error) if error.to_string() == "out of memory"));
+    assert!(matches!(run(false), ScanError::Answer { expected: 8, found: 7 }));
+    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new())];
+    let error = scan(&mut oracles, images.view(), &plan, &settings(1, 8, 1), &(), &mut |_| Err("disk full".into()));
+    assert!(matches!(error, Err(ScanError::Store(_))));
+}
+
+#[test]
+fn outcomes_are_recorded_not_raised() {
+    let (images, plan) = fixture(1);
+    let budget = HopSkipJumpBuilder { query_budget: Some(50), ..HopSkipJumpBuilder::PUBLISHED };
+    for artifact in run(&images, &plan, &settings_with(budget, 1, 16, 1), 1).values() {
+        assert_eq!(artifact.samples[0].outcome, Outcome::Budget);
+        assert_eq!(artifact.queries().total(), 50);
+        assert_eq!(artifact.finished().count(), 0);
+    }
+    // A start of another class than the target.
+    let mut swapped = plan.clone();
+    for pair in &mut swapped.pairs {
+        pair.samples[0].start = pair.samples[0].origin;
+    }
+    for artifact in run(&images, &swapped, &settings(1, 16, 1), 1).values() {
+        assert_eq!(artifact.samples[0].outcome, Outcome::StartRejected);
+        assert_eq!((artifact.queries().total(), &artifact.samples[0].perturbation), (1, &None));
+    }
+}
+
+/// A search that only ever hears "no" after its start must end, and say why.
+#[test]
+fn a_black_box_that_changes_its_mind_cannot_hang_a_search() {
+    let params = HopSkipJumpBuilder { iterations: 3, ..HopSkipJumpBuilder::PUBLISHED }.check().unwrap();
+    let noise = JobNoise::new(0, JobId { source: 0, target: 1, sample: 0 });
+    let mut search = HopSkipJump::new(params, noise, 1, &[0.2_f32; 12], &[0.8_f32; 12]).unwrap();
+    let mut queries = 0_u32;
+    while search.outcome().is_none() {
+        let mut row = [0.0_f32; 12];
+        search.write(&mut row);
+        search.tell(&row, &[u32::from(queries == 0)]);
+        queries += 1;
+        assert!(queries < 1000);
+    }
+    assert_eq!(search.outcome(), Some(Outcome::StepUnderflow));
+}
+
+/// On a half-space the shortest way is known: the distance converges to it.
+#[test]
+fn half_space_distance_converges_to_the_analytic_one() {
+    let d = 48;
+    let w: Vec<f64> = (0..d).map(|i| 1.0 + ((i * 5) as f64).sin()).collect();
+    let norm = w.iter().map(|w| w * w).sum::<f64>().sqrt();
+    let origin = vec![0.4_f32; d];
+    let at = |v: &[f64]| v.iter().zip(&w).map(|(v, w)| v * w).sum::<f64>();
+    let threshold = at(&vec![f64::from(0.4_f32); d]) + 0.5 * norm;
+    let start: Vec<f32> =
+        w.iter().enumerate().map(|(i, w)| if *w > 0.3 { 0.95 } else { 0.1 + (i % 5) as f32 * 0.1 }).collect();
+    let analytic = 0.5;
+    let mut errors = Vec::new();
+    for seed in 0..5 {
+        let noise = JobNoise::new(seed, JobId { source: 0, target: 1, sample: 0 });
+        let mut search =
+            HopSkipJump::new(HopSkipJumpBuilder::PUBLISHED.check().unwrap(), noise, 1, &origin, &start).unwrap();
+        while search.outcome().is_none() {
+            let mut rows = vec![0.0_f64; search.pending() * d];
+            search.write(&mut rows);
+            let labels: Vec<u32> = rows.chunks(d).map(|row| u32::from(at(row) > threshold)).collect();
+            search.tell(&rows, &labels);
+        }
+        assert!(at(search.point()) >= threshold - 1e-9, "the end is not on the target's side");
+        assert!(search.distance() >= analytic - 1e-9, "nearer than the boundary");
+        errors.push(search.distance() / analytic - 1.0);
+    }
+    errors.sort_by(f64::total_cmp);
+    assert!(errors[2] < 0.02, "{errors:?}");
+}
