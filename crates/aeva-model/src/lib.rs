@@ -1,1 +1,28 @@
+//! The black boxes and images of AEVA.
+//!
+//! - [`OnnxOracle`] runs an ONNX model through ONNX Runtime on the CPU or a CUDA device and answers with labels only;
+//!   [`Runtime`] finds and loads the library. No type of ONNX Runtime's bindings is in this crate's interface.
+//! - [`Manifest`] (`model.toml`) states what a model file is and what it takes; [`Preprocessing`] how images in `[0, 1]`
+//!   become its input.
+//! - [`Dataset`] loads CIFAR binaries, `.npz` files and image folders.
+//! - [`diagnose`](clean::diagnose) finds out why a model gets clean images wrong.
+//! - [`synthetic`] has closed-form black boxes with known boundaries.
 
+pub mod clean;
+pub mod data;
+mod error;
+mod manifest;
+mod onnx;
+mod preprocessing;
+mod provider;
+mod rows;
+mod runtime;
+pub mod synthetic;
+
+pub use data::Dataset;
+pub use error::{DataError, ModelError, RuntimeError};
+pub use manifest::{InputManifest, Manifest, ModelManifest, OutputManifest};
+pub use onnx::{ModelFile, OnnxOptions, OnnxOracle};
+pub use preprocessing::{Layout, Preprocessing, ValueRange};
+pub use provider::Device;
+pub use runtime::{ONNX_RUNTIME_VERSION, Runtime, cache_folder, library_file_name, library_folder};

@@ -1,0 +1,102 @@
+//! The binary version of CIFAR-10 and CIFAR-100: per image one label byte (CIFAR-10) or a coarse and a fine label byte
+//! (CIFAR-100, the fine one counts), then 3072 bytes, a 32x32 plane for each of red, green, blue.
+
+use std::fs;
+use std::path::Path;
+
+use ndarray::Array4;
+
+use super::{Dataset, unit};
+use crate::DataError;
+
+const SIDE: usize = 32;
+const PLANE: usize = SIDE * SIDE;
+const PIXELS: usize = 3 * PLANE;
+
+pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
+    let bytes = fs::read(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+    // The only size that fits both is a multiple of 3073 * 3074 bytes, 3074 CIFAR-10 images: more than any CIFAR-100 label
+    // would be valid for, so the label bytes decide.
+    let fits = |labels: usize| !bytes.is_empty() && bytes.len().is_multiple_of(labels + PIXELS);
+    let small_labels = |labels: usize, limits: &[u8]| {
+        bytes.chunks_exact(labels + PIXELS).all(|record| record.iter().zip(limits).all(|(label, limit)| label < limit))
+    };
+    let label_bytes = if fits(1) && small_labels(1, &[10]) {
+        1
+    } else if fits(2) && small_labels(2, &[20, 100]) {
+        2
+    } else {
+        let found = if fits(1) || fits(2) {
+            format!("{} bytes with labels beyond the class count", bytes.len())
+        } else {
+            format!(
+                "{} bytes ({} whole CIFAR-10 records and {} bytes)",
+                bytes.len(),
+                bytes.len() / (1 + PIXELS),
+                bytes.len() % (1 + PIXELS)
+            )
+        };
+        let expected = "records of 3073 bytes with a label below 10 (CIFAR-10), or of 3074 bytes with labels below 20 and 100 (CIFAR-100)";
+        return Err(DataError::Form { path: path.to_owned(), found, expected: expected.to_owned() });
+    };
+    let record = label_bytes + PIXELS;
+    let labels = bytes.chunks_exact(record).map(|record| u32::from(record[label_bytes - 1])).collect();
+    let images = Array4::from_shape_fn((bytes.len() / record, SIDE, SIDE, 3), |(n, h, w, c)| {
+        unit(bytes[n * record + label_bytes + c * PLANE + h * SIDE + w])
+    });
+    Dataset::new(path, images, labels, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_bytes(bytes: &[u8]) -> Result<Dataset, DataError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test_batch.bin");
+        fs::write(&path, bytes).unwrap();
+        Dataset::load(&path)
+    }
+
+    /// A record whose pixel of channel `c`, row 1, column 2 is `10 + c`.
+    fn record(labels: &[u8]) -> Vec<u8> {
+        let mut record = labels.to_vec();
+        record.resize(labels.len() + PIXELS, 0);
+        for c in 0..3 {
+            record[labels.len() + c * PLANE + SIDE + 2] = 10 + c as u8;
+        }
+        record
+    }
+
+    #[test]
+    fn both_kinds_are_read() {
+        for (bytes, labels) in
+            [([record(&[7]), record(&[9])].concat(), [7, 9]), ([record(&[3, 99]), record(&[19, 0])].concat(), [99, 0])]
+        {
+            let data = load_bytes(&bytes).unwrap();
+            assert_eq!(data.labels, labels);
+            assert_eq!(data.image_shape(), [32, 32, 3]);
+            for c in 0..3 {
+                assert_eq!(data.images[[1, 1, 2, c]], unit(10 + c as u8));
+                assert_eq!(data.images[[1, 2, 1, c]], 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_truncated_file_is_refused_with_its_size() {
+        let bytes = [record(&[7]), record(&[9])].concat();
+        let error = load_bytes(&bytes[..bytes.len() - 100]).unwrap_err().to_string();
+        assert!(error.contains("6046 bytes (1 whole CIFAR-10 records and 2973 bytes)"), "{error}");
+        assert!(load_bytes(b"").is_err());
+        let error = load_bytes(&record(&[10])).unwrap_err().to_string();
+        assert!(error.contains("labels beyond the class count"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_with_the_test_file_is_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("test_batch.bin"), record(&[1])).unwrap();
+        assert_eq!(Dataset::load(folder.path()).unwrap().labels, [1]);
+    }
+}

@@ -1,0 +1,170 @@
+//! What can be wrong with models, data and the runtime. Every variant names the file.
+
+use std::io;
+use std::path::PathBuf;
+
+/// ONNX Runtime could not be found or loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// No library anywhere.
+    #[error("ONNX Runtime is not installed; looked at {}", searched.join(", "))]
+    NotFound {
+        /// Places that were looked at, in order.
+        searched: Vec<String>,
+    },
+    /// `ORT_DYLIB_PATH` names a file that is not there.
+    #[error("ORT_DYLIB_PATH is {path}, but there is no such file")]
+    OverrideMissing {
+        /// Its value.
+        path: PathBuf,
+    },
+    /// The library does not load, or is too old.
+    #[error("cannot load ONNX Runtime from {path}: {why}")]
+    Load {
+        /// The library.
+        path: PathBuf,
+        /// What the loader says.
+        why: String,
+    },
+}
+
+/// A model that cannot be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Io {
+        /// The model or manifest.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The manifest is no valid `model.toml`.
+    #[error("{path} is not a valid model manifest: {why}")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The model is not the file that its manifest describes.
+    #[error("{path} has SHA-256 {found}, its manifest says {expected}")]
+    Digest {
+        /// The model.
+        path: PathBuf,
+        /// Of the file.
+        found: String,
+        /// In the manifest.
+        expected: String,
+    },
+    /// The file is of another format.
+    #[error("{path} is not an ONNX model but {found}")]
+    Format {
+        /// The model.
+        path: PathBuf,
+        /// What it looks like.
+        found: &'static str,
+    },
+    /// ONNX Runtime refuses the file.
+    #[error("ONNX Runtime cannot load {path} ({bytes} bytes): {why}")]
+    Load {
+        /// The model.
+        path: PathBuf,
+        /// Its size.
+        bytes: usize,
+        /// What ONNX Runtime says.
+        why: String,
+    },
+    /// The execution provider is not there.
+    #[error("{device} was asked for but is not available: {why}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What ONNX Runtime says.
+        why: String,
+    },
+    /// The model takes something else than one batch of images.
+    #[error("{path} has input {found}, expected {expected}")]
+    Input {
+        /// The model.
+        path: PathBuf,
+        /// Name, type and shape of what it takes.
+        found: String,
+        /// What can be asked.
+        expected: String,
+    },
+    /// The model answers something else than scores or labels.
+    #[error("{path} has output {found}, expected {expected}")]
+    Output {
+        /// The model.
+        path: PathBuf,
+        /// Name, type and shape of what it answers.
+        found: String,
+        /// What can be understood.
+        expected: String,
+    },
+    /// Mean, standard deviation or value range make no sense.
+    #[error("{what} is {found}, expected {expected}")]
+    Preprocessing {
+        /// The setting.
+        what: &'static str,
+        /// What was given.
+        found: String,
+        /// What is allowed.
+        expected: String,
+    },
+    /// A run of the model failed.
+    #[error("running {path} failed: {why}")]
+    Run {
+        /// The model.
+        path: PathBuf,
+        /// What ONNX Runtime says.
+        why: String,
+    },
+    /// The model answered NaN for an image within its value range.
+    #[error("{path} answers NaN")]
+    NotANumber {
+        /// The model.
+        path: PathBuf,
+    },
+}
+
+/// Images that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file system refused.
+    #[error("cannot read {path}")]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The kind of data cannot be told from the name.
+    #[error("{path} is neither a .npz file, a CIFAR .bin file nor a folder of images")]
+    UnknownKind {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The content does not have the form it must have.
+    #[error("{path}: found {found}, expected {expected}")]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+        /// What must be there.
+        expected: String,
+    },
+    /// A library could not read the file.
+    #[error("{path} cannot be decoded: {why}")]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What the library says.
+        why: String,
+    },
+}

@@ -1,0 +1,166 @@
+//! `model.toml`: what a model file is and what it takes. It lies beside the model: `NAME.toml` for `NAME.onnx`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Layout, ModelError, ValueRange};
+
+/// Version of the manifest's form.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Manifest of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this form: 1.
+    pub schema_version: u32,
+    /// The file.
+    pub model: ModelManifest,
+    /// What it takes.
+    #[serde(default)]
+    pub input: InputManifest,
+    /// What it answers.
+    #[serde(default)]
+    pub output: OutputManifest,
+}
+
+/// `[model]`: which file, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelManifest {
+    /// File name, beside the manifest.
+    pub file: String,
+    /// SHA-256 of the file, lower-case hexadecimal.
+    pub sha256: String,
+    /// Number of labels.
+    pub classes: u32,
+    /// Where it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Under which licence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+}
+
+/// `[input]`: everything is optional; what is not stated is found out, or taken from the command line.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InputManifest {
+    /// Order of the dimensions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+    /// Image shape `[h, w, c]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shape: Option<[usize; 3]>,
+    /// Interval of the pixels, before a mean is subtracted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_range: Option<ValueRange>,
+    /// Mean of each channel, in the unit of `value_range`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel, in the same unit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub std: Vec<f32>,
+    /// Whether channels are taken in reverse order (BGR).
+    #[serde(skip_serializing_if = "is_false")]
+    pub reverse_channels: bool,
+}
+
+/// `[output]`: which of the model's outputs to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputManifest {
+    /// Its name; the first output if not stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Manifest {
+    /// A manifest of the current form.
+    pub fn new(model: ModelManifest, input: InputManifest, output: OutputManifest) -> Self {
+        Self { schema_version: SCHEMA_VERSION, model, input, output }
+    }
+
+    /// Where the manifest of `model` lies.
+    pub fn path_for(model: &Path) -> PathBuf {
+        model.with_extension("toml")
+    }
+
+    /// Reads the manifest at `path`; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`], [`ModelError::Manifest`].
+    pub fn read(path: &Path) -> Result<Option<Self>, ModelError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(ModelError::Io { path: path.to_owned(), source }),
+        };
+        let wrong = |why: String| ModelError::Manifest { path: path.to_owned(), why };
+        let manifest: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if manifest.schema_version != SCHEMA_VERSION {
+            let found = manifest.schema_version;
+            return Err(wrong(format!("schema_version {found}, this program reads {SCHEMA_VERSION}")));
+        }
+        Ok(Some(manifest))
+    }
+
+    /// The manifest as TOML.
+    ///
+    /// # Errors
+    /// [`ModelError::Manifest`] when it cannot be represented.
+    pub fn to_toml(&self, path: &Path) -> Result<String, ModelError> {
+        toml::to_string(self).map_err(|error| ModelError::Manifest { path: path.to_owned(), why: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Manifest>, ModelError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.toml");
+        fs::write(&path, text).unwrap();
+        Manifest::read(&path)
+    }
+
+    const MINIMAL: &str = "schema_version = 1\n[model]\nfile = 'm.onnx'\nsha256 = '00'\nclasses = 10\n";
+
+    #[test]
+    fn round_trip() {
+        let mut manifest = read(MINIMAL).unwrap().unwrap();
+        assert_eq!(manifest.input, InputManifest::default());
+        manifest.input = InputManifest {
+            layout: Some(Layout::Nchw),
+            shape: Some([28, 28, 1]),
+            value_range: Some(ValueRange::BYTE),
+            mean: vec![0.5],
+            std: vec![0.25],
+            reverse_channels: true,
+        };
+        manifest.output.name = Some("logits".to_owned());
+        manifest.model.source = Some("here".to_owned());
+        let text = manifest.to_toml(Path::new("m.toml")).unwrap();
+        assert_eq!(read(&text).unwrap(), Some(manifest));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |text: &str| read(text).unwrap_err().to_string();
+        assert!(error(&format!("{MINIMAL}[input]\nlayuot = 'nchw'\n")).contains("layuot"));
+        assert!(error(&format!("{MINIMAL}[input]\nlayout = 'hwcn'\n")).contains("hwcn"));
+        assert!(error(&format!("{MINIMAL}[input]\nvalue_range = [1.0, 0.0]\n")).contains("1..0"));
+        assert!(error(&MINIMAL.replace("= 1\n", "= 9\n")).contains("schema_version 9"));
+        assert!(error("not toml").contains("m.toml"));
+        assert!(Manifest::read(Path::new("nowhere/at/all.toml")).unwrap().is_none());
+    }
+}

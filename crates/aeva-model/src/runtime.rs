@@ -1,0 +1,117 @@
+//! Finding and loading ONNX Runtime, a dynamic library that this program does not link.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use ort::environment::Environment;
+
+use crate::{Device, RuntimeError};
+
+/// The version that `aeva setup` installs.
+pub const ONNX_RUNTIME_VERSION: &str = "1.31.1";
+
+const OVERRIDE: &str = "ORT_DYLIB_PATH";
+
+/// The loaded library. Cheap to clone; models are loaded through it.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) environment: Environment,
+    path: PathBuf,
+}
+
+impl Runtime {
+    /// Finds the library for `device` and loads it: the file that `ORT_DYLIB_PATH` names, else the one beside the
+    /// executable, else the one that `aeva setup` put into the cache folder, else the system's.
+    ///
+    /// A process loads one library only: the first one stays.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] says where it was looked for, or what is wrong with what was found.
+    pub fn load(device: Device) -> Result<Self, RuntimeError> {
+        let mut searched = Vec::new();
+        if let Some(path) = env::var_os(OVERRIDE).filter(|value| !value.is_empty()) {
+            let path = PathBuf::from(path);
+            return if path.is_file() { Self::load_from(&path) } else { Err(RuntimeError::OverrideMissing { path }) };
+        }
+        searched.push(format!("{OVERRIDE} (not set)"));
+        for path in candidates(device) {
+            if path.is_file() {
+                return Self::load_from(&path);
+            }
+            searched.push(path.display().to_string());
+        }
+        let system = Path::new(library_file_name());
+        Self::load_from(system).map_err(|_| {
+            searched.push(format!("the system's {}", system.display()));
+            RuntimeError::NotFound { searched }
+        })
+    }
+
+    fn load_from(path: &Path) -> Result<Self, RuntimeError> {
+        let error = |why: String| RuntimeError::Load { path: path.to_owned(), why };
+        let builder = ort::init_from(path).map_err(|source| error(source.to_string()))?;
+        let environment =
+            builder.with_name("aeva").with_telemetry(false).build().map_err(|source| error(source.to_string()))?;
+        Ok(Self { environment, path: path.to_owned() })
+    }
+
+    /// The library that was loaded.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Version, as the library states it.
+    pub fn version(&self) -> String {
+        // "ORT Build Info: git-branch=rel-1.31.1, git-commit-id=0123456789, build type=Release, ..."
+        let info = ort::info();
+        let field = |name: &str| {
+            info.split([' ', ',']).find_map(|part| part.strip_prefix(name)).filter(|value| !value.is_empty())
+        };
+        match (field("git-branch=rel-"), field("git-commit-id=")) {
+            (Some(version), _) => version.to_owned(),
+            (None, Some(commit)) => format!("of commit {commit}"),
+            (None, None) => "of unknown version".to_owned(),
+        }
+    }
+}
+
+/// File name of the library on this system.
+pub fn library_file_name() -> &'static str {
+    if cfg!(target_os = "windows") {
+        "onnxruntime.dll"
+    } else if cfg!(target_os = "macos") {
+        "libonnxruntime.dylib"
+    } else {
+        "libonnxruntime.so"
+    }
+}
+
+/// The user's cache folder of this program: `AEVA_CACHE_DIR`, or `aeva` in the system's usual place. `None` when the
+/// environment names neither it nor a home.
+pub fn cache_folder() -> Option<PathBuf> {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(own) = folder("AEVA_CACHE_DIR") {
+        return Some(own);
+    }
+    let base = if cfg!(target_os = "windows") {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library").join("Caches"))
+    } else {
+        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
+    };
+    base.map(|base| base.join("aeva"))
+}
+
+/// Where `aeva setup` puts the library for a kind of device (`cpu` or `cuda`).
+pub fn library_folder(device: Device) -> Option<PathBuf> {
+    cache_folder().map(|cache| cache.join(format!("onnxruntime-{ONNX_RUNTIME_VERSION}-{}", device.kind())))
+}
+
+fn candidates(device: Device) -> Vec<PathBuf> {
+    let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+    let cached = library_folder(device);
+    // The CUDA build runs models on the CPU as well.
+    let other = (device == Device::Cpu).then(|| library_folder(Device::Cuda { index: 0 })).flatten();
+    [beside, cached, other].into_iter().flatten().map(|folder| folder.join(library_file_name())).collect()
+}
