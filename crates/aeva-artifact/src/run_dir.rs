@@ -35,21 +35,25 @@ pub struct RunInfo {
     pub clean_accuracy: f64,
     /// Images classified to measure it (counted as queries).
     pub clean_queries: u64,
+    /// What the reader should know about how the run was set up.
+    pub notes: Vec<String>,
     /// Everything the perturbations depend on.
     pub provenance: Provenance,
 }
 
 impl RunInfo {
-    /// Describes a run.
-    pub fn new(
-        provenance: Provenance,
-        model_name: String,
-        data_name: String,
-        clean_accuracy: f64,
-        clean_queries: u64,
-    ) -> Self {
-        let key = provenance.key();
-        Self { schema_version: SCHEMA_VERSION, key, model_name, data_name, clean_accuracy, clean_queries, provenance }
+    /// Describes a run without names, notes and figures; its other fields can be set.
+    pub fn new(provenance: Provenance) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            key: provenance.key(),
+            model_name: String::new(),
+            data_name: String::new(),
+            clean_accuracy: 0.0,
+            clean_queries: 0,
+            notes: Vec::new(),
+            provenance,
+        }
     }
 }
 
@@ -178,7 +182,7 @@ mod tests {
     use crate::provenance::example;
 
     fn info() -> RunInfo {
-        RunInfo::new(example(), "model.onnx".to_owned(), "data.npz".to_owned(), 0.9, 100)
+        RunInfo { clean_accuracy: 0.9, model_name: "model.onnx".to_owned(), ..RunInfo::new(example()) }
     }
 
     fn pair(source: u32, target: u32) -> PairArtifact {
@@ -204,7 +208,7 @@ mod tests {
         let mut other = example();
         other.model.sha256 = "00".to_owned();
         other.seed = 8;
-        let other = RunInfo::new(other, String::new(), String::new(), 0.0, 0);
+        let other = RunInfo::new(other);
         let error = RunDir::open_or_create(folder.path(), other).unwrap_err().to_string();
         assert!(error.contains("model.sha256") && error.contains("seed: there 7, asked for 8"), "{error}");
     }

@@ -100,13 +100,6 @@ impl OnnxOracle {
         let (layout, fixed_rows) = input_form(model, &session, shape, options.layout)?;
         let output = output_index(model, &session, options.output.as_deref())?;
         let input = session.inputs().first().map(|input| input.name().to_owned()).unwrap_or_default();
-        let affine = options.preprocessing.affine(shape[2])?;
-        let channels = (0..shape[2])
-            .map(|channel| {
-                let from = if options.preprocessing.reverse_channels { shape[2] - 1 - channel } else { channel };
-                (affine[channel].0, affine[channel].1, from)
-            })
-            .collect();
         let [height, width, image_channels] = shape;
         let mut oracle = Self {
             session,
@@ -116,9 +109,10 @@ impl OnnxOracle {
             input,
             output,
             portions: SINGLE_ROWS,
-            channels,
+            channels: Vec::new(),
             buffer: Vec::new(),
         };
+        oracle.set_preprocessing(&options.preprocessing)?;
         oracle.portions = match (fixed_rows, options.device) {
             (Some(rows), _) => Portions::Padded { run: rows, used: rows },
             (None, Device::Cuda { .. }) => Portions::Padded { run: CUDA_ROWS, used: CUDA_ROWS },
@@ -127,6 +121,18 @@ impl OnnxOracle {
         oracle.spec.classes = oracle.count_classes(options.classes)?;
         oracle.settle_portions()?;
         Ok(oracle)
+    }
+
+    /// Changes how images become the model's input.
+    ///
+    /// # Errors
+    /// [`ModelError::Preprocessing`] when it does not fit the channels; nothing is changed then.
+    pub fn set_preprocessing(&mut self, preprocessing: &Preprocessing) -> Result<(), ModelError> {
+        let count = self.spec.channels;
+        let affine = preprocessing.affine(count)?;
+        let from = |channel| if preprocessing.reverse_channels { count - 1 - channel } else { channel };
+        self.channels = affine.iter().enumerate().map(|(c, &(factor, summand))| (factor, summand, from(c))).collect();
+        Ok(())
     }
 
     /// Order of the dimensions of the model's input.

@@ -1,0 +1,243 @@
+//! The command line.
+
+use std::collections::BTreeSet;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use aeva_model::{Device, Layout, ValueRange};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Tells whether an image classifier carries a backdoor when all it gives is labels (AEVA, ICLR 2022).
+///
+/// Exit codes: 0 clean (or done), 1 backdoor suspected, 2 error, 3 inconclusive, 130 interrupted (the same command
+/// continues).
+#[derive(Debug, Parser)]
+#[command(name = "aeva", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print more; twice for details.
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Print results and errors only.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// When to use colour (`NO_COLOR` is respected).
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Scans a model and ends in a verdict.
+    Scan(Box<ScanArgs>),
+    /// Judges the perturbations of a run folder again (the published outlier step).
+    Stats(StatsArgs),
+    /// Prints what an artifact or a run folder holds.
+    Inspect(InspectArgs),
+    /// Writes perturbations for numpy: `[samples, h, w, c]`, f32, as `.npy` or `.npz`.
+    Export(ExportArgs),
+    /// Installs ONNX Runtime into the user's cache folder, through pip, checked against a pinned SHA-256.
+    Setup(SetupArgs),
+    /// Prints the reference of all commands as Markdown.
+    #[command(hide = true)]
+    Cli,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// The model: an ONNX file (convert a Keras model with `cargo xtask convert`).
+    pub(crate) model: PathBuf,
+    /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images a class.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// How deep to look: sets samples and iterations.
+    #[arg(long, value_enum, default_value = "quick")]
+    pub(crate) preset: Preset,
+    /// Samples for each ordered pair of labels, instead of the preset's.
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<NonZeroU32>,
+    /// Iterations of each search, instead of the preset's.
+    #[arg(long, value_name = "N")]
+    pub(crate) iterations: Option<NonZeroU32>,
+    /// Source labels to scan from, for example `0-4,7` (ends included). The verdict needs all of them, in one or several runs.
+    #[arg(long, value_name = "LABELS")]
+    pub(crate) sources: Option<LabelSet>,
+    /// Target labels to scan towards, for example `0-4,7` (ends included).
+    #[arg(long, value_name = "LABELS")]
+    pub(crate) targets: Option<LabelSet>,
+    /// Where the model runs: `cpu`, `cuda` or `cuda:N`. A device that is not there is an error.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: Device,
+    /// Seed of the noise.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Threads; all cores if not given. Does not change the result.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Images per batch. Does not change the result.
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<NonZeroUsize>,
+    /// Run folder; `runs/MODEL-KEY` if not given. A folder that holds the same scan is continued.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Queries after which one search gives up.
+    #[arg(long, value_name = "N")]
+    pub(crate) query_budget: Option<u64>,
+    /// Print the report as JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+/// How images become the model's input; instead of what the manifest states.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model input")]
+pub(crate) struct InputArgs {
+    /// Manifest of the model; `NAME.toml` beside `NAME.onnx` if not given and there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Order of the input's dimensions: `nhwc` or `nchw`; told from the shape if not stated.
+    #[arg(long)]
+    pub(crate) layout: Option<Layout>,
+    /// Interval of the model's pixels, for example `0..255`; tried out on the clean images if not stated.
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    pub(crate) value_range: Option<ValueRange>,
+    /// Mean that is subtracted, one value or one a channel, in the unit of the value range.
+    #[arg(long, value_delimiter = ',', value_name = "X,..", allow_hyphen_values = true)]
+    pub(crate) mean: Option<Vec<f32>>,
+    /// Standard deviation that is divided by, one value or one a channel, in the unit of the value range.
+    #[arg(long, value_delimiter = ',', value_name = "X,..")]
+    pub(crate) std: Option<Vec<f32>>,
+    /// The model takes channels in reverse order (BGR).
+    #[arg(long)]
+    pub(crate) reverse_channels: bool,
+    /// Output to read; the first one if not given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// The run folder.
+    pub(crate) run: PathBuf,
+    /// Print the report as JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// An artifact (`.aeva`) or a run folder.
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// An artifact (`.aeva`) or a run folder.
+    pub(crate) path: PathBuf,
+    /// File to write: `.npy` for one artifact, `.npz` for one or for a run.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// Install the build with the CUDA execution provider (Linux x86-64; CUDA 13 and cuDNN 9 must be there).
+    #[arg(long)]
+    pub(crate) cuda: bool,
+}
+
+/// How deep to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// The cheapest setting that was right on all models at hand (see docs/method.md).
+    Quick,
+    /// The published setting: 40 samples, 50 iterations.
+    Published,
+}
+
+impl Preset {
+    pub(crate) fn samples(self) -> u32 {
+        match self {
+            Self::Quick => 2,
+            Self::Published => 40,
+        }
+    }
+
+    pub(crate) fn iterations(self) -> u32 {
+        match self {
+            Self::Quick => 12,
+            Self::Published => 50,
+        }
+    }
+}
+
+impl ColorChoice {
+    /// Sets it for everything that is printed.
+    pub(crate) fn write_global(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+/// A set of labels, written as `0-4,7`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LabelSet(pub(crate) BTreeSet<u32>);
+
+/// Far above any class count, far below what would fill the memory.
+const HIGHEST_LABEL: u32 = 99_999;
+
+impl FromStr for LabelSet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no set of labels: expected numbers and ranges, for example 0-4,7");
+        let number = |part: &str| part.trim().parse::<u32>().ok().filter(|&label| label <= HIGHEST_LABEL);
+        let mut labels = BTreeSet::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = number(first).zip(number(last)).ok_or_else(wrong)?;
+            if first > last {
+                return Err(wrong());
+            }
+            labels.extend(first..=last);
+        }
+        Ok(Self(labels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn label_sets_are_parsed() {
+        let set = |text: &str| text.parse::<LabelSet>().map(|set| set.0.into_iter().collect::<Vec<_>>());
+        assert_eq!(set("3"), Ok(vec![3]));
+        assert_eq!(set("7,0-2,1"), Ok(vec![0, 1, 2, 7]));
+        for bad in ["", "4-2", "-1", "a", "1,,2", "0-4294967295"] {
+            assert!(set(bad).is_err(), "{bad}");
+        }
+    }
+}

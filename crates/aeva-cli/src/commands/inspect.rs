@@ -1,0 +1,73 @@
+//! `aeva inspect PATH`: provenance and contents of an artifact, or of a run folder.
+
+use std::fs;
+use std::path::Path;
+
+use aeva_artifact::{ArtifactError, PairArtifact, RunDir};
+use aeva_stats::peak_share;
+use anstream::println;
+
+use crate::args::InspectArgs;
+use crate::exit::Ending;
+
+pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<Ending> {
+    if args.path.is_dir() {
+        inspect_run(&args.path)?
+    } else {
+        inspect_artifact(&args.path)?
+    }
+    Ok(Ending::Success)
+}
+
+/// Reads one artifact file.
+pub(super) fn read_artifact(path: &Path) -> Result<PairArtifact, ArtifactError> {
+    let bytes = fs::read(path).map_err(|source| ArtifactError::Io { action: "read", path: path.to_owned(), source })?;
+    PairArtifact::from_bytes(&bytes).map_err(|source| ArtifactError::Decode { path: path.to_owned(), source })
+}
+
+#[expect(clippy::print_stdout, reason = "programs print; this is the result")]
+fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
+    let pair = read_artifact(path)?;
+    println!("perturbations {} -> {}, shape [h, w, c] = {:?}", pair.source, pair.target, pair.shape);
+    println!("run key: {}", pair.provenance.key());
+    println!("{}", serde_json::to_string_pretty(&pair.provenance)?);
+    println!("sample  origin   start  outcome         iterations  distance  peak share  queries");
+    for sample in &pair.samples {
+        let share = sample.perturbation.as_deref().and_then(|v| peak_share(v, pair.shape[2]).ok());
+        println!(
+            "{:>6}  {:>6}  {:>6}  {:<14}  {:>10}  {:>8.4}  {:>10}  {:>7}",
+            sample.sample,
+            sample.origin_index,
+            sample.start_index,
+            format!("{:?}", sample.outcome),
+            sample.iterations,
+            sample.distance,
+            share.map_or_else(|| "-".to_owned(), |share| format!("{share:.5}")),
+            sample.queries.total(),
+        );
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "programs print; this is the result")]
+fn inspect_run(path: &Path) -> anyhow::Result<()> {
+    let run = RunDir::open(path)?;
+    println!("{}", serde_json::to_string_pretty(run.info())?);
+    let classes = run.info().provenance.model.classes;
+    let (mut finished, mut damaged) = (0, 0);
+    for source in 0..classes {
+        for target in (0..classes).filter(|&target| target != source) {
+            match run.load(source, target) {
+                Ok(Some(_)) => finished += 1,
+                Ok(None) => {}
+                Err(error) => {
+                    damaged += 1;
+                    println!("damaged: {error}");
+                }
+            }
+        }
+    }
+    let expected = u64::from(classes) * u64::from(classes.saturating_sub(1));
+    println!("{finished} of {expected} pairs are finished, {damaged} damaged");
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! What to do about an error: one sentence for each that a user can cause.
+
+use std::fmt;
+
+use aeva_artifact::ArtifactError;
+use aeva_attack::PlanError;
+use aeva_model::{DataError, ModelError, RuntimeError};
+
+/// An error of this program itself, with its hint.
+#[derive(Debug)]
+pub(crate) struct Hinted {
+    message: String,
+    hint: String,
+}
+
+impl Hinted {
+    /// An error whose hint is known where it arises.
+    pub(crate) fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Self { message: message.into(), hint: hint.into() })
+    }
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hinted {}
+
+/// The hint for the first error of the chain that has one.
+pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(hinted) = cause.downcast_ref::<Hinted>() {
+            return Some(hinted.hint.clone());
+        }
+        let known = cause
+            .downcast_ref::<ModelError>()
+            .map(model)
+            .or_else(|| cause.downcast_ref::<DataError>().map(data))
+            .or_else(|| cause.downcast_ref::<RuntimeError>().map(runtime))
+            .or_else(|| cause.downcast_ref::<ArtifactError>().map(artifact))
+            .or_else(|| cause.downcast_ref::<PlanError>().map(plan));
+        known.flatten().map(str::to_owned)
+    })
+}
+
+fn model(error: &ModelError) -> Option<&'static str> {
+    Some(match error {
+        ModelError::Io { .. } => {
+            "check the path of the model; it is given before the options: aeva scan MODEL --data DATA"
+        }
+        ModelError::Manifest { .. } => "docs/formats.md lists the fields of a manifest",
+        ModelError::Digest { .. } => {
+            "the model was changed after its manifest was written: restore it, or write the manifest anew (cargo xtask convert does)"
+        }
+        ModelError::Format { found, .. } if found.contains("HDF5") || found.contains("Keras") => {
+            "convert a Keras model first: cargo xtask convert MODEL.h5 --out MODEL.onnx (PyTorch: torch.onnx.export)"
+        }
+        ModelError::Format { .. } => "the file must be an ONNX model",
+        ModelError::Load { .. } => {
+            "the file is truncated, not an ONNX model, or keeps its weights in another file: copy it again, or export it anew as one file"
+        }
+        ModelError::Device { device, .. } if device.starts_with("cuda") => {
+            "install the build with CUDA (aeva setup --cuda), the CUDA 13 and cuDNN 9 libraries and a driver, or use --device cpu"
+        }
+        ModelError::Input { found, .. }
+            if found.contains("Float16") || found.contains("BFloat16") || found.contains("Uint8") =>
+        {
+            "export the model with f32 input"
+        }
+        ModelError::Input { .. } => {
+            "the model must take one batch of images [n, h, w, c] or [n, c, h, w] of the data's size; state --layout if both would fit"
+        }
+        ModelError::Output { .. } => {
+            "choose the output with --output NAME; one score a class, or one label an image, is needed"
+        }
+        ModelError::Preprocessing { .. } => {
+            "give --mean and --std one value, or one a channel, in the unit of --value-range"
+        }
+        ModelError::NotANumber { .. } => "the value range may be wrong: see --value-range, --mean and --std",
+        _ => return None,
+    })
+}
+
+fn data(error: &DataError) -> Option<&'static str> {
+    Some(match error {
+        DataError::Io { .. } => "check the path given to --data",
+        DataError::UnknownKind { .. } => {
+            "convert the images to .npz (numpy.savez(FILE, x=images, y=labels)) or to a folder of PNG files"
+        }
+        DataError::Form { expected, .. } if expected.contains("labels under") || expected.contains("images under") => {
+            "store images and labels together: numpy.savez(FILE, x=images, y=labels)"
+        }
+        DataError::Form { found, .. } if found.contains("CIFAR-10 records") => {
+            "the file is truncated: copy or download it again"
+        }
+        DataError::Form { expected, .. } if expected.contains("one size") => {
+            "resize all images to the size the model takes"
+        }
+        DataError::Form { .. } => "docs/formats.md describes what data can be read",
+        DataError::Decode { .. } => "the file is damaged or of another format: copy it again",
+        _ => return None,
+    })
+}
+
+fn runtime(error: &RuntimeError) -> Option<&'static str> {
+    Some(match error {
+        RuntimeError::NotFound { .. } => {
+            "install it once: aeva setup (from the source: cargo run -p aeva-cli -- setup)"
+        }
+        RuntimeError::OverrideMissing { .. } => {
+            "correct ORT_DYLIB_PATH, or unset it to use the library that `aeva setup` installs"
+        }
+        RuntimeError::Load { .. } => {
+            "the library is damaged, too old or of another system: remove it and run `aeva setup`"
+        }
+        _ => return None,
+    })
+}
+
+fn artifact(error: &ArtifactError) -> Option<&'static str> {
+    Some(match error {
+        ArtifactError::OtherRun { .. } => "choose another folder with --out, or leave --out away",
+        ArtifactError::NotARun { .. } => "choose the folder of a scan, or an empty or new one for --out",
+        ArtifactError::Decode { .. } | ArtifactError::Foreign { .. } => {
+            "remove the file and start the scan again: only what is missing is computed"
+        }
+        ArtifactError::Io { action: "write" | "create", .. } => {
+            "choose a folder you may write to with --out; check the free space"
+        }
+        ArtifactError::Io { .. } => "check the path and its permissions",
+        ArtifactError::RunDescription { .. } => "remove the folder and start the scan again",
+        _ => return None,
+    })
+}
+
+fn plan(error: &PlanError) -> Option<&'static str> {
+    Some(match error {
+        PlanError::Label { .. } => {
+            "the data and the model do not belong together, or labels do not start at 0; for --sources and --targets: stay below the class count"
+        }
+        PlanError::NoCorrectImages { images: 0, .. } => {
+            "add images of this class to the data, or leave the class out with --sources and --targets (the verdict is then inconclusive)"
+        }
+        PlanError::NoCorrectImages { .. } => {
+            "check that the labels of the data are the model's, and its value range; add images of this class, or leave it out with --sources and --targets"
+        }
+        PlanError::NoPairs => "a search needs a source and another target: widen --sources or --targets",
+        _ => return None,
+    })
+}

@@ -1,0 +1,102 @@
+//! The report on the terminal: data on stdout, aligned and coloured.
+
+use std::path::Path;
+
+use anstream::println;
+use anstyle::{AnsiColor, Style};
+
+use super::Report;
+
+/// Width of the longest bar, in characters.
+const BAR: f64 = 24.0;
+
+/// Prints the table and the verdict.
+#[expect(clippy::print_stdout, reason = "programs print; this is the result")]
+pub(crate) fn print(report: &Report, run: &Path) {
+    let bold = Style::new().bold();
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
+    let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    let threshold = report.parameters.threshold;
+
+    println!("{bold}label        GAP  anomaly index{bold:#}");
+    let highest = report.labels.iter().filter_map(|label| label.anomaly_index).fold(threshold, f64::max);
+    for label in &report.labels {
+        let suspect = report.suspects.contains(&label.label);
+        let style = if suspect { red } else { Style::new() };
+        let index = label.anomaly_index.map_or_else(|| "-".to_owned(), |index| format!("{index:.2}"));
+        let bar = bar(label.anomaly_index.unwrap_or(0.0) / highest);
+        let missing = match label.missing_pairs {
+            0 => String::new(),
+            count => format!("  {count} pairs missing"),
+        };
+        println!("{style}{:>5}  {:>9.5}  {index:>13}  {bar}{style:#}{missing}", label.label, label.gap);
+    }
+    println!();
+    println!(
+        "{} queries{}, clean accuracy {:.1} %, {} samples x {} iterations, seed {}",
+        grouped(report.queries),
+        report.seconds.map(|seconds| format!(" in {seconds:.1} s")).unwrap_or_default(),
+        100.0 * report.clean_accuracy,
+        report.parameters.samples,
+        report.parameters.iterations,
+        report.parameters.seed,
+    );
+    for note in &report.notes {
+        println!("{yellow}note:{yellow:#} {note}");
+    }
+    println!("run folder: {}", run.display());
+    let name = &report.provenance.model_name;
+    match report.verdict {
+        "backdoored" => {
+            let plural = if report.suspects.len() == 1 { "label" } else { "labels" };
+            let suspects: Vec<String> = report.suspects.iter().map(ToString::to_string).collect();
+            println!(
+                "{red}BACKDOORED{red:#}: {name} carries a backdoor to {plural} {} (anomaly index above {threshold})",
+                suspects.join(", ")
+            );
+        }
+        "clean" => println!("{green}CLEAN{green:#}: {name} has no label with an anomaly index above {threshold}"),
+        _ => println!("{yellow}INCONCLUSIVE{yellow:#}: {name}: {}", report.reason.as_deref().unwrap_or_default()),
+    }
+}
+
+/// A bar of `share` of the full width, in eighths of a character.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=8*BAR")]
+fn bar(share: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "\u{258f}", "\u{258e}", "\u{258d}", "\u{258c}", "\u{258b}", "\u{258a}", "\u{2589}"];
+    let eighths = (share.clamp(0.0, 1.0) * BAR * 8.0).round() as usize;
+    "\u{2588}".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (89_532_000, "89 532 000")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn bars_have_the_length_of_their_share() {
+        assert_eq!(bar(1.0).chars().count(), 24);
+        assert_eq!(bar(-3.0), "");
+        assert_eq!(bar(0.5 / 24.0), "\u{258c}");
+    }
+}
