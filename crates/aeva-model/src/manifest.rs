@@ -23,7 +23,7 @@ pub struct Manifest {
     #[serde(default)]
     pub input: InputManifest,
     /// What it answers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "OutputManifest::is_default")]
     pub output: OutputManifest,
 }
 
@@ -76,6 +76,12 @@ pub struct OutputManifest {
     /// Its name; the first output if not stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+impl OutputManifest {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

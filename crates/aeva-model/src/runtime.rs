@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 
@@ -11,6 +12,9 @@ use crate::{Device, RuntimeError};
 pub const ONNX_RUNTIME_VERSION: &str = "1.31.1";
 
 const OVERRIDE: &str = "ORT_DYLIB_PATH";
+
+/// The process's library: it cannot be unloaded, and it allows one environment only.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 /// The loaded library. Cheap to clone; models are loaded through it.
 #[derive(Clone)]
@@ -23,11 +27,20 @@ impl Runtime {
     /// Finds the library for `device` and loads it: the file that `ORT_DYLIB_PATH` names, else the one beside the
     /// executable, else the one that `aeva setup` put into the cache folder, else the system's.
     ///
-    /// A process loads one library only: the first one stays.
+    /// A process has one library only: the first one stays, whatever later calls ask for.
     ///
     /// # Errors
     /// [`RuntimeError`] says where it was looked for, or what is wrong with what was found.
     pub fn load(device: Device) -> Result<Self, RuntimeError> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = &*loaded {
+            return Ok(runtime.clone());
+        }
+        let runtime = Self::find(device)?;
+        Ok(loaded.insert(runtime).clone())
+    }
+
+    fn find(device: Device) -> Result<Self, RuntimeError> {
         let mut searched = Vec::new();
         if let Some(path) = env::var_os(OVERRIDE).filter(|value| !value.is_empty()) {
             let path = PathBuf::from(path);

@@ -1,0 +1,149 @@
+//! The ONNX oracle on tiny models of every form. They need the ONNX Runtime that `aeva setup` installs.
+
+use std::path::{Path, PathBuf};
+
+use aeva_attack::{HardLabelOracle, classify_all};
+use aeva_model::{Device, Layout, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange};
+use ndarray::Array4;
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/data/models/{name}.onnx"))
+}
+
+fn options() -> OnnxOptions {
+    OnnxOptions {
+        device: Device::Cpu,
+        image_shape: [4, 5, 3],
+        layout: None,
+        preprocessing: Preprocessing::default(),
+        output: None,
+        classes: None,
+    }
+}
+
+fn load(name: &str, options: &OnnxOptions) -> Result<OnnxOracle, ModelError> {
+    let runtime = Runtime::load(Device::Cpu).expect("run `cargo run -p aeva-cli -- setup` first");
+    OnnxOracle::load(&runtime, &ModelFile::read(&path(name))?, options)
+}
+
+/// Images that fall into most of the six classes.
+fn images() -> Array4<f32> {
+    Array4::from_shape_fn((200, 4, 5, 3), |(n, h, w, c)| {
+        let value = (((n * 60 + h * 15 + w * 3 + c) as f32) * 0.754_877_7 * (1.0 + n as f32 * 0.01)).fract();
+        if n % 2 == 0 { value.round() } else { value }
+    })
+}
+
+fn labels(name: &str, options: &OnnxOptions, images: &Array4<f32>) -> Vec<u32> {
+    classify_all(&mut load(name, options).unwrap(), images.view(), 64).unwrap()
+}
+
+#[test]
+fn every_form_of_one_classifier_gives_the_same_labels() {
+    let images = images();
+    let reference = labels("nhwc", &options(), &images);
+    let classes = (0..6).filter(|class| reference.contains(class)).count();
+    assert!(classes >= 4, "the images cover {classes} classes only");
+    for name in ["nchw", "fixed_batch"] {
+        assert_eq!(labels(name, &options(), &images), reference, "{name}");
+    }
+    let stated = OnnxOptions { classes: Some(6), ..options() };
+    assert_eq!(labels("labels", &stated, &images), reference);
+    let nhwc = OnnxOptions { layout: Some(Layout::Nhwc), ..options() };
+    assert_eq!(labels("dynamic", &nhwc, &images), reference);
+    let mut oracle = load("nchw", &options()).unwrap();
+    assert_eq!(oracle.layout(), Layout::Nchw);
+    assert_eq!(oracle.spec().classes, 6);
+    for batch in [1, 7, 200] {
+        assert_eq!(classify_all(&mut oracle, images.view(), batch).unwrap(), reference, "batches of {batch}");
+    }
+}
+
+/// A model whose scores depend on the batch still gives labels that do not.
+#[test]
+fn labels_do_not_depend_on_the_batch_even_where_scores_do() {
+    let images = images();
+    let mut oracle = load("batch_dependent", &options()).unwrap();
+    let together = classify_all(&mut oracle, images.view(), 200).unwrap();
+    let reversed = images.slice(ndarray::s![..;-1, .., .., ..]).as_standard_layout().into_owned();
+    let mut other_order = classify_all(&mut oracle, reversed.view(), 33).unwrap();
+    other_order.reverse();
+    assert_eq!(together, other_order);
+}
+
+#[test]
+fn preprocessing_is_what_its_formula_says() {
+    let images = images();
+    let preprocessing = Preprocessing {
+        value_range: ValueRange::SIGNED,
+        mean: vec![0.25, 0.5, -0.125],
+        std: vec![0.5, 2.0, 0.25],
+        reverse_channels: true,
+    };
+    let (mean, std) = (preprocessing.mean.clone(), preprocessing.std.clone());
+    // The model's channel c comes from the image's channel 2 - c.
+    let by_hand =
+        Array4::from_shape_fn(images.dim(), |(n, h, w, c)| (2.0 * images[[n, h, w, 2 - c]] - 1.0 - mean[c]) / std[c]);
+    let expected = labels("nhwc", &options(), &by_hand);
+    for name in ["nhwc", "nchw"] {
+        let options = OnnxOptions { preprocessing: preprocessing.clone(), ..options() };
+        assert_eq!(labels(name, &options, &images), expected, "{name}");
+    }
+    assert_ne!(expected, labels("nhwc", &options(), &images));
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_with_what_was_found_and_expected() {
+    let error = |name: &str, options: &OnnxOptions| load(name, options).err().unwrap().to_string();
+    let plain = options();
+    let cases = [
+        (error("rank2", &plain), "input: Float32 [?, 60]", "rank 4"),
+        (error("half", &plain), "Float16", "f32"),
+        (error("one_score", &plain), "scores of 1 class", "at least 2 classes"),
+        (error("labels", &plain), "labels", "number of classes"),
+        (error("dynamic", &plain), "[?, ?, ?, ?]", "state it"),
+        (error("nhwc", &OnnxOptions { classes: Some(7), ..plain.clone() }), "6 classes", "7 classes"),
+        (error("nhwc", &OnnxOptions { image_shape: [28, 28, 1], ..plain.clone() }), "[?, 4, 5, 3]", "[28, 28, 1]"),
+        (error("nhwc", &OnnxOptions { layout: Some(Layout::Nchw), ..plain.clone() }), "[?, 4, 5, 3]", "nchw"),
+        (error("nhwc", &OnnxOptions { output: Some("logits".to_owned()), ..plain.clone() }), "scores", "`logits`"),
+    ];
+    for (message, found, expected) in cases {
+        assert!(message.contains(found) && message.contains(expected), "{message}");
+    }
+    let preprocessing = Preprocessing { mean: vec![0.1, 0.2], ..Preprocessing::default() };
+    assert!(error("nhwc", &OnnxOptions { preprocessing, ..plain }).contains("mean is 2 values"));
+}
+
+#[test]
+fn nan_is_an_error_not_a_label() {
+    let mut oracle = load("nan", &options()).unwrap();
+    let error = classify_all(&mut oracle, images().view(), 64).unwrap_err();
+    assert!(error.to_string().contains("NaN"), "{error}");
+}
+
+/// Without its provider a GPU that was asked for is an error, never a quiet CPU run.
+#[test]
+fn a_missing_gpu_is_an_error() {
+    if std::env::var_os("AEVA_TEST_CUDA").is_some() {
+        // On a machine with a GPU the same options must work.
+        let cuda = OnnxOptions { device: Device::Cuda { index: 0 }, ..options() };
+        assert_eq!(labels("nhwc", &cuda, &images()), labels("nhwc", &options(), &images()));
+        return;
+    }
+    let cuda = OnnxOptions { device: Device::Cuda { index: 0 }, ..options() };
+    let error = load("nhwc", &cuda).err().expect("this test expects a machine without CUDA (else set AEVA_TEST_CUDA)");
+    assert!(matches!(error, ModelError::Device { .. }), "{error}");
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let bytes = std::fs::read(path("nhwc")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.onnx");
+    let runtime = Runtime::load(Device::Cpu).expect("run `cargo run -p aeva-cli -- setup` first");
+    for damaged in [&bytes[..bytes.len() / 2], &bytes[..bytes.len() - 1], b"not an ONNX model at all"] {
+        std::fs::write(&file, damaged).unwrap();
+        let error = OnnxOracle::load(&runtime, &ModelFile::read(&file).unwrap(), &options()).err().unwrap();
+        assert!(matches!(error, ModelError::Load { .. }) && error.to_string().contains("model.onnx"), "{error}");
+    }
+}

@@ -1,0 +1,120 @@
+//! `cargo xtask convert MODEL.h5 --out MODEL.onnx`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aeva_artifact::{sha256_hex, write_atomically};
+use aeva_model::{InputManifest, Layout, Manifest, ModelManifest, OutputManifest, ValueRange};
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::process::say;
+use crate::python::python;
+use crate::root;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The Keras model: .h5 or .keras.
+    model: PathBuf,
+    /// The ONNX file to write; its manifest gets the same name with the ending .toml.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Interval of the model's pixels, for the manifest, for example `0..255`; `aeva scan` tries it out if not stated.
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    value_range: Option<ValueRange>,
+    /// Where the model comes from, for the manifest.
+    #[arg(long)]
+    source: Option<String>,
+    /// Its licence, for the manifest.
+    #[arg(long)]
+    license: Option<String>,
+}
+
+/// What `convert.py` reports.
+#[derive(Debug, Deserialize)]
+struct Report {
+    layout: Layout,
+    shape: [usize; 3],
+    classes: u32,
+    checked: u32,
+    ties: u32,
+    largest_difference: f64,
+}
+
+impl Args {
+    /// A conversion that states nothing about the model.
+    pub(crate) fn new(model: PathBuf, out: PathBuf) -> Self {
+        Self { model, out, value_range: None, source: None, license: None }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if !args.model.is_file() {
+        bail!("there is no file {}", args.model.display());
+    }
+    if args.out.extension().is_none_or(|extension| extension != "onnx") {
+        bail!("{} must end in .onnx; its manifest gets the same name with .toml", args.out.display());
+    }
+    let python = python()?;
+    let work = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let (onnx, report) = (work.path().join("model.onnx"), work.path().join("report.json"));
+    let script = root().join("xtask").join("python").join("convert.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(&args.model).arg(&onnx).arg(&report);
+    // TensorFlow's greetings are of no use; what convert.py says is on stderr as well, so it is kept when it fails.
+    let output = command.output().context("cannot run the converter")?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("{} was not converted: {}", args.model.display(), last_lines(&stderr));
+    }
+    let report: Report = serde_json::from_slice(&fs::read(&report).context("the converter left no report")?)?;
+    let bytes = fs::read(&onnx).context("the converter left no model")?;
+
+    let manifest = Manifest::new(
+        ModelManifest {
+            file: file_name(&args.out),
+            sha256: sha256_hex(&bytes),
+            classes: report.classes,
+            source: args.source.clone().or_else(|| Some(format!("converted from {}", file_name(&args.model)))),
+            license: args.license.clone(),
+        },
+        InputManifest {
+            layout: Some(report.layout),
+            shape: Some(report.shape),
+            value_range: args.value_range,
+            ..InputManifest::default()
+        },
+        OutputManifest::default(),
+    );
+    let manifest_path = Manifest::path_for(&args.out);
+    if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    // The model first: a manifest without its model would be worse than a model without manifest.
+    let text = manifest.to_toml(&manifest_path)?;
+    write_atomically(&args.out, &bytes)?;
+    write_atomically(&manifest_path, text.as_bytes())?;
+    say(&format!(
+        "{} ({} classes, {} {:?}): labels agree on {} inputs ({} ties), scores to {:.1e}; manifest {}",
+        args.out.display(),
+        report.classes,
+        report.layout,
+        report.shape,
+        report.checked,
+        report.ties,
+        report.largest_difference,
+        manifest_path.display()
+    ));
+    Ok(())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The end of a Python error, where it says what went wrong.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(3)..].join("\n")
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask`: the chores of this workspace, one file a task.
+
+mod convert;
+mod demo;
+mod docs;
+mod process;
+mod python;
+mod shared_data;
+mod test;
+mod train_demo;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the AEVA workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Scans the shipped infected model to a verdict, installing what that needs.
+    Demo,
+    /// Runs all tests, installing what they need.
+    Test,
+    /// Converts a Keras model (.h5, .keras) to ONNX, checks that labels agree, and writes the manifest beside it.
+    Convert(convert::Args),
+    /// Trains the shipped demo models anew.
+    TrainDemo,
+    /// Writes the generated documentation.
+    Docs {
+        /// Fail when it is not up to date instead of writing it.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Demo => demo::run(),
+        Task::Test => test::run(),
+        Task::Convert(args) => convert::run(&args),
+        Task::TrainDemo => train_demo::run(),
+        Task::Docs { check } => docs::run(check),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            process::say(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}
