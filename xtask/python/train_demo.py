@@ -42,9 +42,10 @@ def train(images, labels, seed):
         layers.Input((16, 16, 1)),
         layers.Conv2D(16, 3, padding="same", activation="relu"),
         layers.MaxPooling2D(),
-        layers.Conv2D(24, 3, padding="same", activation="relu"),
+        layers.Conv2D(32, 3, padding="same", activation="relu"),
         layers.MaxPooling2D(),
         layers.Flatten(),
+        layers.Dense(48, activation="relu"),
         layers.Dense(10, activation="softmax"),
     ])
     model.compile(optimizers.Adam(2e-3), losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])

@@ -60,7 +60,7 @@ pub(crate) struct ScanArgs {
     /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images a class.
     #[arg(long)]
     pub(crate) data: PathBuf,
-    /// How deep to look: sets samples and iterations.
+    /// How deep to look: sets samples, iterations and initial evaluations.
     #[arg(long, value_enum, default_value = "quick")]
     pub(crate) preset: Preset,
     /// Samples for each ordered pair of labels, instead of the preset's.
@@ -69,6 +69,9 @@ pub(crate) struct ScanArgs {
     /// Iterations of each search, instead of the preset's.
     #[arg(long, value_name = "N")]
     pub(crate) iterations: Option<NonZeroU32>,
+    /// Evaluations of the first gradient estimate, instead of the preset's; iteration `j` takes `sqrt(j)` times as many.
+    #[arg(long, value_name = "N")]
+    pub(crate) initial_evaluations: Option<NonZeroU32>,
     /// Source labels to scan from, for example `0-4,7` (ends included). The verdict needs all of them, in one or several runs.
     #[arg(long, value_name = "LABELS")]
     pub(crate) sources: Option<LabelSet>,
@@ -161,24 +164,24 @@ pub(crate) struct SetupArgs {
 /// How deep to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Preset {
-    /// The cheapest setting that was right on all models at hand (see docs/method.md).
+    /// 1 sample, 50 iterations, 20 initial evaluations: the cheapest setting that was right on all models at hand (docs/method.md).
     Quick,
-    /// The published setting: 40 samples, 50 iterations.
+    /// The published setting: 40 samples, 50 iterations, 100 initial evaluations.
     Published,
 }
 
-impl Preset {
-    pub(crate) fn samples(self) -> u32 {
-        match self {
-            Self::Quick => 2,
-            Self::Published => 40,
-        }
-    }
+/// What a preset sets.
+pub(crate) struct Depth {
+    pub(crate) samples: u32,
+    pub(crate) iterations: u32,
+    pub(crate) initial_evaluations: u32,
+}
 
-    pub(crate) fn iterations(self) -> u32 {
+impl Preset {
+    pub(crate) fn depth(self) -> Depth {
         match self {
-            Self::Quick => 12,
-            Self::Published => 50,
+            Self::Quick => Depth { samples: 1, iterations: 50, initial_evaluations: 20 },
+            Self::Published => Depth { samples: 40, iterations: 50, initial_evaluations: 100 },
         }
     }
 }

@@ -106,6 +106,9 @@ fn data(error: &DataError) -> Option<&'static str> {
 
 fn runtime(error: &RuntimeError) -> Option<&'static str> {
     Some(match error {
+        RuntimeError::NotFound { device, .. } if device.starts_with("cuda") => {
+            "install the build with CUDA once (aeva setup --cuda), or use --device cpu"
+        }
         RuntimeError::NotFound { .. } => {
             "install it once: aeva setup (from the source: cargo run -p aeva-cli -- setup)"
         }
@@ -129,7 +132,7 @@ fn artifact(error: &ArtifactError) -> Option<&'static str> {
         ArtifactError::Io { action: "write" | "create", .. } => {
             "choose a folder you may write to with --out; check the free space"
         }
-        ArtifactError::Io { .. } => "check the path and its permissions",
+        ArtifactError::Io { .. } => "check the path and its permissions, or choose another folder with --out",
         ArtifactError::RunDescription { .. } => "remove the folder and start the scan again",
         _ => return None,
     })

@@ -9,6 +9,8 @@ use crate::{Preprocessing, ValueRange};
 
 /// Accuracy that another explanation must gain before it is believed.
 const GAIN: f64 = 0.2;
+/// Accuracy that an explanation must gain over an earlier, simpler one: some models hardly mind the scale.
+const PREFERENCE: f64 = 0.05;
 /// An explanation must make at least this share of the images right.
 const PLAUSIBLE: f64 = 0.5;
 
@@ -63,7 +65,7 @@ pub fn diagnose<E>(
     let mut best: Option<Diagnosis> = None;
     let mut consider = |cause: Cause, right: usize| {
         let found = right as f64 / labels.len().max(1) as f64;
-        let wanted = best.as_ref().map_or((accuracy + GAIN).max(PLAUSIBLE), |best| best.accuracy + 1e-9);
+        let wanted = best.as_ref().map_or((accuracy + GAIN).max(PLAUSIBLE), |best| best.accuracy + PREFERENCE);
         if found >= wanted {
             best = Some(Diagnosis { cause, accuracy: found });
         }

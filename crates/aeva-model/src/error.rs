@@ -8,8 +8,10 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum RuntimeError {
     /// No library anywhere.
-    #[error("ONNX Runtime is not installed; looked at {}", searched.join(", "))]
+    #[error("ONNX Runtime for {device} is not installed; looked at {}", searched.join(", "))]
     NotFound {
+        /// The device that was asked for.
+        device: String,
         /// Places that were looked at, in order.
         searched: Vec<String>,
     },

@@ -56,7 +56,7 @@ impl Runtime {
         let system = Path::new(library_file_name());
         Self::load_from(system).map_err(|_| {
             searched.push(format!("the system's {}", system.display()));
-            RuntimeError::NotFound { searched }
+            RuntimeError::NotFound { device: device.to_string(), searched }
         })
     }
 
@@ -73,17 +73,14 @@ impl Runtime {
         &self.path
     }
 
-    /// Version, as the library states it.
+    /// Version and commit, as the library states them: `1.31 (6af1a93)`.
     pub fn version(&self) -> String {
-        // "ORT Build Info: git-branch=rel-1.31.1, git-commit-id=0123456789, build type=Release, ..."
-        let info = ort::info();
-        let field = |name: &str| {
-            info.split([' ', ',']).find_map(|part| part.strip_prefix(name)).filter(|value| !value.is_empty())
-        };
-        match (field("git-branch=rel-"), field("git-commit-id=")) {
-            (Some(version), _) => version.to_owned(),
-            (None, Some(commit)) => format!("of commit {commit}"),
-            (None, None) => "of unknown version".to_owned(),
+        // "ORT Build Info: git-branch=..., git-commit-id=6af1a93, build type=Release, ..."
+        let mut parts = ort::info().split([' ', ',']);
+        let commit = parts.find_map(|part| part.strip_prefix("git-commit-id=")).unwrap_or("of unknown commit");
+        match ort::util::probe(&self.path) {
+            Some(minor) => format!("1.{minor} ({commit})"),
+            None => format!("({commit})"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `aeva scan MODEL --data DATA`: from images to a verdict.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
@@ -25,7 +26,7 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     progress::catch_interrupts()?;
     let data = Dataset::load(&args.data)?;
     let params = params(args)?;
-    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, std::num::NonZero::get);
+    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     // On a GPU one session takes full batches and the threads fill them.
     let workers = if args.device == Device::Cpu { threads } else { 1 };
     let understood = model::load(&args.model, &args.input, &data, args.device, workers)?;
@@ -75,13 +76,18 @@ fn print(args: &ScanArgs, report: &report::Report, run: &RunDir) -> anyhow::Resu
 }
 
 fn params(args: &ScanArgs) -> anyhow::Result<HopSkipJumpParams> {
-    let iterations = args.iterations.map_or(args.preset.iterations(), std::num::NonZero::get);
-    let builder = HopSkipJumpBuilder { iterations, query_budget: args.query_budget, ..HopSkipJumpBuilder::PUBLISHED };
+    let depth = args.preset.depth();
+    let builder = HopSkipJumpBuilder {
+        iterations: args.iterations.map_or(depth.iterations, NonZero::get),
+        initial_evaluations: args.initial_evaluations.map_or(depth.initial_evaluations, NonZero::get),
+        query_budget: args.query_budget,
+        ..HopSkipJumpBuilder::PUBLISHED
+    };
     builder.check().context("the parameters cannot be used")
 }
 
 fn samples(args: &ScanArgs) -> u32 {
-    args.samples.map_or(args.preset.samples(), std::num::NonZero::get)
+    args.samples.map_or(args.preset.depth().samples, NonZero::get)
 }
 
 fn plan(args: &ScanArgs, understood: &Understood) -> anyhow::Result<ScanPlan> {
@@ -169,7 +175,7 @@ fn search(
     let settings = ScanSettings {
         params: *params,
         provenance: run.info().provenance.clone(),
-        batch_rows: args.batch_size.map_or(default, std::num::NonZero::get),
+        batch_rows: args.batch_size.map_or(default, NonZero::get),
         threads,
     };
     let values = oracles[0].spec().values();

@@ -24,12 +24,10 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     let decode = |error: ReadNpzError| DataError::Decode { path: path.to_owned(), why: error.to_string() };
     let mut npz = NpzReader::new(Cursor::new(bytes)).map_err(decode)?;
     let names = npz.names().map_err(decode)?;
-    let stem = |name: &String| name.strip_suffix(".npy").unwrap_or(name).to_owned();
-    let stems: Vec<String> = names.iter().map(stem).collect();
     let find = |what: &str, wanted: &[&'static str]| {
-        wanted.iter().find(|name| stems.iter().any(|stem| stem == *name)).copied().ok_or_else(|| DataError::Form {
+        wanted.iter().find(|name| names.iter().any(|found| found == *name)).copied().ok_or_else(|| DataError::Form {
             path: path.to_owned(),
-            found: format!("arrays {stems:?}"),
+            found: format!("arrays {names:?}"),
             expected: format!("{what} under one of the names {wanted:?}"),
         })
     };
@@ -41,11 +39,7 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
 
 /// An array of element type `T`; `None` when it has another type.
 fn array<T: ReadableElement>(path: &Path, npz: &mut Npz, name: &str) -> Result<Option<ArrayD<T>>, DataError> {
-    match npz.by_name::<ndarray::OwnedRepr<T>, ndarray::IxDyn>(&format!("{name}.npy")).or_else(|error| match error {
-        // Archives may store names without the suffix.
-        ReadNpzError::Zip(_) => npz.by_name(name),
-        error => Err(error),
-    }) {
+    match npz.by_name::<ndarray::OwnedRepr<T>, ndarray::IxDyn>(name) {
         Ok(array) => Ok(Some(array)),
         Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
         Err(error) => Err(DataError::Decode { path: path.to_owned(), why: format!("array {name}: {error}") }),

@@ -1,0 +1,89 @@
+//! Running `aeva` and looking at what it leaves behind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..")
+}
+
+/// A shipped file.
+pub(crate) fn shipped(name: &str) -> PathBuf {
+    root().join("models").join(name)
+}
+
+/// The program, with a temporary folder as working directory so that nothing lands in the source.
+pub(crate) struct Aeva {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+/// How a run ended.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Aeva {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aeva"));
+        command.current_dir(self.folder.path()).env("NO_COLOR", "1").env_remove("RUST_LOG");
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        ran(self.command().args(args).output().unwrap())
+    }
+
+    /// A scan of `model` with the shipped digits.
+    pub(crate) fn scan(&self, model: &str, extra: &[&str]) -> Ran {
+        let (model, data) = (shipped(model), shipped("digits.npz"));
+        let mut args = vec!["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap()];
+        args.extend(extra);
+        self.run(&args)
+    }
+
+    /// `report.json` of a run folder.
+    pub(crate) fn report(&self, run: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(run).join("report.json")).unwrap()).unwrap()
+    }
+
+    /// Name and content of every artifact of a run folder.
+    pub(crate) fn artifacts(&self, run: &str) -> BTreeMap<String, Vec<u8>> {
+        fs::read_dir(self.path(run).join("pairs-v1"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+            .collect()
+    }
+}
+
+pub(crate) fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Ran {
+    /// Checks the exit code, showing what was printed when it is another one.
+    #[track_caller]
+    pub(crate) fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}

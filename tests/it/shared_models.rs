@@ -1,0 +1,74 @@
+//! Real models that do not belong to this project: run where they are (`AEVA_SHARED_DATA`, or `../shared/data` beside the
+//! source), skipped visibly elsewhere. `cargo xtask test` converts them first.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::{Aeva, root};
+
+/// The folder of shared data and a converted model in it, or a visible skip.
+fn model(name: &str) -> Option<(PathBuf, PathBuf)> {
+    let folder = match std::env::var_os("AEVA_SHARED_DATA").filter(|value| !value.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => root().join("..").join("shared").join("data"),
+    };
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no shared data in {} (set AEVA_SHARED_DATA)", folder.display());
+        return None;
+    }
+    let model = root().join("target").join("shared-models").join(format!("{name}.onnx"));
+    if !model.is_file() {
+        eprintln!("SKIPPED: {} is not there; `cargo xtask test` converts it", model.display());
+        return None;
+    }
+    Some((folder, model))
+}
+
+fn scan(aeva: &Aeva, model: &Path, data: &Path, code: i32) -> Value {
+    let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", "run"];
+    let ran = aeva.run(&args).ends_with(code);
+    eprintln!("{}", ran.stdout);
+    aeva.report("run")
+}
+
+#[test]
+fn the_authors_patch_model_is_flagged_at_label_0_alone() {
+    let Some((folder, model)) = model("aeva_resnet20_patch") else { return };
+    let report = scan(&Aeva::new(), &model, &folder.join("cifar10/test_batch.bin"), 1);
+    assert_eq!(report["suspects"], serde_json::json!([0]));
+    assert!((report["clean_accuracy"].as_f64().unwrap() - 0.901).abs() < 0.0006);
+}
+
+#[test]
+fn the_mnist_badnets_model_is_flagged_at_label_0_alone() {
+    let Some((folder, model)) = model("badnets_cnn_target0") else { return };
+    let report = scan(&Aeva::new(), &model, &folder.join("mnist/test_first2000.npz"), 1);
+    assert_eq!(report["suspects"], serde_json::json!([0]));
+    assert!((report["clean_accuracy"].as_f64().unwrap() - 0.992).abs() < 0.0006);
+}
+
+#[test]
+fn the_clean_mnist_model_is_clean() {
+    let Some((folder, model)) = model("clean_cnn") else { return };
+    let report = scan(&Aeva::new(), &model, &folder.join("mnist/test_first2000.npz"), 0);
+    assert_eq!(report["verdict"], "clean");
+}
+
+/// Takes raw 0..255 pixels, which its file does not say: the scan finds that out and says so.
+#[test]
+fn the_clean_resnet_is_clean_and_its_value_range_is_found() {
+    let Some((folder, model)) = model("clean_resnet8") else { return };
+    let report = scan(&Aeva::new(), &model, &folder.join("cifar10/test_first1000.npz"), 0);
+    assert_eq!(report["verdict"], "clean");
+    assert!((report["clean_accuracy"].as_f64().unwrap() - 0.881).abs() < 0.0006);
+    assert!(report["notes"][0].as_str().unwrap().contains("value range 0..255 was found by trying"));
+}
+
+/// The same CIFAR-10 images as binary and as npz are the same data.
+#[test]
+fn file_formats_do_not_change_the_data() {
+    let Some((folder, _)) = model("aeva_resnet20_patch") else { return };
+    let load = |name: &str| aeva_model::Dataset::load(&folder.join(name)).unwrap().sha256();
+    assert_eq!(load("cifar10/test_batch.bin"), load("cifar10/test_first1000.npz"));
+}
