@@ -7,7 +7,7 @@ use aeva_artifact::RunDir;
 use ndarray::{Array1, Array4, s};
 use ndarray_npy::{NpzReader, NpzWriter};
 
-use crate::harness::{Aeva, Ran, root, shipped};
+use crate::harness::{Aeva, Ran, root, say, shipped};
 
 const SHORT: [&str; 4] = ["--iterations", "2", "--out", "run"];
 
@@ -188,7 +188,7 @@ fn a_read_only_folder_is_refused() {
         // The administrator may write anywhere; the kernel's own read-only tree refuses even that.
         let _ = fs::remove_file(locked.join("probe"));
         if !Path::new("/proc/self").is_dir() {
-            eprintln!("SKIPPED: this user may write everywhere");
+            say("SKIPPED: this user may write everywhere");
             return;
         }
         let ran = place.aeva.scan("digits-clean.onnx", &["--iterations", "2", "--out", "/proc/aeva-run"]);
@@ -229,7 +229,7 @@ fn a_missing_onnx_runtime_is_refused() {
 #[test]
 fn a_missing_gpu_is_refused() {
     if std::env::var_os("AEVA_TEST_CUDA").is_some() {
-        eprintln!("SKIPPED: this machine has a GPU");
+        say("SKIPPED: this machine has a GPU");
         return;
     }
     let place = Place::new();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -10,6 +11,12 @@ use serde_json::Value;
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..")
+}
+
+/// Says something that is seen even when the test passes: what is skipped must not look like what was tested.
+pub(crate) fn say(message: &str) {
+    // The test harness captures the print macros, but not the stream.
+    let _ = writeln!(std::io::stderr(), "{message}");
 }
 
 /// A shipped file.

@@ -1,5 +1,13 @@
 //! End-to-end tests: the program as users run it. They need the ONNX Runtime that `aeva setup` installs; `cargo xtask test`
 //! installs it and runs them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::type_complexity,
+    reason = "tests stop at what is unexpected, and compare bits on purpose"
+)]
 
 mod bad_input;
 mod demo;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::harness::{Aeva, root};
+use crate::harness::{Aeva, root, say};
 
 /// The folder of shared data and a converted model in it, or a visible skip.
 fn model(name: &str) -> Option<(PathBuf, PathBuf)> {
@@ -14,12 +14,12 @@ fn model(name: &str) -> Option<(PathBuf, PathBuf)> {
         None => root().join("..").join("shared").join("data"),
     };
     if !folder.is_dir() {
-        eprintln!("SKIPPED: no shared data in {} (set AEVA_SHARED_DATA)", folder.display());
+        say(&format!("SKIPPED: no shared data in {} (set AEVA_SHARED_DATA)", folder.display()));
         return None;
     }
     let model = root().join("target").join("shared-models").join(format!("{name}.onnx"));
     if !model.is_file() {
-        eprintln!("SKIPPED: {} is not there; `cargo xtask test` converts it", model.display());
+        say(&format!("SKIPPED: {} is not there; `cargo xtask test` converts it", model.display()));
         return None;
     }
     Some((folder, model))
@@ -28,7 +28,7 @@ fn model(name: &str) -> Option<(PathBuf, PathBuf)> {
 fn scan(aeva: &Aeva, model: &Path, data: &Path, code: i32) -> Value {
     let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", "run"];
     let ran = aeva.run(&args).ends_with(code);
-    eprintln!("{}", ran.stdout);
+    say(&ran.stdout);
     aeva.report("run")
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn decode(bytes: &[u8], expected_kind: u16) -> Result<Container<'_>, 
     if hasher.finalize().as_slice() != digest {
         return Err(DecodeError::Checksum);
     }
-    let (header, payload) = content.split_at(content.len() - payload_length as usize);
+    let (header, payload) = content.split_at(usize::try_from(header_length).unwrap_or(content.len()));
     Ok(Container { payload_version, header, payload })
 }
 

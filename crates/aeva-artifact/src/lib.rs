@@ -19,5 +19,5 @@ mod wire;
 pub use atomic::write_atomically;
 pub use error::{ArtifactError, DecodeError};
 pub use pair::{Outcome, PairArtifact, QueryCounts, SampleRecord};
-pub use provenance::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION, SearchProvenance, sha256_hex};
+pub use provenance::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION, SearchProvenance, hex, sha256_hex};
 pub use run_dir::{RunDir, RunInfo};

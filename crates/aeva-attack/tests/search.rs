@@ -1,4 +1,12 @@
 //! Properties of the search: independence of batch, threads and order; sense; bounds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::type_complexity,
+    reason = "tests stop at what is unexpected, and compare bits on purpose"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -45,7 +45,6 @@ pub(crate) fn code(result: anyhow::Result<Ending>) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "programs print; this is the program's error output")]
 fn print(error: &anyhow::Error) {
     let label = |color: AnsiColor| Style::new().bold().fg_color(Some(color.into()));
     let (red, cyan) = (label(AnsiColor::Red), label(AnsiColor::Cyan));

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Setup(args) => commands::setup::run(&args),
-        Command::Cli => commands::cli::run(),
+        Command::Cli => Ok(commands::cli::run()),
     };
     exit::code(result)
 }

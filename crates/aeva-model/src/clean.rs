@@ -7,8 +7,9 @@ use ndarray::{Array4, ArrayView4, Axis};
 
 use crate::{Preprocessing, ValueRange};
 
-/// Accuracy that another explanation must gain before it is believed.
+/// Accuracy that another explanation must gain before it is believed, or this share of the errors that are left.
 const GAIN: f64 = 0.2;
+const ERRORS_EXPLAINED: f64 = 2.0 / 3.0;
 /// Accuracy that an explanation must gain over an earlier, simpler one: some models hardly mind the scale.
 const PREFERENCE: f64 = 0.05;
 /// An explanation must make at least this share of the images right.
@@ -63,9 +64,10 @@ pub fn diagnose<E>(
     mut predict: impl FnMut(ArrayView4<'_, f32>, &Preprocessing) -> Result<Vec<u32>, E>,
 ) -> Result<Option<Diagnosis>, E> {
     let mut best: Option<Diagnosis> = None;
+    let needed = (accuracy + GAIN.min(ERRORS_EXPLAINED * (1.0 - accuracy))).max(PLAUSIBLE);
     let mut consider = |cause: Cause, right: usize| {
         let found = right as f64 / labels.len().max(1) as f64;
-        let wanted = best.as_ref().map_or((accuracy + GAIN).max(PLAUSIBLE), |best| best.accuracy + PREFERENCE);
+        let wanted = best.as_ref().map_or(needed, |best| best.accuracy + PREFERENCE);
         if found >= wanted {
             best = Some(Diagnosis { cause, accuracy: found });
         }
@@ -123,6 +125,13 @@ fn usual_constants(channels: usize) -> Vec<(&'static str, Vec<f32>, Vec<f32>)> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::type_complexity,
+    reason = "small known values"
+)]
 mod tests {
     use super::*;
 

@@ -234,7 +234,7 @@ impl OnnxOracle {
         if let Ok((shape, scores)) = output.try_extract_tensor::<f32>() {
             // Trailing dimensions of 1 are harmless; anything else is no list of scores.
             let width = shape.get(1).and_then(|&width| usize::try_from(width).ok()).unwrap_or(0);
-            if width == 0 || scores.len() != width * run || shape[0] != run as i64 {
+            if width == 0 || scores.len() != width * run || usize::try_from(shape[0]) != Ok(run) {
                 return Err(unexpected(format!("f32 {:?}", &shape[..])));
             }
             return Ok(Answer::Scores { width, scores: scores.to_vec() });
@@ -381,7 +381,7 @@ fn input_form(
         return Err(wrong(found, "rank 4: [n, h, w, c] or [n, c, h, w]".to_owned()));
     };
     // A dynamic dimension (-1) takes anything.
-    let fits = |dimension: i64, size: usize| dimension < 0 || dimension == size as i64;
+    let fits = |dimension: i64, size: usize| dimension < 0 || usize::try_from(dimension) == Ok(size);
     let [height, width, channels] = image;
     let nhwc = fits(a, height) && fits(b, width) && fits(c, channels);
     let nchw = fits(a, channels) && fits(b, height) && fits(c, width);

@@ -1,4 +1,12 @@
 //! The ONNX oracle on tiny models of every form. They need the ONNX Runtime that `aeva setup` installs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::type_complexity,
+    reason = "tests stop at what is unexpected, and compare bits on purpose"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -73,7 +73,9 @@ impl GradientEstimate {
         let (all, adversarial) = (f64::from(self.evaluations), f64::from(self.adversarial));
         let mut gradient = self.sum;
         if self.adversarial == 0 {
-            gradient.iter_mut().for_each(|g| *g = -*g);
+            for g in &mut gradient {
+                *g = -*g;
+            }
         } else if self.adversarial < self.evaluations {
             // f = +1 on the target's side, -1 elsewhere: sum f r = 2 * adversarial_sum - sum.
             let mean = 2.0 * adversarial / all - 1.0;
@@ -85,12 +87,15 @@ impl GradientEstimate {
         if !(length.is_finite() && length > 0.0) {
             return None;
         }
-        gradient.iter_mut().for_each(|g| *g /= length);
+        for g in &mut gradient {
+            *g /= length;
+        }
         Some(gradient)
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::float_cmp, clippy::type_complexity, reason = "small known values")]
 mod tests {
     use super::*;
 

@@ -12,9 +12,9 @@ use crate::exit::Ending;
 
 pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<Ending> {
     if args.path.is_dir() {
-        inspect_run(&args.path)?
+        inspect_run(&args.path)?;
     } else {
-        inspect_artifact(&args.path)?
+        inspect_artifact(&args.path)?;
     }
     Ok(Ending::Success)
 }
@@ -25,7 +25,6 @@ pub(super) fn read_artifact(path: &Path) -> Result<PairArtifact, ArtifactError> 
     PairArtifact::from_bytes(&bytes).map_err(|source| ArtifactError::Decode { path: path.to_owned(), source })
 }
 
-#[expect(clippy::print_stdout, reason = "programs print; this is the result")]
 fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
     let pair = read_artifact(path)?;
     println!("perturbations {} -> {}, shape [h, w, c] = {:?}", pair.source, pair.target, pair.shape);
@@ -49,7 +48,6 @@ fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "programs print; this is the result")]
 fn inspect_run(path: &Path) -> anyhow::Result<()> {
     let run = RunDir::open(path)?;
     println!("{}", serde_json::to_string_pretty(run.info())?);

@@ -65,7 +65,6 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     Ok(Ending::from(&verdict))
 }
 
-#[expect(clippy::print_stdout, reason = "programs print; this is the result")]
 fn print(args: &ScanArgs, report: &report::Report, run: &RunDir) -> anyhow::Result<()> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(report)?);

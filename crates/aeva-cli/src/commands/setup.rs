@@ -174,7 +174,8 @@ fn unpack(wheel: &[u8], folder: &Path) -> anyhow::Result<()> {
 /// Name under which a file of the wheel is installed; `None` for those that are not needed (the Python module, ...).
 fn library_name(name: &str) -> Option<String> {
     let plain = name.replace(&format!(".{ONNX_RUNTIME_VERSION}"), "");
-    let is_library = plain.ends_with(".so") || plain.ends_with(".dylib") || plain.ends_with(".dll");
+    let ending = Path::new(&plain).extension().map(|ending| ending.to_string_lossy().into_owned());
+    let is_library = matches!(ending.as_deref(), Some("so" | "dylib" | "dll"));
     let is_runtime = plain.starts_with("libonnxruntime")
         || plain.starts_with("onnxruntime.")
         || plain.starts_with("onnxruntime_providers");

@@ -7,7 +7,6 @@ use crate::args::StatsArgs;
 use crate::exit::Ending;
 use crate::report;
 
-#[expect(clippy::print_stdout, reason = "programs print; this is the result")]
 pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Ending> {
     let run = RunDir::open(&args.run)?;
     let (report, verdict) = report::of_run(&run, report::earlier_seconds(&run))?;

@@ -11,7 +11,6 @@ use super::Report;
 const BAR: f64 = 24.0;
 
 /// Prints the table and the verdict.
-#[expect(clippy::print_stdout, reason = "programs print; this is the result")]
 pub(crate) fn print(report: &Report, run: &Path) {
     let bold = Style::new().bold();
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));

@@ -48,6 +48,7 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::float_cmp, clippy::type_complexity, reason = "small known values")]
 mod tests {
     use super::*;
 

@@ -95,6 +95,7 @@ fn read(path: &Path) -> Result<([usize; 3], Vec<f32>), DataError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::float_cmp, clippy::type_complexity, reason = "small known values")]
 mod tests {
     use super::*;
     use image::{GrayImage, Luma, Rgb, RgbImage};

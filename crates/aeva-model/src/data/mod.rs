@@ -6,6 +6,7 @@ mod npz;
 
 use std::path::{Path, PathBuf};
 
+use aeva_artifact::hex;
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
@@ -92,7 +93,7 @@ impl Dataset {
         for value in &self.images {
             hasher.update(value.to_le_bytes());
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hasher.finalize())
     }
 }
 

@@ -52,15 +52,14 @@ fn images_of(path: &Path, npz: &mut Npz, name: &str) -> Result<Array4<f32>, Data
     let images: ArrayD<f32> = if let Some(bytes) = array::<u8>(path, npz, name)? {
         bytes.mapv(unit)
     } else {
-        let floats = match array::<f32>(path, npz, name)? {
-            Some(floats) => floats,
-            None => {
-                #[expect(clippy::cast_possible_truncation, reason = "pixels need no more than f32")]
-                let narrow = |value: f64| value as f32;
-                let wide = array::<f64>(path, npz, name)?;
-                let expected = "uint8, float32 or float64 values";
-                wide.ok_or_else(|| form(format!("images `{name}` of another type"), expected))?.mapv(narrow)
-            }
+        let floats = if let Some(floats) = array::<f32>(path, npz, name)? {
+            floats
+        } else {
+            #[expect(clippy::cast_possible_truncation, reason = "pixels need no more than f32")]
+            let narrow = |value: f64| value as f32;
+            let wide = array::<f64>(path, npz, name)?;
+            let expected = "uint8, float32 or float64 values";
+            wide.ok_or_else(|| form(format!("images `{name}` of another type"), expected))?.mapv(narrow)
         };
         let (low, high) = floats
             .iter()
@@ -113,6 +112,13 @@ fn labels_of(path: &Path, npz: &mut Npz, name: &str) -> Result<Vec<u32>, DataErr
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::type_complexity,
+    reason = "small known values"
+)]
 mod tests {
     use super::*;
     use ndarray::{Array, Array1, Array2, Dimension};
