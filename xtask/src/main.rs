@@ -3,6 +3,7 @@
 mod convert;
 mod demo;
 mod docs;
+mod picture;
 mod process;
 mod python;
 mod shared_data;
@@ -32,6 +33,8 @@ enum Task {
     Convert(convert::Args),
     /// Trains the shipped demo models anew.
     TrainDemo,
+    /// Draws the README's picture of a scan.
+    Picture,
     /// Writes the generated documentation.
     Docs {
         /// Fail when it is not up to date instead of writing it.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Convert(args) => convert::run(&args),
         Task::TrainDemo => train_demo::run(),
+        Task::Picture => picture::run(),
         Task::Docs { check } => docs::run(check),
     };
     match result {

@@ -115,6 +115,14 @@ impl RunDir {
         &self.info
     }
 
+    /// All ordered pairs (source, target) of different labels of the model, finished or not.
+    pub fn pairs(&self) -> impl Iterator<Item = (u32, u32)> + use<> {
+        let classes = self.info.provenance.model.classes;
+        (0..classes).flat_map(move |source| {
+            (0..classes).filter(move |&target| target != source).map(move |target| (source, target))
+        })
+    }
+
     /// Where the artifact of a pair is, or will be.
     pub fn pair_path(&self, source: u32, target: u32) -> PathBuf {
         self.path.join(PAIRS_FOLDER).join(format!("{source:04}-{target:04}.aeva"))

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod exit;
 mod hint;
+mod output;
 mod progress;
 mod report;
 
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Setup(args) => commands::setup::run(&args),
-        Command::Cli => Ok(commands::cli::run()),
+        Command::Cli => commands::cli::run(),
     };
     exit::code(result)
 }

@@ -1,19 +1,26 @@
 //! The reference of all commands, from which `docs/cli.md` is made.
 
-use anstream::print;
 use clap::CommandFactory;
 
 use crate::args::Cli;
 use crate::exit::Ending;
+use crate::output::show;
 
-pub(crate) fn run() -> Ending {
+pub(crate) fn run() -> anyhow::Result<Ending> {
     let mut command = Cli::command().term_width(100);
     command.build();
-    print!("# Commands\n\nMade by `cargo xtask docs`; do not edit.\n");
-    print!("\n## `aeva`\n\n```text\n{}\n```\n", command.render_long_help().to_string().trim_end());
+    let mut pages = vec!["# Commands\n\nMade by `cargo xtask docs`; do not edit.\n".to_owned()];
+    pages.push(page("aeva", &command.render_long_help().to_string()));
     for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
-        let text = sub.render_long_help().to_string();
-        print!("\n## `aeva {}`\n\n```text\n{}\n```\n", sub.get_name(), text.trim_end());
+        let name = format!("aeva {}", sub.get_name());
+        pages.push(page(&name, &sub.render_long_help().to_string()));
     }
-    Ending::Success
+    show(&pages.join("\n"))?;
+    Ok(Ending::Success)
+}
+
+fn page(name: &str, help: &str) -> String {
+    // clap indents blank lines, too.
+    let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+    format!("## `{name}`\n\n```text\n{}\n```\n", lines.join("\n"))
 }

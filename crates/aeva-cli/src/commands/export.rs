@@ -35,12 +35,9 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<Ending> {
 
 fn pairs_of(path: &Path) -> anyhow::Result<Vec<PairArtifact>> {
     let run = RunDir::open(path)?;
-    let classes = run.info().provenance.model.classes;
     let mut pairs = Vec::new();
-    for source in 0..classes {
-        for target in (0..classes).filter(|&target| target != source) {
-            pairs.extend(run.load(source, target)?);
-        }
+    for (source, target) in run.pairs() {
+        pairs.extend(run.load(source, target)?);
     }
     anyhow::ensure!(!pairs.is_empty(), "{} has no finished pairs", fs::canonicalize(path)?.display());
     Ok(pairs)

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use aeva_artifact::{ArtifactError, PairArtifact, RunDir};
 use aeva_stats::peak_share;
-use anstream::println;
 
 use crate::args::InspectArgs;
 use crate::exit::Ending;
+use crate::output::show;
 
 pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<Ending> {
     if args.path.is_dir() {
@@ -27,13 +27,15 @@ pub(super) fn read_artifact(path: &Path) -> Result<PairArtifact, ArtifactError> 
 
 fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
     let pair = read_artifact(path)?;
-    println!("perturbations {} -> {}, shape [h, w, c] = {:?}", pair.source, pair.target, pair.shape);
-    println!("run key: {}", pair.provenance.key());
-    println!("{}", serde_json::to_string_pretty(&pair.provenance)?);
-    println!("sample  origin   start  outcome         iterations  distance  peak share  queries");
+    let mut lines = vec![
+        format!("perturbations {} -> {}, shape [h, w, c] = {:?}", pair.source, pair.target, pair.shape),
+        format!("run key: {}", pair.provenance.key()),
+        serde_json::to_string_pretty(&pair.provenance)?,
+        "sample  origin   start  outcome         iterations  distance  peak share  queries".to_owned(),
+    ];
     for sample in &pair.samples {
         let share = sample.perturbation.as_deref().and_then(|v| peak_share(v, pair.shape[2]).ok());
-        println!(
+        lines.push(format!(
             "{:>6}  {:>6}  {:>6}  {:<14}  {:>10}  {:>8.4}  {:>10}  {:>7}",
             sample.sample,
             sample.origin_index,
@@ -43,29 +45,27 @@ fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
             sample.distance,
             share.map_or_else(|| "-".to_owned(), |share| format!("{share:.5}")),
             sample.queries.total(),
-        );
+        ));
     }
+    show(&lines.join("\n"))?;
     Ok(())
 }
 
 fn inspect_run(path: &Path) -> anyhow::Result<()> {
     let run = RunDir::open(path)?;
-    println!("{}", serde_json::to_string_pretty(run.info())?);
-    let classes = run.info().provenance.model.classes;
+    let mut lines = vec![serde_json::to_string_pretty(run.info())?];
     let (mut finished, mut damaged) = (0, 0);
-    for source in 0..classes {
-        for target in (0..classes).filter(|&target| target != source) {
-            match run.load(source, target) {
-                Ok(Some(_)) => finished += 1,
-                Ok(None) => {}
-                Err(error) => {
-                    damaged += 1;
-                    println!("damaged: {error}");
-                }
+    for (source, target) in run.pairs() {
+        match run.load(source, target) {
+            Ok(Some(_)) => finished += 1,
+            Ok(None) => {}
+            Err(error) => {
+                damaged += 1;
+                lines.push(format!("damaged: {:#}", anyhow::Error::from(error)));
             }
         }
     }
-    let expected = u64::from(classes) * u64::from(classes.saturating_sub(1));
-    println!("{finished} of {expected} pairs are finished, {damaged} damaged");
+    lines.push(format!("{finished} of {} pairs are finished, {damaged} damaged", run.pairs().count()));
+    show(&lines.join("\n"))?;
     Ok(())
 }

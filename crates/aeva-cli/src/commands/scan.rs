@@ -8,12 +8,12 @@ use std::time::Instant;
 use aeva_artifact::{DataProvenance, ModelProvenance, PairArtifact, Provenance, RunDir, RunInfo, SEARCH_VERSION};
 use aeva_attack::{HardLabelOracle, HopSkipJumpBuilder, HopSkipJumpParams, ScanEnd, ScanPlan, ScanSettings, scan};
 use aeva_model::{Dataset, Device};
-use anstream::println;
 use anyhow::Context;
 
 use super::model::{self, Understood};
 use crate::args::{LabelSet, ScanArgs};
 use crate::exit::Ending;
+use crate::output::show;
 use crate::progress::{self, ScanProgress};
 use crate::report;
 
@@ -57,21 +57,12 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     let seconds = begin.elapsed().as_secs_f64() + earlier.unwrap_or(0.0);
     let (report, verdict) = report::of_run(&run, Some(seconds))?;
     report::store(&run, &report)?;
-    print(args, &report, &run)?;
+    show(&if args.json { serde_json::to_string_pretty(&report)? } else { report::table(&report, run.path()) })?;
     if end == ScanEnd::Stopped {
         tracing::warn!("interrupted; start the same command again to continue");
         return Ok(Ending::Interrupted);
     }
     Ok(Ending::from(&verdict))
-}
-
-fn print(args: &ScanArgs, report: &report::Report, run: &RunDir) -> anyhow::Result<()> {
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-    } else {
-        report::print(report, run.path());
-    }
-    Ok(())
 }
 
 fn params(args: &ScanArgs) -> anyhow::Result<HopSkipJumpParams> {

@@ -9,7 +9,7 @@ use aeva_stats::{Judgement, LabelJudgement, PairScores, PublishedRule, Verdict, 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use table::print;
+pub(crate) use table::table;
 
 const SCHEMA_VERSION: u32 = 1;
 
@@ -79,20 +79,17 @@ pub(crate) struct Parameters {
 pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>) -> anyhow::Result<(Report, Verdict)> {
     let info = run.info();
     let provenance = &info.provenance;
-    let classes = provenance.model.classes;
-    let mut scores = PairScores::new(classes as usize);
+    let mut scores = PairScores::new(provenance.model.classes as usize);
     let mut pairs = Vec::new();
     let mut search = QueryCounts::default();
-    for source in 0..classes {
-        for target in (0..classes).filter(|&target| target != source) {
-            let Some(artifact) = run.load(source, target)? else { continue };
-            let pair = pair_report(&artifact);
-            search += artifact.queries();
-            if let Some(score) = pair.score {
-                scores.insert(source as usize, target as usize, score)?;
-            }
-            pairs.push(pair);
+    for (source, target) in run.pairs() {
+        let Some(artifact) = run.load(source, target)? else { continue };
+        let pair = pair_report(&artifact);
+        search += artifact.queries();
+        if let Some(score) = pair.score {
+            scores.insert(source as usize, target as usize, score)?;
         }
+        pairs.push(pair);
     }
     let rule = PublishedRule::PUBLISHED;
     let Judgement { verdict, labels } = judge(&scores, &rule);

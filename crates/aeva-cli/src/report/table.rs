@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anstream::println;
 use anstyle::{AnsiColor, Style};
 
 use super::Report;
@@ -10,15 +9,15 @@ use super::Report;
 /// Width of the longest bar, in characters.
 const BAR: f64 = 24.0;
 
-/// Prints the table and the verdict.
-pub(crate) fn print(report: &Report, run: &Path) {
+/// The table and the verdict, with colours (which are dropped where they cannot be shown).
+pub(crate) fn table(report: &Report, run: &Path) -> String {
     let bold = Style::new().bold();
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
     let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
     let threshold = report.parameters.threshold;
 
-    println!("{bold}label        GAP  anomaly index{bold:#}");
+    let mut lines = vec![format!("{bold}label        GAP  anomaly index{bold:#}")];
     let highest = report.labels.iter().filter_map(|label| label.anomaly_index).fold(threshold, f64::max);
     for label in &report.labels {
         let suspect = report.suspects.contains(&label.label);
@@ -29,10 +28,10 @@ pub(crate) fn print(report: &Report, run: &Path) {
             0 => String::new(),
             count => format!("  {count} pairs missing"),
         };
-        println!("{style}{:>5}  {:>9.5}  {index:>13}  {bar}{style:#}{missing}", label.label, label.gap);
+        lines.push(format!("{style}{:>5}  {:>9.5}  {index:>13}  {bar}{style:#}{missing}", label.label, label.gap));
     }
-    println!();
-    println!(
+    lines.push(String::new());
+    lines.push(format!(
         "{} queries{}, clean accuracy {:.1} %, {} samples x {} iterations, seed {}",
         grouped(report.queries),
         report.seconds.map(|seconds| format!(" in {seconds:.1} s")).unwrap_or_default(),
@@ -40,24 +39,25 @@ pub(crate) fn print(report: &Report, run: &Path) {
         report.parameters.samples,
         report.parameters.iterations,
         report.parameters.seed,
-    );
+    ));
     for note in &report.notes {
-        println!("{yellow}note:{yellow:#} {note}");
+        lines.push(format!("{yellow}note:{yellow:#} {note}"));
     }
-    println!("run folder: {}", run.display());
+    lines.push(format!("run folder: {}", run.display()));
     let name = &report.provenance.model_name;
-    match report.verdict {
+    lines.push(match report.verdict {
         "backdoored" => {
             let plural = if report.suspects.len() == 1 { "label" } else { "labels" };
             let suspects: Vec<String> = report.suspects.iter().map(ToString::to_string).collect();
-            println!(
+            format!(
                 "{red}BACKDOORED{red:#}: {name} carries a backdoor to {plural} {} (anomaly index above {threshold})",
                 suspects.join(", ")
-            );
+            )
         }
-        "clean" => println!("{green}CLEAN{green:#}: {name} has no label with an anomaly index above {threshold}"),
-        _ => println!("{yellow}INCONCLUSIVE{yellow:#}: {name}: {}", report.reason.as_deref().unwrap_or_default()),
-    }
+        "clean" => format!("{green}CLEAN{green:#}: {name} has no label with an anomaly index above {threshold}"),
+        _ => format!("{yellow}INCONCLUSIVE{yellow:#}: {name}: {}", report.reason.as_deref().unwrap_or_default()),
+    });
+    lines.join("\n")
 }
 
 /// A bar of `share` of the full width, in eighths of a character.
