@@ -72,3 +72,22 @@ fn file_formats_do_not_change_the_data() {
     let load = |name: &str| aeva_model::Dataset::load(&folder.join(name)).unwrap().sha256();
     assert_eq!(load("cifar10/test_batch.bin"), load("cifar10/test_first1000.npz"));
 }
+
+/// Determinism on a network with every kind of layer that matters: same bytes with another batch size and thread count.
+#[test]
+fn batch_size_and_threads_change_nothing_on_a_residual_network() {
+    let Some((folder, model)) = model("aeva_resnet20_patch") else { return };
+    let aeva = Aeva::new();
+    let data = folder.join("cifar10/test_batch.bin");
+    let run = |out: &str, extra: &[&str]| {
+        let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", out];
+        let part = ["--iterations", "3", "--samples", "2", "--sources", "0-2", "--targets", "0-2"];
+        aeva.run(&[&args[..], &part, extra].concat()).ends_with(3);
+        aeva.artifacts(out)
+    };
+    let reference = run("a", &[]);
+    assert_eq!(reference.len(), 6);
+    assert_eq!(reference, run("b", &["--threads", "1"]));
+    assert_eq!(reference, run("c", &["--batch-size", "75", "--threads", "3"]));
+    assert_eq!(reference, run("d", &["--batch-size", "1"]));
+}

@@ -5,6 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use aeva_attack::HopSkipJumpBuilder;
 use aeva_model::{Device, Layout, ValueRange};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -164,24 +165,27 @@ pub(crate) struct SetupArgs {
 /// How deep to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Preset {
-    /// 1 sample, 50 iterations, 20 initial evaluations: the cheapest setting that was right on all models at hand (docs/method.md).
+    /// The cheapest setting that was right on all models at hand: 1 sample, about 7 000 queries a pair, spread over
+    /// iterations and evaluations by the size of the images (docs/method.md).
     Quick,
     /// The published setting: 40 samples, 50 iterations, 100 initial evaluations.
     Published,
 }
 
-/// What a preset sets.
-pub(crate) struct Depth {
-    pub(crate) samples: u32,
-    pub(crate) iterations: u32,
-    pub(crate) initial_evaluations: u32,
-}
-
 impl Preset {
-    pub(crate) fn depth(self) -> Depth {
+    /// Samples for each pair.
+    pub(crate) fn samples(self) -> u32 {
         match self {
-            Self::Quick => Depth { samples: 1, iterations: 50, initial_evaluations: 20 },
-            Self::Published => Depth { samples: 40, iterations: 50, initial_evaluations: 100 },
+            Self::Quick => 1,
+            Self::Published => 40,
+        }
+    }
+
+    /// Parameters of a search for images of `values` values.
+    pub(crate) fn search(self, values: usize) -> HopSkipJumpBuilder {
+        match self {
+            Self::Quick => HopSkipJumpBuilder::quick(values),
+            Self::Published => HopSkipJumpBuilder::PUBLISHED,
         }
     }
 }

@@ -1,18 +1,19 @@
 //! Logs and progress, on stderr.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aeva_attack::ScanObserver;
-use indicatif::ProgressStyle;
+use indicatif::{ProgressState, ProgressStyle};
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, info, info_span};
 use tracing_indicatif::IndicatifLayer;
 use tracing_indicatif::span_ext::IndicatifSpanExt;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
 
 /// Without a terminal a line is logged this often.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -32,7 +33,7 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let bar = IndicatifLayer::new();
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = fmt::layer()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(bar.get_stderr_writer())
         .with_ansi(ansi)
         .without_time()
@@ -69,9 +70,13 @@ impl ScanProgress {
     /// Starts the bar for a scan of about `expected` queries.
     pub(crate) fn start(expected: u64) -> Self {
         let span = info_span!("scan");
-        let template = "{bar:32} {percent:>3} %  {human_pos} of about {human_len} queries  {per_sec}  {eta} left";
+        let template = "{bar:32} {percent:>3} %  {human_pos} of about {human_len} queries  {rate}  {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
-            span.pb_set_style(&style);
+            let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                // A bar that cannot be drawn is no reason to stop a scan.
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            span.pb_set_style(&style.with_key("rate", rate));
         }
         span.pb_set_length(expected);
         // The bar is shown as long as its span is alive and has been entered once.

@@ -4,6 +4,13 @@ use aeva_artifact::SearchProvenance;
 
 use crate::SearchError;
 
+/// Queries that a search of the quick setting may take when every first step succeeds.
+pub const QUICK_QUERIES: u64 = 7_500;
+/// 3072 values of a CIFAR-10 image, 100 published evaluations.
+const VALUES_PER_EVALUATION: usize = 32;
+/// With fewer, an estimate says next to nothing.
+const QUICK_EVALUATIONS_FLOOR: u32 = 16;
+
 /// Parameters before their check; start from [`HopSkipJumpBuilder::PUBLISHED`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HopSkipJumpBuilder {
@@ -35,6 +42,20 @@ impl HopSkipJumpBuilder {
         maximum_halvings: 64,
         query_budget: None,
     };
+
+    /// The quick setting for images of `values` values: as many evaluations for each value of the image as the published
+    /// setting has for CIFAR-10, and the iterations that fit into [`QUICK_QUERIES`] (the published number at most).
+    ///
+    /// How closely an estimate follows the gradient depends on evaluations over dimensions, so small images need fewer
+    /// of them, and have queries left for the iterations that they need to converge (measured in `docs/method.md`).
+    pub fn quick(values: usize) -> Self {
+        let initial_evaluations = u32::try_from(values / VALUES_PER_EVALUATION).unwrap_or(u32::MAX);
+        let initial_evaluations =
+            initial_evaluations.clamp(QUICK_EVALUATIONS_FLOOR, Self::PUBLISHED.initial_evaluations);
+        let with = |iterations| Self { iterations, initial_evaluations, ..Self::PUBLISHED };
+        let fits = |iterations: &u32| HopSkipJumpParams(with(*iterations)).expected_queries(values) <= QUICK_QUERIES;
+        with((1..=Self::PUBLISHED.iterations).rev().find(fits).unwrap_or(1))
+    }
 
     /// Checks every parameter.
     ///
@@ -128,6 +149,18 @@ mod tests {
         let gradients: u32 = (1..=50).map(|j| params.evaluations(j)).sum();
         assert_eq!(gradients, 23_883);
         assert_eq!(params.expected_queries(3072), 23_883 + 918 + 50 + 1);
+    }
+
+    #[test]
+    fn the_quick_setting_follows_the_dimension_within_its_queries() {
+        let depth = |values| {
+            let quick = HopSkipJumpBuilder::quick(values);
+            let queries = quick.check().unwrap().expected_queries(values);
+            assert!(queries <= QUICK_QUERIES, "{values} values: {queries}");
+            (quick.initial_evaluations, quick.iterations)
+        };
+        // CIFAR-10, MNIST, the shipped digits, ImageNet, one pixel.
+        assert_eq!([3072, 784, 256, 224 * 224 * 3, 1].map(depth), [(96, 22), (24, 50), (16, 50), (100, 21), (16, 50)]);
     }
 
     #[test]

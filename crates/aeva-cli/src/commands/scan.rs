@@ -25,7 +25,7 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     let begin = Instant::now();
     progress::catch_interrupts()?;
     let data = Dataset::load(&args.data)?;
-    let params = params(args)?;
+    let params = params(args, data.image_shape().iter().product())?;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     // On a GPU one session takes full batches and the threads fill them.
     let workers = if args.device == Device::Cpu { threads } else { 1 };
@@ -65,19 +65,19 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     Ok(Ending::from(&verdict))
 }
 
-fn params(args: &ScanArgs) -> anyhow::Result<HopSkipJumpParams> {
-    let depth = args.preset.depth();
+fn params(args: &ScanArgs, values: usize) -> anyhow::Result<HopSkipJumpParams> {
+    let preset = args.preset.search(values);
     let builder = HopSkipJumpBuilder {
-        iterations: args.iterations.map_or(depth.iterations, NonZero::get),
-        initial_evaluations: args.initial_evaluations.map_or(depth.initial_evaluations, NonZero::get),
+        iterations: args.iterations.map_or(preset.iterations, NonZero::get),
+        initial_evaluations: args.initial_evaluations.map_or(preset.initial_evaluations, NonZero::get),
         query_budget: args.query_budget,
-        ..HopSkipJumpBuilder::PUBLISHED
+        ..preset
     };
     builder.check().context("the parameters cannot be used")
 }
 
 fn samples(args: &ScanArgs) -> u32 {
-    args.samples.map_or(args.preset.depth().samples, NonZero::get)
+    args.samples.map_or(args.preset.samples(), NonZero::get)
 }
 
 fn plan(args: &ScanArgs, understood: &Understood) -> anyhow::Result<ScanPlan> {
