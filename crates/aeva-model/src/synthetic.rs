@@ -22,20 +22,22 @@ use ndarray::{ArrayView3, ArrayView4};
 pub struct NearestCentre {
     spec: InputSpec,
     centres: Vec<Vec<f64>>,
+    trigger: Option<Trigger>,
 }
 
-/// Another black box with a backdoor: images whose patch is bright enough get the target label.
-#[derive(Debug, Clone)]
-pub struct PatchBackdoor<O> {
-    /// The black box without backdoor.
-    pub inner: O,
+/// A backdoor of known shape: the brighter a patch, the nearer its target.
+///
+/// The boundary between another class and the target stays flat; its normal has the additional `gain / patch size` at every value of
+/// the patch, so that the shortest perturbation peaks there.
+#[derive(Debug, Clone, Copy)]
+pub struct Trigger {
     /// Rows of the patch, from (inclusive) to (exclusive).
     pub rows: (usize, usize),
     /// Columns of the patch, from (inclusive) to (exclusive).
     pub columns: (usize, usize),
-    /// Mean of the patch, over all its pixels and channels, above which the backdoor opens.
-    pub threshold: f64,
-    /// Label it gives.
+    /// What is taken off the squared distance to the target's centre for each unit that the patch's mean lies above 0.5.
+    pub gain: f64,
+    /// Label it leads to.
     pub target: Label,
 }
 
@@ -47,15 +49,36 @@ impl NearestCentre {
     pub fn new(spec: InputSpec, centres: Vec<Vec<f64>>) -> Self {
         assert_eq!(centres.len(), spec.classes as usize);
         assert!(centres.iter().all(|centre| centre.len() == spec.values()));
-        Self { spec, centres }
+        Self { spec, centres, trigger: None }
+    }
+
+    /// The same black box with a backdoor.
+    #[must_use]
+    pub fn with_trigger(self, trigger: Trigger) -> Self {
+        Self { trigger: Some(trigger), ..self }
     }
 
     fn label(&self, image: ArrayView3<'_, f32>) -> Label {
-        let distance = |centre: &[f64]| -> f64 {
-            image.iter().zip(centre).map(|(&value, centre)| (f64::from(value) - centre).powi(2)).sum()
+        let distance = |(class, centre): (Label, &Vec<f64>)| -> (Label, f64) {
+            let plain: f64 = image.iter().zip(centre).map(|(&value, centre)| (f64::from(value) - centre).powi(2)).sum();
+            let bonus =
+                self.trigger.filter(|trigger| trigger.target == class).map_or(0.0, |trigger| trigger.bonus(image));
+            (class, plain - bonus)
         };
-        let nearest = self.centres.iter().map(|centre| distance(centre)).enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-        nearest.and_then(|(class, _)| Label::try_from(class).ok()).unwrap_or_default()
+        (0..)
+            .zip(&self.centres)
+            .map(distance)
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map(|(class, _)| class)
+            .unwrap_or_default()
+    }
+}
+
+impl Trigger {
+    fn bonus(&self, image: ArrayView3<'_, f32>) -> f64 {
+        let patch = image.slice(ndarray::s![self.rows.0..self.rows.1, self.columns.0..self.columns.1, ..]);
+        let mean = patch.iter().map(|&value| f64::from(value)).sum::<f64>() / patch.len() as f64;
+        self.gain * (mean - 0.5)
     }
 }
 
@@ -67,24 +90,6 @@ impl HardLabelOracle for NearestCentre {
     fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
         labels.clear();
         labels.extend(batch.outer_iter().map(|image| self.label(image)));
-        Ok(())
-    }
-}
-
-impl<O: HardLabelOracle> HardLabelOracle for PatchBackdoor<O> {
-    fn spec(&self) -> &InputSpec {
-        self.inner.spec()
-    }
-
-    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
-        self.inner.classify(batch, labels)?;
-        for (image, label) in batch.outer_iter().zip(labels) {
-            let patch = image.slice(ndarray::s![self.rows.0..self.rows.1, self.columns.0..self.columns.1, ..]);
-            let mean = patch.iter().map(|&value| f64::from(value)).sum::<f64>() / patch.len() as f64;
-            if mean > self.threshold {
-                *label = self.target;
-            }
-        }
         Ok(())
     }
 }
