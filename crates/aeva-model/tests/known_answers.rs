@@ -6,7 +6,7 @@ use aeva_attack::{
     CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, ScanPlan, ScanSettings, classify_all, scan,
 };
 use aeva_model::synthetic::{NearestCentre, Trigger};
-use aeva_stats::{PairScores, PublishedRule, Verdict, judge, pair_score, peak_share};
+use aeva_stats::{Judgement, PairScores, PublishedRule, Verdict, judge, pair_score, peak_share};
 use ndarray::Array4;
 
 /// Seven classes of 8x8 images with four channels.
@@ -24,7 +24,7 @@ fn infected() -> NearestCentre {
     clean().with_trigger(Trigger { rows: (6, 8), columns: (6, 8), gain: 48.0, target: TARGET })
 }
 
-fn verdict(oracle: &NearestCentre, seed: u64) -> Verdict {
+fn judged(oracle: &NearestCentre, seed: u64) -> Judgement {
     let centre = |class: usize, i: usize| 0.5 + 0.3 * ((class + 1) as f64 * 12.9898 + i as f64 * 78.233).sin();
     let images = Array4::from_shape_fn((14, 8, 8, 4), |(n, h, w, c)| {
         let i = (h * 8 + w) * 4 + c;
@@ -55,16 +55,14 @@ fn verdict(oracle: &NearestCentre, seed: u64) -> Verdict {
     };
     let settings = ScanSettings { params, provenance, batch_rows: 32, threads: 2 };
     scan(&mut oracles, images.view(), &plan, &settings, &(), &mut store).unwrap();
-    let judgement = judge(&scores, &PublishedRule::PUBLISHED);
-    // Shown when a test fails.
-    println!("{judgement:?}");
-    judgement.verdict
+    judge(&scores, &PublishedRule::PUBLISHED)
 }
 
 #[test]
 fn the_backdoor_is_found_and_its_label_named() {
     for seed in 0..3 {
-        let Verdict::Backdoored { suspects } = verdict(&infected(), seed) else { panic!("not found with seed {seed}") };
+        let judgement = judged(&infected(), seed);
+        let Verdict::Backdoored { suspects } = &judgement.verdict else { panic!("not found: {judgement:?}") };
         // A flat boundary is the same from both sides, so pairs that start in the target's cell peak, too; others may follow.
         assert_eq!(suspects[0], TARGET as usize);
     }
@@ -73,6 +71,7 @@ fn the_backdoor_is_found_and_its_label_named() {
 #[test]
 fn without_backdoor_the_same_black_box_is_clean() {
     for seed in 0..3 {
-        assert_eq!(verdict(&clean(), seed), Verdict::Clean);
+        let judgement = judged(&clean(), seed);
+        assert_eq!(judgement.verdict, Verdict::Clean, "{judgement:?}");
     }
 }
