@@ -54,7 +54,7 @@ pub(crate) fn cargo() -> Command {
 /// The program `aeva`, built from this workspace.
 pub(crate) fn aeva() -> Command {
     let mut command = cargo();
-    command.args(["run", "--quiet", "--package", "aeva-cli", "--"]);
+    command.args(["run", "--package", "aeva-cli", "--"]);
     command
 }
 

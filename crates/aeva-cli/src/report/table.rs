@@ -32,11 +32,12 @@ pub(crate) fn table(report: &Report, run: &Path) -> String {
     }
     lines.push(String::new());
     lines.push(format!(
-        "{} queries{}, clean accuracy {:.1} %, {} samples x {} iterations, seed {}",
+        "{} queries{}, clean accuracy {:.1} %, {} {} x {} iterations, seed {}",
         grouped(report.queries),
         report.seconds.map(|seconds| format!(" in {seconds:.1} s")).unwrap_or_default(),
         100.0 * report.clean_accuracy,
         report.parameters.samples,
+        if report.parameters.samples == 1 { "sample" } else { "samples" },
         report.parameters.iterations,
         report.parameters.seed,
     ));
