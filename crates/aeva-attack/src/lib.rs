@@ -47,4 +47,4 @@ pub use noise::{JobId, JobNoise, NoiseSource};
 pub use observe::{Progress, ScanObserver};
 pub use oracle::{HardLabelOracle, InputSpec, Label, classify_all};
 pub use plan::{CorrectImages, PairPlan, SamplePlan, ScanPlan};
-pub use scan::{ScanEnd, ScanSettings, lanes_for, scan};
+pub use scan::{ScanEnd, ScanSettings, scan};

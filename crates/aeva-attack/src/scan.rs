@@ -110,7 +110,7 @@ pub fn scan(
 
 /// Searches under way per oracle. Between two estimates (100 rows and more) a search takes some 20 single rows, so about one
 /// in four lanes of a batch keeps it full; eight is enough for the smallest ones.
-pub fn lanes_for(batch_rows: usize) -> usize {
+fn lanes_for(batch_rows: usize) -> usize {
     (batch_rows / 4).max(8)
 }
 
