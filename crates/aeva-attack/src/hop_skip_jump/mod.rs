@@ -8,7 +8,7 @@ mod params;
 mod state;
 mod step;
 
-pub use params::{HopSkipJumpBuilder, HopSkipJumpParams, QUICK_QUERIES};
+pub use params::{HopSkipJumpBuilder, HopSkipJumpParams, QUICK_SAMPLES};
 pub use state::{HopSkipJump, IterationTrace};
 
 /// Value type of the rows that a search writes: `f32` for models, `f64` where exactness is proven.
