@@ -77,6 +77,8 @@ fn labels_do_not_depend_on_the_batch_even_where_scores_do() {
     let mut other_order = classify_all(&mut oracle, reversed.view(), 33).unwrap();
     other_order.reverse();
     assert_eq!(together, other_order);
+    // Run in batches of 32, nine of these images would get another label than alone.
+    assert_eq!(together, classify_all(&mut oracle, images.view(), 1).unwrap());
 }
 
 #[test]
