@@ -16,7 +16,7 @@ WEIGHTS = rng.standard_normal((H * W * C, K)).astype(np.float32)
 BIAS = rng.standard_normal(K).astype(np.float32)
 
 
-def model(name, shape, before=(), after=(), output=("scores", TensorProto.FLOAT, ["n", K]), dtype=TensorProto.FLOAT, constants=()):
+def model(name, shape, before=(), after=(), output=("scores", TensorProto.FLOAT, ["n", K]), dtype=TensorProto.FLOAT, constants=(), opset=17):
     """`before` turns `input` into `image` [n, h, w, c] f32; `after` turns `linear` into the output."""
     nodes = [
         *(before or [helper.make_node("Identity", ["input"], ["image"])]),
@@ -37,7 +37,7 @@ def model(name, shape, before=(), after=(), output=("scores", TensorProto.FLOAT,
         [helper.make_tensor_value_info(*output)],
         initializers,
     )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     checker.check_model(proto)
     save(proto, OUT / f"{name}.onnx")
 
@@ -65,3 +65,7 @@ model("nan", ["n", H, W, C], after=[node("Sub", ["linear", "much"], ["low"]), no
 model("one_score", ["n", H, W, C], after=[node("ReduceMax", ["linear"], ["scores"], axes=[1], keepdims=1)],
       output=("scores", TensorProto.FLOAT, ["n", 1]))
 model("dynamic", ["n", "a", "b", "c"])
+# From operator set 18 on some operators take as inputs what were attributes.
+model("opset18", ["n", H, W, C], opset=18)
+# All scores are equal.
+model("ties", ["n", H, W, C], after=[node("Mul", ["linear", "zero"], ["scores"])], constants=[("zero", np.array(0, dtype=np.float32))])

@@ -236,7 +236,7 @@ fn a_missing_gpu_is_refused() {
     let cuda = ["--device", "cuda:0"];
     place.refuses(place.scan(&model(), &data(), &cuda), &["ONNX Runtime for cuda:0"], "aeva setup --cuda");
     // The build for the CPU has no CUDA: never a quiet run on the CPU.
-    let library = aeva_model::library_folder(aeva_model::Device::Cpu).unwrap().join(aeva_model::library_file_name());
+    let library = aeva_model::library_folder(aeva_model::Build::Cpu).unwrap().join(aeva_model::library_file_name());
     let output = place
         .aeva
         .command()

@@ -120,7 +120,7 @@ pub enum ScanError {
     Store(#[source] Box<dyn Error + Send + Sync>),
     /// The worker threads could not be started.
     #[error("cannot start the worker threads")]
-    Threads(#[source] rayon::ThreadPoolBuildError),
+    Threads(#[source] Box<dyn Error + Send + Sync>),
     /// There is no oracle to ask, or it sees other images than those given.
     #[error("{0}")]
     Setup(String),

@@ -33,6 +33,7 @@
 //! ```
 
 mod error;
+mod gather;
 pub mod hop_skip_jump;
 mod lockstep;
 mod noise;

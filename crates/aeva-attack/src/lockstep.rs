@@ -1,16 +1,40 @@
 //! Many searches over one oracle: every batch is filled from all of them.
 
+use aeva_artifact::{Outcome, SampleRecord};
 use ndarray::ArrayView4;
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::{HardLabelOracle, HopSkipJump, JobId, JobNoise, Label, Progress, ScanError, ScanObserver};
+use crate::{HardLabelOracle, HopSkipJump, JobId, JobNoise, Label, Progress, SamplePlan, ScanError, ScanObserver};
+
+/// Rows that a helper writes at a time: long enough to be worth handing over, short enough to spread one large estimate.
+const ROWS_PER_HELPER: usize = 16;
 
 /// A search with its place in the scan.
 pub(crate) struct Lane {
     pub(crate) job: JobId,
     /// Index of the pair in the plan.
     pub(crate) pair: usize,
+    /// Its images.
+    pub(crate) images: SamplePlan,
     pub(crate) search: HopSkipJump<JobNoise>,
+}
+
+impl Lane {
+    /// The pair that an ended search belongs to, and what it found.
+    pub(crate) fn into_record(self) -> (usize, SampleRecord) {
+        let record = SampleRecord {
+            sample: self.job.sample,
+            origin_index: self.images.origin as u64,
+            start_index: self.images.start as u64,
+            outcome: self.search.outcome().unwrap_or(Outcome::StepUnderflow),
+            iterations: self.search.iterations(),
+            distance: self.search.distance(),
+            queries: *self.search.queries(),
+            perturbation: self.search.perturbation(),
+        };
+        (self.pair, record)
+    }
 }
 
 /// Searches that share the batches of one oracle.
@@ -21,8 +45,8 @@ pub(crate) struct Lockstep<'a> {
     pub(crate) batch_rows: usize,
     /// Searches under way at a time: enough to fill batches while some of them can use only one row.
     pub(crate) lanes: usize,
-    /// Whether other threads are free to write and read rows.
-    pub(crate) parallel: bool,
+    /// Threads that are free to write and read rows.
+    pub(crate) helpers: Option<&'a ThreadPool>,
 }
 
 impl Lockstep<'_> {
@@ -31,7 +55,7 @@ impl Lockstep<'_> {
     pub(crate) fn run(
         &mut self,
         mut next: impl FnMut() -> Result<Option<Lane>, ScanError>,
-        mut finished: impl FnMut(Lane) -> Result<(), ScanError>,
+        mut finished: impl FnMut(Lane),
     ) -> Result<(), ScanError> {
         let spec = *self.oracle.spec();
         let values = spec.values();
@@ -69,7 +93,7 @@ impl Lockstep<'_> {
             let mut index = 0;
             while index < lanes.len() {
                 if lanes[index].search.outcome().is_some() {
-                    finished(lanes.remove(index))?;
+                    finished(lanes.remove(index));
                 } else {
                     index += 1;
                 }
@@ -84,11 +108,15 @@ impl Lockstep<'_> {
             rest = tail;
             (lane, part)
         });
-        if self.parallel {
-            parts.collect::<Vec<_>>().into_par_iter().for_each(|(lane, part)| lane.search.write(part));
-        } else {
-            parts.for_each(|(lane, part)| lane.search.write(part));
+        let Some(helpers) = self.helpers else {
+            return parts.for_each(|(lane, part)| lane.search.write(part));
+        };
+        let mut tasks = Vec::with_capacity(lanes.len());
+        for (lane, part) in parts {
+            let chunks = part.chunks_mut(ROWS_PER_HELPER * values).enumerate();
+            tasks.extend(chunks.map(|(index, chunk)| (lane, index * ROWS_PER_HELPER, chunk)));
         }
+        helpers.install(|| tasks.into_par_iter().for_each(|(lane, skip, rows)| lane.search.write_after(skip, rows)));
     }
 
     fn tell(&self, lanes: &mut [Lane], rows: &[usize], batch: &[f32], labels: &[Label], values: usize) {
@@ -113,10 +141,12 @@ impl Lockstep<'_> {
                 });
             }
         };
-        if self.parallel {
-            parts.collect::<Vec<_>>().into_par_iter().for_each(tell);
-        } else {
-            parts.for_each(tell);
+        match self.helpers {
+            Some(helpers) => {
+                let tasks: Vec<_> = parts.collect();
+                helpers.install(|| tasks.into_par_iter().for_each(tell));
+            }
+            None => parts.for_each(tell),
         }
     }
 }

@@ -1,15 +1,21 @@
 //! A scan: the searches of a plan over one oracle per worker, gathered into one artifact per pair.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
-use aeva_artifact::{Outcome, PairArtifact, Provenance, SampleRecord};
+use aeva_artifact::{PairArtifact, Provenance};
 use ndarray::ArrayView4;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::gather::Gather;
 use crate::lockstep::{Lane, Lockstep};
 use crate::{
     HardLabelOracle, HopSkipJump, HopSkipJumpParams, JobId, JobNoise, Progress, ScanError, ScanObserver, ScanPlan,
 };
+
+/// Ended searches that may wait to be stored; a worker that gets this far ahead of the disk waits for it.
+const WAITING_RECORDS: usize = 64;
 
 /// How a scan runs.
 #[derive(Debug, Clone)]
@@ -34,84 +40,96 @@ pub enum ScanEnd {
 }
 
 /// Runs the searches of `plan` on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), each oracle on a thread of its
-/// own, and hands every pair to `store` as soon as all its samples have ended.
+/// own, and hands every pair to `store`, on the caller's thread, as soon as all its samples have ended.
 ///
 /// The artifacts depend on the provenance and the plan's samples alone; the order in which they are stored does not
-/// matter and is not fixed.
+/// matter and is not fixed. Memory depends on the searches under way (batch size and oracles), not on the plan's length.
 ///
 /// # Errors
-/// [`ScanError`]; the first one ends the scan. A search that fails is no error but an [`Outcome`] in its record.
+/// [`ScanError`]; the first one ends the scan. A search that fails is no error but an
+/// [`Outcome`](aeva_artifact::Outcome) in its record.
 pub fn scan(
     oracles: &mut [Box<dyn HardLabelOracle>],
     images: ArrayView4<'_, f32>,
     plan: &ScanPlan,
     settings: &ScanSettings,
     observer: &dyn ScanObserver,
-    store: &mut (dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Send),
+    store: &mut dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
 ) -> Result<ScanEnd, ScanError> {
     check_setup(oracles, &images)?;
     let spec = *oracles[0].spec();
-    let values = spec.values();
     let pixels =
         images.as_slice().ok_or_else(|| ScanError::Setup("the images are not in standard layout".to_owned()))?;
-    let image = |index: usize| {
-        pixels.get(index * values..(index + 1) * values).ok_or_else(|| {
-            ScanError::Setup(format!("the plan names image {index}, but there are {}", pixels.len() / values))
-        })
-    };
-    let jobs: Vec<(usize, usize)> = plan
-        .pairs
-        .iter()
-        .enumerate()
-        .flat_map(|(pair, plan)| (0..plan.samples.len()).map(move |sample| (pair, sample)))
-        .collect();
+    let queue = Queue::new(plan, settings, pixels, spec.values());
+    let helpers = helpers(settings.threads, oracles.len())?;
+    let stopped = AtomicBool::new(false);
+    let watch = Watch { observer, stopped: &stopped };
+    let mut gather = Gather::new(spec.shape(), plan, &settings.provenance, store);
 
-    let parallel = settings.threads > oracles.len();
-    let shared = Shared::new(spec.shape(), plan, settings, observer, store);
-    let next = || -> Result<Option<Lane>, ScanError> {
-        let Some(&(pair, sample)) = jobs.get(shared.next_job.fetch_add(1, Ordering::Relaxed)) else {
-            return Ok(None);
-        };
-        let (plan, images) = (&plan.pairs[pair], plan.pairs[pair].samples[sample]);
-        // Sample counts come from a u32.
-        let job = JobId { source: plan.source, target: plan.target, sample: u32::try_from(sample).unwrap_or(u32::MAX) };
-        let noise = JobNoise::new(settings.provenance.seed, job);
-        let search =
-            HopSkipJump::new(settings.params, noise, job.target, image(images.origin)?, image(images.start)?).map_err(
-                |source| ScanError::Search { source_label: job.source, target: job.target, sample: job.sample, source },
-            )?;
-        Ok(Some(Lane { job, pair, search }))
-    };
-
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(settings.threads.max(oracles.len()))
-        .thread_name(|index| format!("aeva-{index}"))
-        .build()
-        .map_err(ScanError::Threads)?;
-    pool.scope(|scope| {
-        for oracle in oracles.iter_mut() {
-            let (shared, next) = (&shared, &next);
-            scope.spawn(move |_| {
+    thread::scope(|scope| {
+        // Workers only search; what they find is gathered and written here, while they go on.
+        let (sender, ended) = sync_channel(WAITING_RECORDS);
+        let mut workers = Vec::with_capacity(oracles.len());
+        for (index, oracle) in oracles.iter_mut().enumerate() {
+            let (sender, queue, watch, helpers) = (sender.clone(), &queue, &watch, helpers.as_ref());
+            let work = move || {
                 let mut lockstep = Lockstep {
                     oracle: oracle.as_mut(),
-                    observer: shared,
+                    observer: watch,
                     batch_rows: settings.batch_rows.max(1),
                     lanes: lanes_for(settings.batch_rows),
-                    parallel,
+                    helpers,
                 };
-                if let Err(error) = lockstep.run(next, |lane| shared.finish(lane)) {
-                    shared.fail(error);
+                // The receiver outlives all senders; if it did not, there would be nobody left to search for.
+                let result = lockstep.run(|| queue.next(), |lane| drop(sender.send(lane.into_record())));
+                if result.is_err() {
+                    watch.stopped.store(true, Ordering::Relaxed);
                 }
-            });
+                result
+            };
+            match thread::Builder::new().name(format!("aeva-{index}")).spawn_scoped(scope, work) {
+                Ok(worker) => workers.push(worker),
+                Err(error) => {
+                    stopped.store(true, Ordering::Relaxed);
+                    return Err(ScanError::Threads(error.into()));
+                }
+            }
         }
-    });
-    shared.end()
+        drop(sender);
+        let mut result = Ok(());
+        // Ends when the last worker has ended; keeps receiving after a failure so that no worker waits for ever.
+        for (pair, record) in ended {
+            if result.is_ok() {
+                result = gather.add(pair, record);
+                if result.is_err() {
+                    stopped.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+        for worker in workers {
+            match worker.join() {
+                Ok(found) => result = result.and(found),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        result
+    })?;
+    Ok(if gather.is_complete() { ScanEnd::Complete } else { ScanEnd::Stopped })
 }
 
 /// Searches under way per oracle. Between two estimates (100 rows and more) a search takes some 20 single rows, so about one
 /// in four lanes of a batch keeps it full; eight is enough for the smallest ones.
 fn lanes_for(batch_rows: usize) -> usize {
     (batch_rows / 4).max(8)
+}
+
+/// Threads that fill batches while oracles are busy elsewhere; none where every thread has an oracle of its own.
+fn helpers(threads: usize, oracles: usize) -> Result<Option<ThreadPool>, ScanError> {
+    if threads <= oracles {
+        return Ok(None);
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("aeva-helper-{index}"));
+    pool.build().map(Some).map_err(|error| ScanError::Threads(error.into()))
 }
 
 fn check_setup(oracles: &[Box<dyn HardLabelOracle>], images: &ArrayView4<'_, f32>) -> Result<(), ScanError> {
@@ -132,107 +150,61 @@ fn check_setup(oracles: &[Box<dyn HardLabelOracle>], images: &ArrayView4<'_, f32
     Ok(())
 }
 
-type Store<'a> = dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Send + 'a;
-
-/// What the workers share: the queue, the pairs under way, the first error.
-struct Shared<'a> {
-    /// Image shape `[h, w, c]`.
-    shape: [usize; 3],
+/// The searches that have not begun, in the order of the plan.
+struct Queue<'a> {
     plan: &'a ScanPlan,
     settings: &'a ScanSettings,
-    observer: &'a dyn ScanObserver,
-    next_job: AtomicUsize,
-    stopped: AtomicBool,
-    gathered: Mutex<Gathered<'a>>,
+    /// All images, `[n, h, w, c]` row-major.
+    pixels: &'a [f32],
+    values: usize,
+    /// `[pair]` -> searches of the pairs before it.
+    before: Vec<usize>,
+    next: AtomicUsize,
 }
 
-struct Gathered<'a> {
-    /// `[pair]` -> records so far, in sample order; taken out when the pair is stored.
-    records: Vec<Vec<Option<SampleRecord>>>,
-    stored: usize,
-    store: &'a mut Store<'a>,
-    error: Option<ScanError>,
-}
-
-impl<'a> Shared<'a> {
-    fn new(
-        shape: [usize; 3],
-        plan: &'a ScanPlan,
-        settings: &'a ScanSettings,
-        observer: &'a dyn ScanObserver,
-        store: &'a mut Store<'a>,
-    ) -> Self {
-        let records = plan.pairs.iter().map(|pair| vec![None; pair.samples.len()]).collect();
-        Self {
-            shape,
-            plan,
-            settings,
-            observer,
-            next_job: AtomicUsize::new(0),
-            stopped: AtomicBool::new(false),
-            gathered: Mutex::new(Gathered { records, stored: 0, store, error: None }),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Gathered<'a>> {
-        // A panic elsewhere must not hide what was gathered; the scope passes the panic on.
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn finish(&self, lane: Lane) -> Result<(), ScanError> {
-        let pair = &self.plan.pairs[lane.pair];
-        let images = pair.samples[lane.job.sample as usize];
-        let outcome = lane.search.outcome().unwrap_or(Outcome::StepUnderflow);
-        if outcome != Outcome::Finished {
-            let JobId { source, target, sample } = lane.job;
-            tracing::warn!(source, target, sample, ?outcome, "a search did not finish; it will not count");
-        }
-        let record = SampleRecord {
-            sample: lane.job.sample,
-            origin_index: images.origin as u64,
-            start_index: images.start as u64,
-            outcome,
-            iterations: lane.search.iterations(),
-            distance: lane.search.distance(),
-            queries: *lane.search.queries(),
-            perturbation: lane.search.perturbation(),
+impl<'a> Queue<'a> {
+    fn new(plan: &'a ScanPlan, settings: &'a ScanSettings, pixels: &'a [f32], values: usize) -> Self {
+        let mut sum = 0;
+        let count = |pair: &crate::PairPlan| {
+            let before = sum;
+            sum += pair.samples.len();
+            before
         };
-        let mut gathered = self.lock();
-        gathered.records[lane.pair][lane.job.sample as usize] = Some(record);
-        if gathered.records[lane.pair].iter().any(Option::is_none) {
-            return Ok(());
-        }
-        let samples = std::mem::take(&mut gathered.records[lane.pair]).into_iter().flatten().collect();
-        let artifact = PairArtifact {
-            provenance: self.settings.provenance.clone(),
-            source: pair.source,
-            target: pair.target,
-            shape: self.shape,
-            samples,
-        };
-        (gathered.store)(artifact).map_err(ScanError::Store)?;
-        gathered.stored += 1;
-        Ok(())
+        let before = plan.pairs.iter().map(count).collect();
+        Self { plan, settings, pixels, values, before, next: AtomicUsize::new(0) }
     }
 
-    fn fail(&self, error: ScanError) {
-        self.lock().error.get_or_insert(error);
-        self.stopped.store(true, Ordering::Relaxed);
+    fn next(&self) -> Result<Option<Lane>, ScanError> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        // The last pair that begins at or before the search; pairs without samples begin where their successor does.
+        let pair = self.before.partition_point(|&before| before <= index).saturating_sub(1);
+        let Some((plan, &before)) = self.plan.pairs.get(pair).zip(self.before.get(pair)) else { return Ok(None) };
+        let sample = index - before;
+        let Some(&images) = plan.samples.get(sample) else { return Ok(None) };
+        // Sample counts come from a u32.
+        let job = JobId { source: plan.source, target: plan.target, sample: u32::try_from(sample).unwrap_or(u32::MAX) };
+        let noise = JobNoise::new(self.settings.provenance.seed, job);
+        let (origin, start) = (self.image(images.origin)?, self.image(images.start)?);
+        let search = HopSkipJump::new(self.settings.params, noise, job.target, origin, start).map_err(|source| {
+            ScanError::Search { source_label: job.source, target: job.target, sample: job.sample, source }
+        })?;
+        Ok(Some(Lane { job, pair, images, search }))
     }
 
-    fn end(self) -> Result<ScanEnd, ScanError> {
-        let pairs = self.plan.pairs.len();
-        let gathered = self.gathered.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match gathered.error {
-            Some(error) => Err(error),
-            None if gathered.stored == pairs => Ok(ScanEnd::Complete),
-            None => Ok(ScanEnd::Stopped),
-        }
+    fn image(&self, index: usize) -> Result<&[f32], ScanError> {
+        self.pixels.get(index * self.values..(index + 1) * self.values).ok_or_else(|| {
+            ScanError::Setup(format!("the plan names image {index}, but there are {}", self.pixels.len() / self.values))
+        })
     }
 }
 
 /// Passes everything on to the caller's observer, and stops all workers when one of them failed.
-impl ScanObserver for Shared<'_> {
+struct Watch<'a> {
+    observer: &'a dyn ScanObserver,
+    stopped: &'a AtomicBool,
+}
+
+impl ScanObserver for Watch<'_> {
     fn classified(&self, queries: u64) {
         self.observer.classified(queries);
     }

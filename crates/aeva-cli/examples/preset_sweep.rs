@@ -57,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         preprocessing: Preprocessing { value_range, ..Preprocessing::default() },
         output: None,
         classes: None,
+        transfer: None,
     };
     let (runtime, file) = (Runtime::load(Device::Cpu)?, ModelFile::read(Path::new(model))?);
     let threads = std::thread::available_parallelism()?.get();

@@ -80,7 +80,8 @@ pub(crate) struct ScanArgs {
     /// Target labels to scan towards, for example `0-4,7` (ends included).
     #[arg(long, value_name = "LABELS")]
     pub(crate) targets: Option<LabelSet>,
-    /// Where the model runs: `cpu`, `cuda` or `cuda:N`. A device that is not there is an error.
+    /// Where the model runs: `cpu`, `cuda[:N]`, `tensorrt[:N]`, `openvino[:cpu|bf16|gpu|npu]`, `coreml` or `directml[:N]`. A
+    /// device that is not there is an error; one that computes too coarsely for the search is refused.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
     /// Seed of the noise.
@@ -158,8 +159,12 @@ pub(crate) struct ExportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// Install the build with the CUDA execution provider (Linux x86-64; CUDA 13 and cuDNN 9 must be there).
-    #[arg(long)]
+    /// Install the build that has this device, as `--device` of `aeva scan` takes it. CUDA (Linux x86-64) needs CUDA 13 and
+    /// cuDNN 9, TensorRT needs TensorRT 10 besides.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: Device,
+    /// Short for `--device cuda`.
+    #[arg(long, conflicts_with = "device")]
     pub(crate) cuda: bool,
 }
 

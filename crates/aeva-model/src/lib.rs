@@ -8,21 +8,28 @@
 //! - [`diagnose`](clean::diagnose) finds out why a model gets clean images wrong.
 //! - [`synthetic`] has closed-form black boxes with known boundaries.
 
+mod bound;
 pub mod clean;
 pub mod data;
 mod error;
+mod form;
+mod input;
+mod label_graph;
 mod manifest;
+mod model_file;
 mod onnx;
 mod preprocessing;
 mod provider;
 mod rows;
 mod runtime;
+mod session;
 pub mod synthetic;
 
 pub use data::Dataset;
 pub use error::{DataError, ModelError, RuntimeError};
 pub use manifest::{InputManifest, Manifest, ModelManifest, OutputManifest};
-pub use onnx::{ModelFile, OnnxOptions, OnnxOracle};
+pub use model_file::ModelFile;
+pub use onnx::{OnnxOptions, OnnxOracle, Transfer};
 pub use preprocessing::{Layout, Preprocessing, ValueRange};
-pub use provider::Device;
-pub use runtime::{ONNX_RUNTIME_VERSION, Runtime, cache_folder, library_file_name, library_folder};
+pub use provider::{Build, Device, OpenVinoHardware};
+pub use runtime::{Runtime, cache_folder, library_file_name, library_folder};

@@ -1,28 +1,19 @@
 //! An ONNX model as a black box that answers with labels.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use aeva_artifact::sha256_hex;
 use aeva_attack::{HardLabelOracle, InputSpec, Label, OracleError};
 use ndarray::ArrayView4;
-use ort::ep;
-use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{Session, SessionOutputs};
+use ort::value::{TensorRef, ValueType};
 
-use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
-
-use crate::rows::{CPU_PORTIONS, CUDA_ROWS, Portions, SINGLE_ROWS};
-use crate::{Device, Layout, ModelError, Preprocessing, Runtime};
-
-/// A model file in memory.
-#[derive(Debug, Clone)]
-pub struct ModelFile {
-    path: PathBuf,
-    bytes: Arc<[u8]>,
-    sha256: String,
-}
+use crate::bound::Bound;
+use crate::form::{input_form, output_index};
+use crate::input::InputWriter;
+use crate::label_graph::{self, NOT_A_NUMBER};
+use crate::rows::Portions;
+use crate::session::session;
+use crate::{Device, Layout, ModelError, ModelFile, Preprocessing, Runtime};
 
 /// How a model is asked.
 #[derive(Debug, Clone)]
@@ -39,9 +30,21 @@ pub struct OnnxOptions {
     pub output: Option<String>,
     /// Number of labels, needed when the model answers labels instead of scores.
     pub classes: Option<u32>,
+    /// How batches get to the device; the device's own way if not stated.
+    pub transfer: Option<Transfer>,
 }
 
-/// An ONNX model behind [`HardLabelOracle`]: one session with one thread of its own on the CPU, or on a CUDA device.
+/// How batches get to the device, and labels back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// A batch is handed over where it lies, and scores come back: right where the device shares the host's memory.
+    Direct,
+    /// Inputs lie in pinned memory and are bound, the label is found in the graph, and only labels come back: for CUDA and
+    /// TensorRT. It works everywhere.
+    Bound,
+}
+
+/// An ONNX model behind [`HardLabelOracle`]: one session with one thread of its own on the CPU, or on another device.
 pub struct OnnxOracle {
     session: Session,
     path: PathBuf,
@@ -50,42 +53,11 @@ pub struct OnnxOracle {
     input: String,
     output: usize,
     portions: Portions,
-    /// Factor and summand of each channel of the model's input, and the image channel it is taken from.
-    channels: Vec<(f32, f32, usize)>,
-    /// Input of one run, in the model's layout; kept to be reused.
+    writer: InputWriter,
+    /// Input of one run where images cannot go in as they are; kept to be reused.
     buffer: Vec<f32>,
-}
-
-impl ModelFile {
-    /// Reads a model file.
-    ///
-    /// # Errors
-    /// [`ModelError::Io`], and [`ModelError::Format`] for files that are recognisably something else.
-    pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let bytes = fs::read(path).map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
-        let format = |found| Err(ModelError::Format { path: path.to_owned(), found });
-        if bytes.is_empty() {
-            return format("an empty file");
-        }
-        if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
-            return format("an HDF5 file, as Keras writes it");
-        }
-        if bytes.starts_with(b"PK\x03\x04") {
-            return format("a zip archive, as Keras (.keras) and PyTorch (.pt, .pth) write it");
-        }
-        let sha256 = sha256_hex(&bytes);
-        Ok(Self { path: path.to_owned(), bytes: bytes.into(), sha256 })
-    }
-
-    /// SHA-256 of the file, lower-case hexadecimal.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    /// Where it was read from.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
+    /// Input and output in memory of the device's choice, with [`Transfer::Bound`].
+    bound: Option<Bound>,
 }
 
 impl OnnxOracle {
@@ -95,31 +67,51 @@ impl OnnxOracle {
     /// [`ModelError`]: the model cannot be loaded, does not take images of the data's shape, answers neither scores nor
     /// labels, or the device is not there.
     pub fn load(runtime: &Runtime, model: &ModelFile, options: &OnnxOptions) -> Result<Self, ModelError> {
-        let session = session(runtime, model, options.device)?;
-        let shape = options.image_shape;
-        let (layout, fixed_rows) = input_form(model, &session, shape, options.layout)?;
-        let output = output_index(model, &session, options.output.as_deref())?;
-        let input = session.inputs().first().map(|input| input.name().to_owned()).unwrap_or_default();
-        let [height, width, image_channels] = shape;
+        let device = options.device;
+        let mut loaded = session(runtime, model, &model.bytes, device)?;
+        let [height, width, channels] = options.image_shape;
+        let (layout, fixed_rows) = input_form(model, &loaded, options.image_shape, options.layout)?;
+        let mut output = output_index(model, &loaded, options.output.as_deref())?;
+        let input = loaded.inputs().first().map(|input| input.name().to_owned()).unwrap_or_default();
+        let default = if device.cuda_index().is_some() { Transfer::Bound } else { Transfer::Direct };
+        let transfer = options.transfer.unwrap_or(default);
+        let classes = stated_classes(&loaded, output);
+        let mut bound = None;
+        if transfer == Transfer::Bound {
+            let mut name = loaded.outputs().get(output).map(|outlet| outlet.name().to_owned()).unwrap_or_default();
+            if classes.is_some() {
+                let opset = loaded.opset_for_domain("").unwrap_or_default();
+                let bytes = label_graph::with_label(&model.bytes, &name, opset);
+                match session(runtime, model, &bytes, device) {
+                    Ok(session) => {
+                        loaded = session;
+                        label_graph::OUTPUT.clone_into(&mut name);
+                    }
+                    // Models of old operator sets, say; scores are read instead.
+                    Err(error) => tracing::warn!(%error, "the label cannot be found in the graph, which is slower"),
+                }
+            }
+            let new = Bound::new(&loaded, device, &input, &name);
+            bound =
+                Some(new.map_err(|error| ModelError::Run { path: model.path().to_owned(), why: error.to_string() })?);
+            // Only the bound output comes back.
+            output = 0;
+        }
+        let values = height * width * channels;
         let mut oracle = Self {
-            session,
-            path: model.path.clone(),
-            spec: InputSpec { height, width, channels: image_channels, classes: 0 },
+            session: loaded,
+            path: model.path().to_owned(),
+            spec: InputSpec { height, width, channels, classes: 0 },
             layout,
             input,
             output,
-            portions: SINGLE_ROWS,
-            channels: Vec::new(),
+            portions: fixed_rows.map_or_else(|| Portions::new(device, values), Portions::fixed),
+            writer: InputWriter::new(options.image_shape, layout, &options.preprocessing)?,
             buffer: Vec::new(),
+            bound,
         };
-        oracle.set_preprocessing(&options.preprocessing)?;
-        oracle.portions = match (fixed_rows, options.device) {
-            (Some(rows), _) => Portions::Padded { run: rows, used: rows },
-            (None, Device::Cuda { .. }) => Portions::Padded { run: CUDA_ROWS, used: CUDA_ROWS },
-            (None, Device::Cpu) => CPU_PORTIONS,
-        };
-        oracle.spec.classes = oracle.count_classes(options.classes)?;
-        oracle.settle_portions()?;
+        oracle.spec.classes = oracle.count_classes(classes, options.classes)?;
+        oracle.settle_portions(device)?;
         Ok(oracle)
     }
 
@@ -128,10 +120,7 @@ impl OnnxOracle {
     /// # Errors
     /// [`ModelError::Preprocessing`] when it does not fit the channels; nothing is changed then.
     pub fn set_preprocessing(&mut self, preprocessing: &Preprocessing) -> Result<(), ModelError> {
-        let count = self.spec.channels;
-        let affine = preprocessing.affine(count)?;
-        let from = |channel| if preprocessing.reverse_channels { count - 1 - channel } else { channel };
-        self.channels = affine.iter().enumerate().map(|(c, &(factor, summand))| (factor, summand, from(c))).collect();
+        self.writer = InputWriter::new(self.spec.shape(), self.layout, preprocessing)?;
         Ok(())
     }
 
@@ -140,15 +129,44 @@ impl OnnxOracle {
         self.layout
     }
 
+    /// Numbers of rows that the model is run with, in descending order: batches of the first one keep a device busy.
+    pub fn run_sizes(&self) -> &[usize] {
+        self.portions.sizes()
+    }
+
+    /// Runs the model on the first `rows` of `images` `[n, h, w, c]`, over and over until `done`, and drops the answers:
+    /// nothing but inference, for measuring. Returns the number of images.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`], for other numbers of rows than [`run_sizes`](Self::run_sizes) on models that take no others, too.
+    pub fn run_raw(
+        &mut self,
+        images: ArrayView4<'_, f32>,
+        rows: usize,
+        mut done: impl FnMut() -> bool,
+    ) -> Result<u64, ModelError> {
+        let standard = images.as_standard_layout();
+        let values = self.spec.values();
+        let images = standard.as_slice().and_then(|all| all.get(..rows * values)).unwrap_or_default();
+        let mut count = 0;
+        // Bounded by the caller, who counts time or runs.
+        while !done() {
+            self.run(images, rows, |_| Ok(()))?;
+            count += rows as u64;
+        }
+        Ok(count)
+    }
+
     /// Asks with one image to see what comes back.
-    fn count_classes(&mut self, stated: Option<u32>) -> Result<u32, ModelError> {
+    fn count_classes(&mut self, in_form: Option<u32>, stated: Option<u32>) -> Result<u32, ModelError> {
         let image = vec![0.5; self.spec.values()];
         let (_, run) = self.portions.next(1);
-        let scores = self.run(&image, run)?;
-        let found = match scores {
-            Answer::Scores { width, .. } => u32::try_from(width).ok(),
-            Answer::Labels(_) => stated,
-        };
+        let found = self.run(&image, run, |answer| {
+            Ok(match answer {
+                Answer::Scores { width, .. } => u32::try_from(width).ok(),
+                Answer::Labels(_) => in_form.or(stated),
+            })
+        })?;
         let wrong = |found: String, expected: &str| {
             Err(ModelError::Output { path: self.path.clone(), found, expected: expected.to_owned() })
         };
@@ -164,58 +182,68 @@ impl OnnxOracle {
         }
     }
 
-    /// Compares the outputs of some images bit by bit between batch sizes and places in a batch; when they differ, images
-    /// run alone from then on.
-    fn settle_portions(&mut self) -> Result<(), ModelError> {
+    /// Compares the outputs of some images bit by bit between batch sizes and places in a batch. Where places differ, images run
+    /// alone from then on; where sizes differ, images run alone on the CPU, and in the largest size only elsewhere.
+    fn settle_portions(&mut self, device: Device) -> Result<(), ModelError> {
         let values = self.spec.values();
-        let (count, run) = self.portions.next(32);
-        if run == 1 {
+        let largest = self.portions.largest();
+        if largest == 1 {
             return Ok(());
         }
-        let count = count.min(32);
+        let count = largest.min(32);
         // Any images will do; these differ in every value. (A Weyl sequence of the golden ratio.)
         let images: Vec<f32> = (0..count * values).map(|i| (i as f32 * 0.618_034).fract()).collect();
         let mut turned = images.clone();
         turned.rotate_left(values * (count / 3));
-        let mut reference = self.scores_of(&images, count, run)?;
+        let mut reference = self.outputs_of(&images, largest)?;
         reference.rotate_left(count / 3);
-        let mut independent = self.scores_of(&turned, count, run)? == reference;
-        if let Portions::Exact(sizes) = self.portions {
-            for &size in sizes {
-                let mut rows = Vec::with_capacity(count);
-                for chunk in turned.chunks(size * values) {
-                    let rows_here = chunk.len() / values;
-                    rows.extend(self.scores_of(chunk, rows_here, rows_here)?);
-                }
-                independent &= rows == reference;
+        let mut independent = self.outputs_of(&turned, largest)? == reference;
+        let mut fitting = Vec::new();
+        for &size in &self.portions.sizes().to_vec() {
+            let mut rows = Vec::with_capacity(count);
+            for chunk in turned.chunks(size * values) {
+                rows.extend(self.outputs_of(chunk, size)?);
             }
+            if rows == reference {
+                fitting.push(size);
+            }
+        }
+        if device == Device::Cpu {
+            independent &= fitting == self.portions.sizes();
+        } else {
+            self.portions.retain(|size| fitting.contains(&size));
         }
         if !independent {
             tracing::warn!(
                 model = %self.path.display(),
                 "the model's outputs depend on the place in the batch; images run one by one, which is slower"
             );
-            self.portions = match self.portions {
-                Portions::Exact(_) => SINGLE_ROWS,
-                Portions::Padded { run, .. } => Portions::Padded { run, used: 1 },
-            };
+            self.portions = self.portions.alone();
         }
         Ok(())
     }
 
-    /// Outputs of `count` images, bit by bit, in one run.
-    fn scores_of(&mut self, images: &[f32], count: usize, run: usize) -> Result<Vec<Vec<u32>>, ModelError> {
-        Ok(match self.run(images, run)? {
-            Answer::Scores { width, scores } => {
-                scores.chunks(width).take(count).map(|row| row.iter().map(|score| score.to_bits()).collect()).collect()
-            }
-            Answer::Labels(labels) => labels.iter().take(count).map(|&label| vec![label]).collect(),
+    /// Outputs of images, bit by bit, in one run of `run` rows.
+    fn outputs_of(&mut self, images: &[f32], run: usize) -> Result<Vec<Vec<u64>>, ModelError> {
+        let count = images.len() / self.spec.values();
+        self.run(images, run, |answer| {
+            Ok(match answer {
+                Answer::Scores { width, scores } => {
+                    let bits = |row: &[f32]| row.iter().map(|score| u64::from(score.to_bits())).collect();
+                    scores.chunks(width).take(count).map(bits).collect()
+                }
+                Answer::Labels(labels) => labels.iter().take(count).map(|label| vec![label.cast_unsigned()]).collect(),
+            })
         })
     }
 
-    /// Runs images `[n, h, w, c]`, padded to `run` rows.
-    fn run(&mut self, images: &[f32], run: usize) -> Result<Answer, ModelError> {
-        self.fill(images, run);
+    /// Runs images `[n, h, w, c]`, padded to `run` rows, and hands the answer to `take`.
+    fn run<T>(
+        &mut self,
+        images: &[f32],
+        run: usize,
+        take: impl FnOnce(Answer<'_>) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
         let InputSpec { height, width, channels, .. } = self.spec;
         let shape = match self.layout {
             Layout::Nhwc => [run, height, width, channels],
@@ -223,64 +251,69 @@ impl OnnxOracle {
         };
         let path = &self.path;
         let failed = |error: ort::Error| ModelError::Run { path: path.clone(), why: error.to_string() };
-        let tensor = TensorRef::from_array_view((shape, &*self.buffer)).map_err(failed)?;
-        let outputs = self.session.run(ort::inputs![self.input.as_str() => tensor]).map_err(failed)?;
-        let output = &outputs[self.output];
-        let unexpected = |found: String| ModelError::Output {
-            path: path.clone(),
-            found,
-            expected: format!("f32 scores [n, classes] or i64 labels [n], n = {run}"),
-        };
-        if let Ok((shape, scores)) = output.try_extract_tensor::<f32>() {
-            // Trailing dimensions of 1 are harmless; anything else is no list of scores.
-            let width = shape.get(1).and_then(|&width| usize::try_from(width).ok()).unwrap_or(0);
-            if width == 0 || scores.len() != width * run || usize::try_from(shape[0]) != Ok(run) {
-                return Err(unexpected(format!("f32 {:?}", &shape[..])));
-            }
-            return Ok(Answer::Scores { width, scores: scores.to_vec() });
+        if let Some(bound) = &mut self.bound {
+            let writer = &self.writer;
+            let outputs = bound.run(&mut self.session, shape, |input| writer.write(images, input)).map_err(failed)?;
+            return take(answer(&outputs, self.output, run, path)?);
         }
-        if let Ok((shape, labels)) = output.try_extract_tensor::<i64>() {
-            if labels.len() != run {
-                return Err(unexpected(format!("i64 {:?}", &shape[..])));
-            }
-            let labels: Option<Vec<Label>> = labels.iter().map(|&label| Label::try_from(label).ok()).collect();
-            return labels.map(Answer::Labels).ok_or_else(|| unexpected("negative labels".to_owned()));
-        }
-        Err(unexpected(format!("{:?}", output.dtype())))
-    }
-
-    /// Writes images into the buffer: preprocessed, in the model's layout, the rest of `run` rows zero.
-    fn fill(&mut self, images: &[f32], run: usize) {
         let values = self.spec.values();
-        let count = self.channels.len();
-        let pixels = self.spec.height * self.spec.width;
-        self.buffer.resize(run * values, 0.0);
-        for (image, row) in images.chunks_exact(values).zip(self.buffer.chunks_exact_mut(values)) {
-            match self.layout {
-                Layout::Nhwc => {
-                    for (from, to) in image.chunks_exact(count).zip(row.chunks_exact_mut(count)) {
-                        for (to, &(factor, summand, channel)) in to.iter_mut().zip(&self.channels) {
-                            *to = factor * from[channel] + summand;
-                        }
-                    }
-                }
-                Layout::Nchw => {
-                    for (plane, &(factor, summand, channel)) in row.chunks_exact_mut(pixels).zip(&self.channels) {
-                        for (to, from) in plane.iter_mut().zip(image.chunks_exact(count)) {
-                            *to = factor * from[channel] + summand;
-                        }
-                    }
-                }
-            }
-        }
-        self.buffer[images.len()..].fill(0.0);
+        let input = if self.writer.passes_through() && images.len() == run * values {
+            images
+        } else {
+            self.buffer.resize(run * values, 0.0);
+            self.writer.write(images, &mut self.buffer);
+            &self.buffer
+        };
+        let tensor = TensorRef::from_array_view((shape, input)).map_err(failed)?;
+        let outputs = self.session.run(ort::inputs![self.input.as_str() => tensor]).map_err(failed)?;
+        take(answer(&outputs, self.output, run, path)?)
     }
 }
 
-/// What one run answers.
-enum Answer {
-    Scores { width: usize, scores: Vec<f32> },
-    Labels(Vec<Label>),
+/// What one run answers, for all its rows.
+enum Answer<'a> {
+    Scores { width: usize, scores: &'a [f32] },
+    Labels(&'a [i64]),
+}
+
+fn answer<'a>(
+    outputs: &'a SessionOutputs<'_>,
+    index: usize,
+    rows: usize,
+    path: &std::path::Path,
+) -> Result<Answer<'a>, ModelError> {
+    let output = &outputs[index];
+    let unexpected = |found: String| ModelError::Output {
+        path: path.to_owned(),
+        found,
+        expected: format!("f32 scores [n, classes] or i64 labels [n], n = {rows}"),
+    };
+    if let Ok((shape, scores)) = output.try_extract_tensor::<f32>() {
+        // Trailing dimensions of 1 are harmless; anything else is no list of scores.
+        let width = shape.get(1).and_then(|&width| usize::try_from(width).ok()).unwrap_or(0);
+        if width == 0 || scores.len() != width * rows || usize::try_from(shape[0]) != Ok(rows) {
+            return Err(unexpected(format!("f32 {:?}", &shape[..])));
+        }
+        return Ok(Answer::Scores { width, scores });
+    }
+    if let Ok((shape, labels)) = output.try_extract_tensor::<i64>() {
+        if labels.len() != rows {
+            return Err(unexpected(format!("i64 {:?}", &shape[..])));
+        }
+        return Ok(Answer::Labels(labels));
+    }
+    Err(unexpected(format!("{:?}", output.dtype())))
+}
+
+/// Number of classes, if the output has f32 scores `[n, classes]` or `[n, classes, 1, ..]` of a stated number.
+fn stated_classes(session: &Session, output: usize) -> Option<u32> {
+    let ValueType::Tensor { ty: ort::value::TensorElementType::Float32, shape, .. } =
+        session.outputs().get(output)?.dtype()
+    else {
+        return None;
+    };
+    let &[_, classes, ref rest @ ..] = &shape[..] else { return None };
+    rest.iter().all(|&size| size == 1).then_some(u32::try_from(classes).ok().filter(|&classes| classes > 0)?)
 }
 
 impl HardLabelOracle for OnnxOracle {
@@ -297,21 +330,44 @@ impl HardLabelOracle for OnnxOracle {
             let (used, run) = self.portions.next(rest.len() / values);
             let (now, later) = rest.split_at(used * values);
             rest = later;
-            match self.run(now, run).map_err(OracleError::new)? {
-                Answer::Scores { width, scores } => {
-                    for row in scores.chunks(width).take(used) {
-                        let label = top_label(row);
-                        labels.push(
-                            label
-                                .ok_or_else(|| OracleError::new(ModelError::NotANumber { path: self.path.clone() }))?,
-                        );
-                    }
-                }
-                Answer::Labels(answers) => labels.extend(answers.into_iter().take(used)),
-            }
+            let (path, classes) = (self.path.clone(), self.spec.classes);
+            self.run(now, run, |answer| push_labels(&answer, used, classes, &path, labels))
+                .map_err(OracleError::new)?;
         }
         Ok(())
     }
+}
+
+/// Appends the labels of the first `used` rows.
+fn push_labels(
+    answer: &Answer<'_>,
+    used: usize,
+    classes: u32,
+    path: &std::path::Path,
+    labels: &mut Vec<Label>,
+) -> Result<(), ModelError> {
+    let not_a_number = || ModelError::NotANumber { path: path.to_owned() };
+    match answer {
+        Answer::Scores { width, scores } => {
+            for row in scores.chunks(*width).take(used) {
+                labels.push(top_label(row).ok_or_else(not_a_number)?);
+            }
+        }
+        Answer::Labels(found) => {
+            for &label in found.iter().take(used) {
+                if label == NOT_A_NUMBER {
+                    return Err(not_a_number());
+                }
+                let label = Label::try_from(label).ok().filter(|&label| label < classes);
+                labels.push(label.ok_or_else(|| ModelError::Output {
+                    path: path.to_owned(),
+                    found: "a label outside of its classes".to_owned(),
+                    expected: format!("labels from 0 to {}", classes.saturating_sub(1)),
+                })?);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Index of the largest score, the lowest one among equals (as numpy has it); `None` when a score is NaN.
@@ -328,108 +384,6 @@ fn top_label(scores: &[f32]) -> Option<Label> {
     Label::try_from(best).ok()
 }
 
-fn session(runtime: &Runtime, model: &ModelFile, device: Device) -> Result<Session, ModelError> {
-    let options =
-        |error: &dyn std::fmt::Display| ModelError::Device { device: device.to_string(), why: error.to_string() };
-    let mut builder = Session::builder(&runtime.environment)
-        .map_err(|error| options(&error))?
-        // Needed for the blocked layouts, which double the throughput on the CPU.
-        .with_optimization_level(GraphOptimizationLevel::All)
-        .map_err(|error| options(&error))?
-        // One session a worker, one thread a session: no synchronisation within a run, and its sums keep their order.
-        .with_intra_threads(1)
-        .map_err(|error| options(&error))?;
-    if let Device::Cuda { index } = device {
-        let provider = ep::CUDA::default()
-            .with_device_id(i32::from(index))
-            // TF32 has 10 bits of mantissa; probes of 6e-6 a pixel drown in its rounding.
-            .with_tf32(false)
-            // The exhaustive search may pick another kernel on the next run.
-            .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
-            .build()
-            // Otherwise a missing provider would silently run on the CPU.
-            .error_on_failure();
-        builder = builder.with_execution_providers([provider]).map_err(|error| options(&error))?;
-    }
-    builder.commit_from_memory(&model.bytes).map_err(|error| ModelError::Load {
-        path: model.path.clone(),
-        bytes: model.bytes.len(),
-        why: error.to_string(),
-    })
-}
-
-/// Layout of the input, and its number of rows if that is fixed.
-fn input_form(
-    model: &ModelFile,
-    session: &Session,
-    image: [usize; 3],
-    stated: Option<Layout>,
-) -> Result<(Layout, Option<usize>), ModelError> {
-    let wrong = |found: String, expected: String| ModelError::Input { path: model.path.clone(), found, expected };
-    let [input] = session.inputs() else {
-        return Err(wrong(format!("count {}", session.inputs().len()), "one input: a batch of images".to_owned()));
-    };
-    let found = describe(input);
-    let ValueType::Tensor { ty, shape, .. } = input.dtype() else {
-        return Err(wrong(found, "a tensor".to_owned()));
-    };
-    if *ty != TensorElementType::Float32 {
-        let expected = "f32: probes of the search are far below the resolution of other types".to_owned();
-        return Err(wrong(found, expected));
-    }
-    let &[rows, a, b, c] = &shape[..] else {
-        return Err(wrong(found, "rank 4: [n, h, w, c] or [n, c, h, w]".to_owned()));
-    };
-    // A dynamic dimension (-1) takes anything.
-    let fits = |dimension: i64, size: usize| dimension < 0 || usize::try_from(dimension) == Ok(size);
-    let [height, width, channels] = image;
-    let nhwc = fits(a, height) && fits(b, width) && fits(c, channels);
-    let nchw = fits(a, channels) && fits(b, height) && fits(c, width);
-    let layout = match (stated, nhwc, nchw) {
-        (Some(Layout::Nhwc), true, _) | (None, true, false) => Layout::Nhwc,
-        (Some(Layout::Nchw), _, true) | (None, false, true) => Layout::Nchw,
-        (None, true, true) => {
-            return Err(wrong(
-                found,
-                format!("a layout that can be told from images of shape {image:?} [h, w, c]; state it (nhwc or nchw)"),
-            ));
-        }
-        (Some(layout), ..) => {
-            return Err(wrong(found, format!("images of shape {image:?} [h, w, c] in layout {layout}, as stated")));
-        }
-        (None, false, false) => {
-            return Err(wrong(found, format!("images of the data's shape {image:?} [h, w, c]")));
-        }
-    };
-    Ok((layout, usize::try_from(rows).ok().filter(|&rows| rows > 0)))
-}
-
-fn output_index(model: &ModelFile, session: &Session, name: Option<&str>) -> Result<usize, ModelError> {
-    let outputs = session.outputs();
-    let found = || outputs.iter().map(describe).collect::<Vec<_>>().join(", ");
-    let wrong = |expected: String| ModelError::Output { path: model.path.clone(), found: found(), expected };
-    match name {
-        None if outputs.is_empty() => Err(wrong("at least one output".to_owned())),
-        None => Ok(0),
-        Some(name) => outputs
-            .iter()
-            .position(|output| output.name() == name)
-            .ok_or_else(|| wrong(format!("one of name `{name}`"))),
-    }
-}
-
-/// Name, type and shape, for messages: `input: Float32 [?, 32, 32, 3]`.
-fn describe(outlet: &Outlet) -> String {
-    match outlet.dtype() {
-        ValueType::Tensor { ty, shape, .. } => {
-            let dimensions: Vec<String> =
-                shape.iter().map(|&size| if size < 0 { "?".to_owned() } else { size.to_string() }).collect();
-            format!("{}: {ty:?} [{}]", outlet.name(), dimensions.join(", "))
-        }
-        other => format!("{}: {other:?}", outlet.name()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -439,20 +393,5 @@ mod tests {
         assert_eq!(top_label(&[0.1, 0.7, 0.7, 0.2]), Some(1));
         assert_eq!(top_label(&[f32::NEG_INFINITY, f32::MIN]), Some(1));
         assert_eq!(top_label(&[0.1, f32::NAN]), None);
-    }
-
-    #[test]
-    fn other_formats_are_recognised() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = |bytes: &[u8]| {
-            let path = folder.path().join("m.onnx");
-            fs::write(&path, bytes).unwrap();
-            ModelFile::read(&path).unwrap_err().to_string()
-        };
-        assert!(error(b"\x89HDF\r\n\x1a\nrest").contains("HDF5"));
-        assert!(error(b"PK\x03\x04rest").contains("zip"));
-        assert!(error(b"").contains("empty"));
-        let missing = ModelFile::read(&folder.path().join("none.onnx")).unwrap_err();
-        assert!(matches!(missing, ModelError::Io { .. }) && missing.to_string().contains("none.onnx"));
     }
 }

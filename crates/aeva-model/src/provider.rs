@@ -6,27 +6,105 @@ use std::str::FromStr;
 /// Where a model runs. There is no fallback: a device that was asked for and is missing is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
-    /// The CPU, f32.
+    /// The CPU, f32: the reference for every other device.
     Cpu,
     /// A CUDA device, f32 without TF32.
     Cuda {
         /// Its number.
         index: u16,
     },
+    /// TensorRT on a CUDA device.
+    TensorRt {
+        /// Its number.
+        index: u16,
+    },
+    /// Intel's OpenVINO, f32 where the hardware has it.
+    OpenVino {
+        /// What it runs on.
+        hardware: OpenVinoHardware,
+    },
+    /// Apple's Core ML.
+    CoreMl,
+    /// A DirectX 12 device.
+    DirectMl {
+        /// Its number.
+        index: u16,
+    },
 }
+
+/// What OpenVINO runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenVinoHardware {
+    /// The processor.
+    Cpu,
+    /// The processor in bf16: several times as fast where it has matrix units, and too coarse for most searches.
+    Bf16,
+    /// Intel graphics.
+    Gpu,
+    /// A neural processing unit; these compute in 16 bits.
+    Npu,
+}
+
+/// Builds of ONNX Runtime, each with the execution providers of some devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// The plain one; on macOS with Core ML.
+    Cpu,
+    /// With CUDA and TensorRT.
+    Cuda,
+    /// With OpenVINO.
+    OpenVino,
+    /// With DirectML.
+    DirectMl,
+}
+
+impl Build {
+    /// `cpu`, `cuda`, `openvino` or `directml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::OpenVino => "openvino",
+            Self::DirectMl => "directml",
+        }
+    }
+
+    /// The version of ONNX Runtime that `aeva setup` installs: the newest that there is of this build.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Cpu | Self::Cuda => "1.31.1",
+            Self::OpenVino => "1.24.1",
+            Self::DirectMl => "1.24.4",
+        }
+    }
+}
+
+/// For messages: what `--device` takes.
+const EXPECTED: &str =
+    "cpu, cuda, cuda:N, tensorrt, tensorrt:N, openvino (:cpu, :bf16, :gpu or :npu), coreml, directml or directml:N";
 
 impl FromStr for Device {
     type Err = String;
 
-    /// `cpu`, `cuda` (device 0) or `cuda:N`.
+    /// `cpu`, `cuda` (device 0), `cuda:N`, `tensorrt[:N]`, `openvino[:cpu|bf16|gpu|npu]`, `coreml`, `directml[:N]`.
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "cpu" => Ok(Self::Cpu),
-            None if text == "cuda" => Ok(Self::Cuda { index: 0 }),
-            Some(("cuda", index)) if index.parse::<u16>().is_ok() => {
-                Ok(Self::Cuda { index: index.parse().unwrap_or_default() })
-            }
-            _ => Err(format!("`{text}` is no device: expected cpu, cuda or cuda:N")),
+        let wrong = || format!("`{text}` is no device: expected {EXPECTED}");
+        let (name, detail) = text.split_once(':').map_or((text, None), |(name, detail)| (name, Some(detail)));
+        let index = || detail.map_or(Ok(0), str::parse::<u16>).map_err(|_| wrong());
+        match name {
+            "cpu" if detail.is_none() => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda { index: index()? }),
+            "tensorrt" => Ok(Self::TensorRt { index: index()? }),
+            "openvino" => match detail {
+                None | Some("cpu") => Ok(Self::OpenVino { hardware: OpenVinoHardware::Cpu }),
+                Some("bf16") => Ok(Self::OpenVino { hardware: OpenVinoHardware::Bf16 }),
+                Some("gpu") => Ok(Self::OpenVino { hardware: OpenVinoHardware::Gpu }),
+                Some("npu") => Ok(Self::OpenVino { hardware: OpenVinoHardware::Npu }),
+                Some(_) => Err(wrong()),
+            },
+            "coreml" if detail.is_none() => Ok(Self::CoreMl),
+            "directml" => Ok(Self::DirectMl { index: index()? }),
+            _ => Err(wrong()),
         }
     }
 }
@@ -36,6 +114,10 @@ impl fmt::Display for Device {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda { index } => write!(f, "cuda:{index}"),
+            Self::TensorRt { index } => write!(f, "tensorrt:{index}"),
+            Self::OpenVino { hardware } => write!(f, "openvino:{}", hardware.name()),
+            Self::CoreMl => f.write_str("coreml"),
+            Self::DirectMl { index } => write!(f, "directml:{index}"),
         }
     }
 }
@@ -46,6 +128,42 @@ impl Device {
         match self {
             Self::Cpu => "cpu",
             Self::Cuda { .. } => "cuda",
+            Self::TensorRt { .. } => "tensorrt",
+            Self::OpenVino { hardware: OpenVinoHardware::Cpu } => "openvino-cpu",
+            Self::OpenVino { hardware: OpenVinoHardware::Bf16 } => "openvino-bf16",
+            Self::OpenVino { hardware: OpenVinoHardware::Gpu } => "openvino-gpu",
+            Self::OpenVino { hardware: OpenVinoHardware::Npu } => "openvino-npu",
+            Self::CoreMl => "coreml",
+            Self::DirectMl { .. } => "directml",
+        }
+    }
+
+    /// The build of ONNX Runtime that has it.
+    pub fn build(self) -> Build {
+        match self {
+            Self::Cpu | Self::CoreMl => Build::Cpu,
+            Self::Cuda { .. } | Self::TensorRt { .. } => Build::Cuda,
+            Self::OpenVino { .. } => Build::OpenVino,
+            Self::DirectMl { .. } => Build::DirectMl,
+        }
+    }
+
+    /// Whether it has memory of its own, reached through CUDA.
+    pub(crate) fn cuda_index(self) -> Option<u16> {
+        match self {
+            Self::Cuda { index } | Self::TensorRt { index } => Some(index),
+            _ => None,
+        }
+    }
+}
+
+impl OpenVinoHardware {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Bf16 => "bf16",
+            Self::Gpu => "gpu",
+            Self::Npu => "npu",
         }
     }
 }
@@ -55,14 +173,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_parsed() {
-        for (text, device) in
-            [("cpu", Device::Cpu), ("cuda", Device::Cuda { index: 0 }), ("cuda:3", Device::Cuda { index: 3 })]
-        {
-            assert_eq!(text.parse(), Ok(device));
+    fn devices_are_parsed_and_shown() {
+        for text in [
+            "cpu",
+            "cuda:0",
+            "cuda:3",
+            "tensorrt:1",
+            "openvino:cpu",
+            "openvino:bf16",
+            "openvino:gpu",
+            "openvino:npu",
+            "coreml",
+            "directml:2",
+        ] {
+            assert_eq!(text.parse::<Device>().map(|device| device.to_string()), Ok(text.to_owned()));
         }
-        for bad in ["gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "", "cuda:99999"] {
-            assert!(bad.parse::<Device>().is_err(), "{bad}");
+        assert_eq!("cuda".parse(), Ok(Device::Cuda { index: 0 }));
+        assert_eq!("openvino".parse(), Ok(Device::OpenVino { hardware: OpenVinoHardware::Cpu }));
+        for bad in ["gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "", "cuda:99999", "coreml:1", "openvino:tpu"] {
+            let error = bad.parse::<Device>().unwrap_err();
+            assert!(error.contains("tensorrt"), "{bad}: {error}");
         }
     }
 }

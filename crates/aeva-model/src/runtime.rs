@@ -6,10 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 
-use crate::{Device, RuntimeError};
-
-/// The version that `aeva setup` installs.
-pub const ONNX_RUNTIME_VERSION: &str = "1.31.1";
+use crate::{Build, Device, RuntimeError};
 
 const OVERRIDE: &str = "ORT_DYLIB_PATH";
 
@@ -113,15 +110,15 @@ pub fn cache_folder() -> Option<PathBuf> {
     base.map(|base| base.join("aeva"))
 }
 
-/// Where `aeva setup` puts the library for a kind of device (`cpu` or `cuda`).
-pub fn library_folder(device: Device) -> Option<PathBuf> {
-    cache_folder().map(|cache| cache.join(format!("onnxruntime-{ONNX_RUNTIME_VERSION}-{}", device.kind())))
+/// Where `aeva setup` puts a build of the library.
+pub fn library_folder(build: Build) -> Option<PathBuf> {
+    cache_folder().map(|cache| cache.join(format!("onnxruntime-{}-{}", build.version(), build.name())))
 }
 
 fn candidates(device: Device) -> Vec<PathBuf> {
     let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
-    let cached = library_folder(device);
+    let cached = library_folder(device.build());
     // The CUDA build runs models on the CPU as well.
-    let other = (device == Device::Cpu).then(|| library_folder(Device::Cuda { index: 0 })).flatten();
+    let other = (device == Device::Cpu).then(|| library_folder(Build::Cuda)).flatten();
     [beside, cached, other].into_iter().flatten().map(|folder| folder.join(library_file_name())).collect()
 }

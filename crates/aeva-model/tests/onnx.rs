@@ -11,7 +11,9 @@
 use std::path::{Path, PathBuf};
 
 use aeva_attack::{HardLabelOracle, classify_all};
-use aeva_model::{Device, Layout, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange};
+use aeva_model::{
+    Device, Layout, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, Transfer, ValueRange,
+};
 use ndarray::Array4;
 
 fn path(name: &str) -> PathBuf {
@@ -26,6 +28,7 @@ fn options() -> OnnxOptions {
         preprocessing: Preprocessing::default(),
         output: None,
         classes: None,
+        transfer: None,
     }
 }
 
@@ -81,6 +84,57 @@ fn labels_do_not_depend_on_the_batch_even_where_scores_do() {
     assert_eq!(together, classify_all(&mut oracle, images.view(), 1).unwrap());
 }
 
+/// What a GPU uses, on the CPU: bound inputs and the label in the graph give the labels that the host finds in the scores.
+#[test]
+fn bound_transfer_gives_the_same_labels() {
+    let images = images();
+    let bound = OnnxOptions { transfer: Some(Transfer::Bound), ..options() };
+    let reference = labels("nhwc", &options(), &images);
+    for name in ["nhwc", "nchw", "fixed_batch", "opset18"] {
+        assert_eq!(labels(name, &bound, &images), reference, "{name}");
+        assert_eq!(load(name, &bound).unwrap().spec().classes, 6);
+    }
+    let stated = OnnxOptions { classes: Some(6), ..bound.clone() };
+    assert_eq!(labels("labels", &stated, &images), reference);
+    let nhwc = OnnxOptions { layout: Some(Layout::Nhwc), ..bound.clone() };
+    assert_eq!(labels("dynamic", &nhwc, &images), reference);
+    let error = load("nhwc", &OnnxOptions { classes: Some(7), ..bound.clone() }).err().unwrap().to_string();
+    assert!(error.contains("6 classes") && error.contains("7 classes"), "{error}");
+    // One batch after the other through the same session, in sizes that need several runs and padding.
+    let mut oracle = load("nhwc", &bound).unwrap();
+    for batch in [200, 1, 33, 200] {
+        assert_eq!(classify_all(&mut oracle, images.view(), batch).unwrap(), reference, "batches of {batch}");
+    }
+}
+
+/// Where several scores are highest, the first one counts, in the graph as on the host.
+#[test]
+fn ties_and_nan_are_seen_in_the_graph_too() {
+    let bound = OnnxOptions { transfer: Some(Transfer::Bound), ..options() };
+    let images = images();
+    assert_eq!(labels("ties", &bound, &images), labels("ties", &options(), &images));
+    assert!(labels("ties", &bound, &images).iter().all(|&label| label == 0));
+    for options in [options(), bound] {
+        let error = classify_all(&mut load("nan", &options).unwrap(), images.view(), 64).unwrap_err();
+        assert!(error.to_string().contains("NaN"), "{error}");
+    }
+}
+
+#[test]
+fn raw_runs_count_images() {
+    let images = images();
+    for transfer in [Transfer::Direct, Transfer::Bound] {
+        let mut oracle = load("nhwc", &OnnxOptions { transfer: Some(transfer), ..options() }).unwrap();
+        assert_eq!(oracle.run_sizes(), [32, 8, 1]);
+        let mut runs = 0;
+        let count = oracle.run_raw(images.view(), 32, || {
+            runs += 1;
+            runs > 5
+        });
+        assert_eq!(count.unwrap(), 5 * 32);
+    }
+}
+
 #[test]
 fn preprocessing_is_what_its_formula_says() {
     let images = images();
@@ -122,13 +176,6 @@ fn what_cannot_be_asked_is_refused_with_what_was_found_and_expected() {
     }
     let preprocessing = Preprocessing { mean: vec![0.1, 0.2], ..Preprocessing::default() };
     assert!(error("nhwc", &OnnxOptions { preprocessing, ..plain }).contains("mean is 2 values"));
-}
-
-#[test]
-fn nan_is_an_error_not_a_label() {
-    let mut oracle = load("nan", &options()).unwrap();
-    let error = classify_all(&mut oracle, images().view(), 64).unwrap_err();
-    assert!(error.to_string().contains("NaN"), "{error}");
 }
 
 /// Without its provider a GPU that was asked for is an error, never a quiet CPU run.

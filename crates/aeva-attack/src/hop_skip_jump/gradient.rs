@@ -37,10 +37,11 @@ impl GradientEstimate {
         self.evaluations - self.done
     }
 
-    /// Writes the next probes `clip(z + delta u_b, 0, 1)`, as many as `rows` holds.
-    pub(super) fn write<E: Element>(&self, z: &[f64], noise: &impl NoiseSource, rows: &mut [E]) {
+    /// Writes the probes `clip(z + delta u_b, 0, 1)` that come after the next `skip` ones, as many as `rows` holds.
+    pub(super) fn write<E: Element>(&self, z: &[f64], noise: &impl NoiseSource, skip: usize, rows: &mut [E]) {
         let mut direction = vec![0.0; z.len()];
-        for (row, draw) in rows.chunks_exact_mut(z.len()).zip(self.done..self.evaluations) {
+        let draws = (self.done..self.evaluations).skip(skip);
+        for (row, draw) in rows.chunks_exact_mut(z.len()).zip(draws) {
             noise.standard_normal(self.iteration, draw, &mut direction);
             // A direction of length zero has probability zero; it would probe z itself.
             let length = norm(&direction).max(f64::MIN_POSITIVE);

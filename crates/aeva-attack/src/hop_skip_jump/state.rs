@@ -107,7 +107,13 @@ impl<N: NoiseSource> HopSkipJump<N> {
 
     /// Writes the next `rows.len() / d` rows `[d]`, values in `[0, 1]`; at most [`pending`](Self::pending).
     pub fn write<E: Element>(&self, rows: &mut [E]) {
-        debug_assert!(rows.len() <= self.pending() * self.origin.len() && rows.len().is_multiple_of(self.origin.len()));
+        self.write_after(0, rows);
+    }
+
+    /// Writes the rows that come after the next `skip` ones, so that several threads can write one batch.
+    pub(crate) fn write_after<E: Element>(&self, skip: usize, rows: &mut [E]) {
+        let (values, count) = (self.origin.len(), rows.len() / self.origin.len());
+        debug_assert!(skip + count <= self.pending() && rows.len().is_multiple_of(values));
         match &self.phase {
             Phase::CheckStart => {
                 for (value, &z) in rows.iter_mut().zip(&self.point) {
@@ -115,7 +121,7 @@ impl<N: NoiseSource> HopSkipJump<N> {
                 }
             }
             Phase::Bisect(bisection) => bisection.write(&self.origin, rows),
-            Phase::Estimate(estimate) => estimate.write(&self.point, &self.noise, rows),
+            Phase::Estimate(estimate) => estimate.write(&self.point, &self.noise, skip, rows),
             Phase::Step(step) => step.write(&self.point, rows),
             Phase::Done(_) => {}
         }

@@ -136,6 +136,7 @@ fn options(args: &InputArgs, manifest: Option<&Manifest>, data: &Dataset, device
         preprocessing,
         output: args.output.clone().or_else(|| manifest.and_then(|manifest| manifest.output.name.clone())),
         classes: manifest.map(|manifest| manifest.model.classes),
+        transfer: None,
     };
     (options, stated.is_some() || normalised)
 }

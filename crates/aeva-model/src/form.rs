@@ -1,0 +1,78 @@
+//! What a model takes and answers, told from its inputs and outputs.
+
+use ort::session::Session;
+use ort::value::{Outlet, TensorElementType, ValueType};
+
+use crate::{Layout, ModelError, ModelFile};
+
+/// Layout of the input, and its number of rows if that is fixed.
+pub(crate) fn input_form(
+    model: &ModelFile,
+    session: &Session,
+    image: [usize; 3],
+    stated: Option<Layout>,
+) -> Result<(Layout, Option<usize>), ModelError> {
+    let wrong = |found: String, expected: String| ModelError::Input { path: model.path().to_owned(), found, expected };
+    let [input] = session.inputs() else {
+        return Err(wrong(format!("count {}", session.inputs().len()), "one input: a batch of images".to_owned()));
+    };
+    let found = describe(input);
+    let ValueType::Tensor { ty, shape, .. } = input.dtype() else {
+        return Err(wrong(found, "a tensor".to_owned()));
+    };
+    if *ty != TensorElementType::Float32 {
+        let expected = "f32: probes of the search are far below the resolution of other types".to_owned();
+        return Err(wrong(found, expected));
+    }
+    let &[rows, a, b, c] = &shape[..] else {
+        return Err(wrong(found, "rank 4: [n, h, w, c] or [n, c, h, w]".to_owned()));
+    };
+    // A dynamic dimension (-1) takes anything.
+    let fits = |dimension: i64, size: usize| dimension < 0 || usize::try_from(dimension) == Ok(size);
+    let [height, width, channels] = image;
+    let nhwc = fits(a, height) && fits(b, width) && fits(c, channels);
+    let nchw = fits(a, channels) && fits(b, height) && fits(c, width);
+    let layout = match (stated, nhwc, nchw) {
+        (Some(Layout::Nhwc), true, _) | (None, true, false) => Layout::Nhwc,
+        (Some(Layout::Nchw), _, true) | (None, false, true) => Layout::Nchw,
+        (None, true, true) => {
+            return Err(wrong(
+                found,
+                format!("a layout that can be told from images of shape {image:?} [h, w, c]; state it (nhwc or nchw)"),
+            ));
+        }
+        (Some(layout), ..) => {
+            return Err(wrong(found, format!("images of shape {image:?} [h, w, c] in layout {layout}, as stated")));
+        }
+        (None, false, false) => {
+            return Err(wrong(found, format!("images of the data's shape {image:?} [h, w, c]")));
+        }
+    };
+    Ok((layout, usize::try_from(rows).ok().filter(|&rows| rows > 0)))
+}
+
+pub(crate) fn output_index(model: &ModelFile, session: &Session, name: Option<&str>) -> Result<usize, ModelError> {
+    let outputs = session.outputs();
+    let found = || outputs.iter().map(describe).collect::<Vec<_>>().join(", ");
+    let wrong = |expected: String| ModelError::Output { path: model.path().to_owned(), found: found(), expected };
+    match name {
+        None if outputs.is_empty() => Err(wrong("at least one output".to_owned())),
+        None => Ok(0),
+        Some(name) => outputs
+            .iter()
+            .position(|output| output.name() == name)
+            .ok_or_else(|| wrong(format!("one of name `{name}`"))),
+    }
+}
+
+/// Name, type and shape, for messages: `input: Float32 [?, 32, 32, 3]`.
+pub(crate) fn describe(outlet: &Outlet) -> String {
+    match outlet.dtype() {
+        ValueType::Tensor { ty, shape, .. } => {
+            let dimensions: Vec<String> =
+                shape.iter().map(|&size| if size < 0 { "?".to_owned() } else { size.to_string() }).collect();
+            format!("{}: {ty:?} [{}]", outlet.name(), dimensions.join(", "))
+        }
+        other => format!("{}: {other:?}", outlet.name()),
+    }
+}

@@ -1,0 +1,110 @@
+//! A session of ONNX Runtime on a device.
+
+use ort::ep;
+use ort::ep::ArbitrarilyConfigurableExecutionProvider as _;
+use ort::ep::ExecutionProviderDispatch;
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+
+use crate::{Device, ModelError, ModelFile, OpenVinoHardware, Runtime};
+
+/// Loads a model, given as the bytes of its file, on a device.
+///
+/// # Errors
+/// [`ModelError::Device`] when the device is not there, [`ModelError::Load`] when the model is refused.
+pub(crate) fn session(
+    runtime: &Runtime,
+    model: &ModelFile,
+    bytes: &[u8],
+    device: Device,
+) -> Result<Session, ModelError> {
+    let load = |builder: SessionBuilder| {
+        let mut builder = builder;
+        builder.commit_from_memory(bytes).map_err(|error| ModelError::Load {
+            path: model.path().to_owned(),
+            bytes: bytes.len(),
+            why: error.to_string(),
+        })
+    };
+    if device.cuda_index().is_none() {
+        return load(builder(runtime, device)?);
+    }
+    // Nodes that the device lacks would run on the CPU, and every batch would travel there and back.
+    let strict = builder(runtime, device)?.with_disable_cpu_fallback().map_err(|error| refused(device, &error))?;
+    if let Ok(session) = load(strict) {
+        return Ok(session);
+    }
+    let session = load(builder(runtime, device)?)?;
+    tracing::warn!(model = %model.path().display(), %device, "parts of the model run on the CPU, which is slower");
+    Ok(session)
+}
+
+fn refused(device: Device, error: &dyn std::fmt::Display) -> ModelError {
+    ModelError::Device { device: device.to_string(), why: error.to_string() }
+}
+
+fn builder(runtime: &Runtime, device: Device) -> Result<SessionBuilder, ModelError> {
+    Session::builder(&runtime.environment)
+        .map_err(|error| refused(device, &error))?
+        // Needed for the blocked layouts, which double the throughput on the CPU.
+        .with_optimization_level(GraphOptimizationLevel::All)
+        .map_err(|error| refused(device, &error))?
+        // One session a worker, one thread a session: no synchronisation within a run, and its sums keep their order.
+        .with_intra_threads(1)
+        .map_err(|error| refused(device, &error))?
+        .with_execution_providers(providers(device))
+        .map_err(|error| refused(device, &error))
+}
+
+/// The providers of a device, in order of preference. Each one that is missing is an error: without
+/// `error_on_failure` the model would silently run on the CPU.
+fn providers(device: Device) -> Vec<ExecutionProviderDispatch> {
+    let cuda = |index: u16| {
+        ep::CUDA::default()
+            .with_device_id(i32::from(index))
+            // TF32 has 10 bits of mantissa; probes of 6e-6 a pixel drown in its rounding.
+            .with_tf32(false)
+            // The exhaustive search may pick another kernel on the next run.
+            .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
+            .build()
+            .error_on_failure()
+    };
+    match device {
+        Device::Cpu => Vec::new(),
+        Device::Cuda { index } => vec![cuda(index)],
+        Device::TensorRt { index } => {
+            let tensor_rt = ep::TensorRT::default()
+                .with_device_id(i32::from(index))
+                .with_fp16(false)
+                .with_bf16(false)
+                .with_int8(false)
+                .build()
+                .error_on_failure();
+            // TensorRT leaves what it cannot run to CUDA.
+            vec![tensor_rt, cuda(index)]
+        }
+        Device::OpenVino { hardware } => vec![open_vino(hardware).build().error_on_failure()],
+        Device::CoreMl => vec![
+            ep::CoreML::default()
+                .with_model_format(ep::coreml::ModelFormat::MLProgram)
+                .with_low_precision_accumulation_on_gpu(false)
+                .build()
+                .error_on_failure(),
+        ],
+        Device::DirectMl { index } => {
+            vec![ep::DirectML::default().with_device_id(i32::from(index)).build().error_on_failure()]
+        }
+    }
+}
+
+fn open_vino(hardware: OpenVinoHardware) -> ep::OpenVINO {
+    let provider = ep::OpenVINO::default().with_num_threads(1);
+    match hardware {
+        OpenVinoHardware::Cpu => provider.with_device_type("CPU").with_precision("FP32"),
+        OpenVinoHardware::Bf16 => provider
+            .with_device_type("CPU")
+            .with_arbitrary_config("load_config", r#"{"CPU":{"INFERENCE_PRECISION_HINT":"bf16"}}"#),
+        OpenVinoHardware::Gpu => provider.with_device_type("GPU").with_precision("FP32"),
+        OpenVinoHardware::Npu => provider.with_device_type("NPU"),
+    }
+}
