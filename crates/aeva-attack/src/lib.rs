@@ -32,6 +32,7 @@
 //! # Ok::<(), aeva_attack::SearchError>(())
 //! ```
 
+mod agreement;
 mod error;
 mod gather;
 pub mod hop_skip_jump;
@@ -41,7 +42,9 @@ mod observe;
 mod oracle;
 mod plan;
 mod scan;
+mod ziggurat;
 
+pub use agreement::{Agreement, agreement};
 pub use error::{OracleError, PlanError, ScanError, SearchError};
 pub use hop_skip_jump::{Element, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, IterationTrace};
 pub use noise::{JobId, JobNoise, NoiseSource};

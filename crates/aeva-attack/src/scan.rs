@@ -49,7 +49,7 @@ pub enum ScanEnd {
 /// [`ScanError`]; the first one ends the scan. A search that fails is no error but an
 /// [`Outcome`](aeva_artifact::Outcome) in its record.
 pub fn scan(
-    oracles: &mut [Box<dyn HardLabelOracle>],
+    oracles: &mut [Box<dyn HardLabelOracle + '_>],
     images: ArrayView4<'_, f32>,
     plan: &ScanPlan,
     settings: &ScanSettings,
@@ -132,7 +132,7 @@ fn helpers(threads: usize, oracles: usize) -> Result<Option<ThreadPool>, ScanErr
     pool.build().map(Some).map_err(|error| ScanError::Threads(error.into()))
 }
 
-fn check_setup(oracles: &[Box<dyn HardLabelOracle>], images: &ArrayView4<'_, f32>) -> Result<(), ScanError> {
+fn check_setup(oracles: &[Box<dyn HardLabelOracle + '_>], images: &ArrayView4<'_, f32>) -> Result<(), ScanError> {
     let Some(first) = oracles.first() else {
         return Err(ScanError::Setup("a scan needs at least one oracle".to_owned()));
     };

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aeva_artifact::{DataProvenance, ModelProvenance, Outcome, PairArtifact, Provenance, SEARCH_VERSION};
 use aeva_attack::{
     CorrectImages, HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, InputSpec, JobId, JobNoise, Label, OracleError,
-    PairPlan, ScanEnd, ScanError, ScanObserver, ScanPlan, ScanSettings, classify_all, scan,
+    PairPlan, ScanEnd, ScanError, ScanObserver, ScanPlan, ScanSettings, agreement, classify_all, scan,
 };
 use ndarray::{Array4, ArrayView4};
 use proptest::prelude::*;
@@ -313,4 +313,38 @@ fn half_space_distance_converges_to_the_analytic_one() {
     }
     errors.sort_by(f64::total_cmp);
     assert!(errors[2] < 0.02, "{errors:?}");
+}
+
+/// The same black box behind an input that is rounded to `bits` bits of mantissa.
+struct Coarse(NearestCentre, u32);
+
+impl HardLabelOracle for Coarse {
+    fn spec(&self) -> &InputSpec {
+        self.0.spec()
+    }
+
+    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+        let mask = u32::MAX << (23 - self.1);
+        self.0.classify(batch.mapv(|value| f32::from_bits(value.to_bits() & mask)).view(), labels)
+    }
+}
+
+/// Natural images do not tell a coarse device from an exact one; probes of the search's size do.
+#[test]
+fn a_coarse_device_is_told_from_an_exact_one() {
+    let (images, plan) = fixture(1);
+    let share = |device: &mut dyn HardLabelOracle| {
+        let found = agreement(&mut NearestCentre::new(), device, images.view(), &plan, 5).unwrap();
+        assert_eq!((found.probes, found.device_queries), (12 * 64, 12 * 64));
+        assert!((0.2..0.8).contains(&(f64::from(found.on_target) / f64::from(found.probes))), "{found:?}");
+        found.share()
+    };
+    assert!((share(&mut NearestCentre::new()) - 1.0).abs() < 1e-12);
+    assert!(share(&mut Coarse(NearestCentre::new(), 22)) > 0.98);
+    let coarse = share(&mut Coarse(NearestCentre::new(), 4));
+    assert!(coarse < 0.8, "{coarse}");
+    let mut natural = (Vec::new(), Vec::new());
+    NearestCentre::new().classify(images.view(), &mut natural.0).unwrap();
+    Coarse(NearestCentre::new(), 4).classify(images.view(), &mut natural.1).unwrap();
+    assert_eq!(natural.0, natural.1);
 }

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Writes perturbations for numpy: `[samples, h, w, c]`, f32, as `.npy` or `.npz`.
     Export(ExportArgs),
+    /// Measures how fast a model answers, and how much of that speed a scan of it has.
+    Bench(Box<BenchArgs>),
     /// Installs ONNX Runtime into the user's cache folder, through pip, checked against a pinned SHA-256.
     Setup(SetupArgs),
     /// Prints the reference of all commands as Markdown.
@@ -131,6 +133,43 @@ pub(crate) struct InputArgs {
     /// Output to read; the first one if not given.
     #[arg(long, value_name = "NAME")]
     pub(crate) output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The model: an ONNX file.
+    pub(crate) model: PathBuf,
+    /// Images to search on, as for `aeva scan`; made-up ones if not given, with the labels that the model gives them.
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// Setting of the searches.
+    #[arg(long, value_enum, default_value = "quick")]
+    pub(crate) preset: Preset,
+    /// Where the model runs, as for `aeva scan`.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: Device,
+    /// Threads; all cores if not given.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Images per batch of the scan.
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<NonZeroUsize>,
+    /// How often raw and scan throughput are measured in turns; medians are reported.
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) rounds: NonZeroU32,
+    /// Seconds of each of these measurements.
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Print the figures as JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "expected a number of seconds from 0.01 to 3600".to_owned())
 }
 
 #[derive(Debug, Args)]

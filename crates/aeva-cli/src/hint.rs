@@ -61,9 +61,7 @@ fn model(error: &ModelError) -> Option<&'static str> {
         ModelError::Load { .. } => {
             "the file is truncated, not an ONNX model, or keeps its weights in another file: copy it again, or export it anew as one file"
         }
-        ModelError::Device { device, .. } if device.starts_with("cuda") => {
-            "install the build with CUDA (aeva setup --cuda), the CUDA 13 and cuDNN 9 libraries and a driver, or use --device cpu"
-        }
+        ModelError::Device { device, .. } => device_hint(device),
         ModelError::Input { found, .. }
             if found.contains("Float16") || found.contains("BFloat16") || found.contains("Uint8") =>
         {
@@ -81,6 +79,26 @@ fn model(error: &ModelError) -> Option<&'static str> {
         ModelError::NotANumber { .. } => "the value range may be wrong: see --value-range, --mean and --std",
         _ => return None,
     })
+}
+
+/// What a device needs, by its name.
+fn device_hint(device: &str) -> &'static str {
+    match device.split(':').next().unwrap_or_default() {
+        "cuda" => {
+            "install the build with CUDA (aeva setup --device cuda), the CUDA 13 and cuDNN 9 libraries and a driver, or use --device cpu"
+        }
+        "tensorrt" => {
+            "install the build with TensorRT (aeva setup --device tensorrt), the libraries of CUDA 13, cuDNN 9 and TensorRT 10 and a driver, or use --device cuda"
+        }
+        "openvino" => {
+            "install the build with OpenVINO (aeva setup --device openvino; on Windows the package `openvino` besides), or use --device cpu"
+        }
+        "coreml" => "Core ML is there on macOS only; use --device cpu elsewhere",
+        "directml" => {
+            "DirectML is there on Windows only, with a DirectX 12 device (aeva setup --device directml); use --device cpu elsewhere"
+        }
+        _ => "install ONNX Runtime once: aeva setup (from the source: cargo run -p aeva-cli -- setup)",
+    }
 }
 
 fn data(error: &DataError) -> Option<&'static str> {
@@ -106,9 +124,7 @@ fn data(error: &DataError) -> Option<&'static str> {
 
 fn runtime(error: &RuntimeError) -> Option<&'static str> {
     Some(match error {
-        RuntimeError::NotFound { device, .. } if device.starts_with("cuda") => {
-            "install the build with CUDA once (aeva setup --cuda), or use --device cpu"
-        }
+        RuntimeError::NotFound { device, .. } if device != "cpu" => device_hint(device),
         RuntimeError::NotFound { .. } => {
             "install it once: aeva setup (from the source: cargo run -p aeva-cli -- setup)"
         }

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Stats(args) => commands::stats::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Export(args) => commands::export::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Setup(args) => commands::setup::run(&args),
         Command::Cli => commands::cli::run(),
     };

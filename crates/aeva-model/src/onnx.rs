@@ -8,7 +8,7 @@ use ort::session::{Session, SessionOutputs};
 use ort::value::{TensorRef, ValueType};
 
 use crate::bound::Bound;
-use crate::form::{input_form, output_index};
+use crate::form::{image_shape, input_form, output_index};
 use crate::input::InputWriter;
 use crate::label_graph::{self, NOT_A_NUMBER};
 use crate::rows::Portions;
@@ -113,6 +113,14 @@ impl OnnxOracle {
         oracle.spec.classes = oracle.count_classes(classes, options.classes)?;
         oracle.settle_portions(device)?;
         Ok(oracle)
+    }
+
+    /// Image shape `[h, w, c]` that a model takes, where its input states one.
+    ///
+    /// # Errors
+    /// [`ModelError::Load`], and [`ModelError::Input`] when the shape is not stated, or could be read in both layouts.
+    pub fn image_shape(runtime: &Runtime, model: &ModelFile, layout: Option<Layout>) -> Result<[usize; 3], ModelError> {
+        image_shape(model, &session(runtime, model, &model.bytes, Device::Cpu)?, layout)
     }
 
     /// Changes how images become the model's input.

@@ -148,7 +148,13 @@ impl Device {
         }
     }
 
-    /// Whether it has memory of its own, reached through CUDA.
+    /// Whether it is the processor, where one session a thread is best and small batches are as fast as large ones.
+    pub fn is_processor(self) -> bool {
+        use OpenVinoHardware::{Bf16, Cpu};
+        matches!(self, Self::Cpu | Self::OpenVino { hardware: Cpu | Bf16 })
+    }
+
+    /// Its number where it has memory of its own, reached through CUDA.
     pub(crate) fn cuda_index(self) -> Option<u16> {
         match self {
             Self::Cuda { index } | Self::TensorRt { index } => Some(index),

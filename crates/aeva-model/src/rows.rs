@@ -24,7 +24,7 @@ const DEVICE_SHARES: [usize; 3] = [1, 4, 16];
 impl Portions {
     /// For images of `values` values on `device`.
     pub(crate) fn new(device: Device, values: usize) -> Self {
-        let sizes = if device == Device::Cpu {
+        let sizes = if device.is_processor() {
             CPU_SIZES.to_vec()
         } else {
             let fitting = (DEVICE_VALUES / values.max(1)).max(DEVICE_SHARES[2]);

@@ -44,7 +44,7 @@ fn refused(device: Device, error: &dyn std::fmt::Display) -> ModelError {
 }
 
 fn builder(runtime: &Runtime, device: Device) -> Result<SessionBuilder, ModelError> {
-    Session::builder(&runtime.environment)
+    let builder = Session::builder(&runtime.environment)
         .map_err(|error| refused(device, &error))?
         // Needed for the blocked layouts, which double the throughput on the CPU.
         .with_optimization_level(GraphOptimizationLevel::All)
@@ -53,7 +53,12 @@ fn builder(runtime: &Runtime, device: Device) -> Result<SessionBuilder, ModelErr
         .with_intra_threads(1)
         .map_err(|error| refused(device, &error))?
         .with_execution_providers(providers(device))
-        .map_err(|error| refused(device, &error))
+        .map_err(|error| refused(device, &error))?;
+    if matches!(device, Device::DirectMl { .. }) {
+        // DirectML does its own planning and refuses sessions that plan memory for it.
+        return builder.with_memory_pattern(false).map_err(|error| refused(device, &error));
+    }
+    Ok(builder)
 }
 
 /// The providers of a device, in order of preference. Each one that is missing is an error: without
@@ -98,13 +103,17 @@ fn providers(device: Device) -> Vec<ExecutionProviderDispatch> {
 }
 
 fn open_vino(hardware: OpenVinoHardware) -> ep::OpenVINO {
-    let provider = ep::OpenVINO::default().with_num_threads(1);
+    // One thread a session, and free to move: pinned ones all end up on the first core.
+    let processor = |precision: &str| {
+        let config = format!(r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","ENABLE_CPU_PINNING":"NO"}}}}"#);
+        let provider = ep::OpenVINO::default().with_device_type("CPU").with_num_threads(1);
+        provider.with_arbitrary_config("load_config", config)
+    };
     match hardware {
-        OpenVinoHardware::Cpu => provider.with_device_type("CPU").with_precision("FP32"),
-        OpenVinoHardware::Bf16 => provider
-            .with_device_type("CPU")
-            .with_arbitrary_config("load_config", r#"{"CPU":{"INFERENCE_PRECISION_HINT":"bf16"}}"#),
-        OpenVinoHardware::Gpu => provider.with_device_type("GPU").with_precision("FP32"),
-        OpenVinoHardware::Npu => provider.with_device_type("NPU"),
+        // Unless told otherwise it may compute in bf16 where the processor is fast at that.
+        OpenVinoHardware::Cpu => processor("f32"),
+        OpenVinoHardware::Bf16 => processor("bf16"),
+        OpenVinoHardware::Gpu => ep::OpenVINO::default().with_device_type("GPU").with_precision("FP32"),
+        OpenVinoHardware::Npu => ep::OpenVINO::default().with_device_type("NPU"),
     }
 }

@@ -42,9 +42,8 @@ impl GradientEstimate {
         let mut direction = vec![0.0; z.len()];
         let draws = (self.done..self.evaluations).skip(skip);
         for (row, draw) in rows.chunks_exact_mut(z.len()).zip(draws) {
-            noise.standard_normal(self.iteration, draw, &mut direction);
             // A direction of length zero has probability zero; it would probe z itself.
-            let length = norm(&direction).max(f64::MIN_POSITIVE);
+            let length = noise.direction(self.iteration, draw, &mut direction).max(f64::MIN_POSITIVE);
             for ((value, &z), &u) in row.iter_mut().zip(z).zip(&direction) {
                 *value = E::from_f64((z + self.delta * (u / length)).clamp(0.0, 1.0));
             }

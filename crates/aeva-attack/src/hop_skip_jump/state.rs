@@ -127,6 +127,15 @@ impl<N: NoiseSource> HopSkipJump<N> {
         }
     }
 
+    /// Writes probes around the current point, as an estimate at this distance sends them; for checks outside of a search.
+    pub(crate) fn write_probes<E: Element>(&self, rows: &mut [E]) {
+        let values = self.origin.len();
+        let count = u32::try_from(rows.len() / values).unwrap_or(u32::MAX);
+        let delta = (values as f64).sqrt() * self.theta * self.distance;
+        // Iterations count from 1: these draws belong to none of them.
+        GradientEstimate::new(0, count, delta, values).write(&self.point, &self.noise, 0, rows);
+    }
+
     /// Takes in the labels of the rows that were last written, and those rows themselves, unchanged.
     pub fn tell<E: Element>(&mut self, rows: &[E], labels: &[Label]) {
         debug_assert_eq!(rows.len(), labels.len() * self.origin.len());

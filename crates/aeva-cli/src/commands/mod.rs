@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod bench;
 pub(crate) mod cli;
 pub(crate) mod export;
 pub(crate) mod inspect;
@@ -8,3 +9,10 @@ pub(crate) mod setup;
 pub(crate) mod stats;
 
 mod model;
+
+use std::path::Path;
+
+/// The name of a file, without its folders.
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

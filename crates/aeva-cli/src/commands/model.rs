@@ -1,9 +1,10 @@
 //! Loading a model for some data, and making sure that it understands the images.
 
-use aeva_attack::{CorrectImages, HardLabelOracle, Label, classify_all};
+use aeva_attack::{Agreement, CorrectImages, HardLabelOracle, Label, ScanPlan, agreement, classify_all};
 use aeva_model::clean::{Cause, Diagnosis, diagnose, spread};
 use aeva_model::{
-    Dataset, Device, Manifest, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange,
+    Dataset, Device, Manifest, ModelError, ModelFile, OnnxOptions, OnnxOracle, OpenVinoHardware, Preprocessing,
+    Runtime, ValueRange,
 };
 use anyhow::Context;
 use ndarray::{ArrayView4, Axis};
@@ -24,6 +25,8 @@ const CLEAN_BATCH: usize = 256;
 pub(super) struct Understood {
     pub(super) file: ModelFile,
     pub(super) oracles: Vec<OnnxOracle>,
+    /// The same model on the CPU, where the oracles run elsewhere.
+    pub(super) reference: Option<OnnxOracle>,
     pub(super) correct: CorrectImages,
     /// Images classified to get here.
     pub(super) queries: u64,
@@ -39,11 +42,12 @@ pub(super) fn load(
     args: &InputArgs,
     data: &Dataset,
     device: Device,
-    workers: usize,
+    threads: usize,
 ) -> anyhow::Result<Understood> {
+    let workers = workers(device, threads);
     let file = ModelFile::read(path)?;
     let manifest = manifest(args, &file)?;
-    let (mut options, range_is_stated) = options(args, manifest.as_ref(), data, device);
+    let (mut options, range_is_stated) = options(args, manifest.as_ref(), data.image_shape(), device);
     let runtime = Runtime::load(device)?;
     tracing::debug!("ONNX Runtime {} from {}", runtime.version(), runtime.path().display());
     let mut oracles = (0..workers)
@@ -81,11 +85,78 @@ pub(super) fn load(
         }
         correct = measure(&mut oracles, data, classes, &mut queries)?;
     }
+    let reference = if device == Device::Cpu {
+        None
+    } else {
+        let on_cpu = OnnxOptions { device: Device::Cpu, ..options.clone() };
+        Some(
+            OnnxOracle::load(&runtime, &file, &on_cpu)
+                .context("the model cannot be loaded on the CPU for comparison")?,
+        )
+    };
     let output = options.output.as_deref().unwrap_or("first");
     let preprocessing =
         format!("{} {}, {}, {output} output", shape_text(data), oracles[0].layout(), options.preprocessing);
     let provider = format!("onnxruntime {} {}", runtime.version(), device.kind());
-    Ok(Understood { file, oracles, correct, queries, preprocessing, notes, provider })
+    Ok(Understood { file, oracles, reference, correct, queries, preprocessing, notes, provider })
+}
+
+/// Sessions that take batches at the same time. On the processor each has a thread of its own; elsewhere a few are enough to
+/// have one batch computed while others are written, sent and read.
+pub(super) fn workers(device: Device, threads: usize) -> usize {
+    match device {
+        device if device.is_processor() => threads,
+        Device::Cuda { .. } | Device::TensorRt { .. } => 3,
+        _ => 2,
+    }
+}
+
+/// Images per batch at least: models that are run with few images at a time still share the turns of the search.
+const LEAST_BATCH: usize = 32;
+
+/// Images per batch when not stated: as many as the largest run of the model takes.
+pub(super) fn batch_rows(oracle: Option<&OnnxOracle>) -> usize {
+    oracle.and_then(|oracle| oracle.run_sizes().first().copied()).unwrap_or_default().max(LEAST_BATCH)
+}
+
+/// Below this share of probes that the device and the CPU decide alike, a search would follow the device's rounding. f32 with
+/// other kernels reaches 0.999, TF32 and f16 some 0.65, bf16 0.54 (docs/performance.md).
+const LEAST_AGREEMENT: f64 = 0.95;
+
+/// Refuses a device that computes too coarsely to see the probes of this scan.
+pub(super) fn check_precision(
+    understood: &mut Understood,
+    data: &Dataset,
+    device: Device,
+    plan: &ScanPlan,
+    seed: u64,
+) -> anyhow::Result<Option<Agreement>> {
+    let (Some(reference), Some(oracle)) = (&mut understood.reference, understood.oracles.first_mut()) else {
+        return Ok(None);
+    };
+    let found = agreement(reference, oracle, data.images.view(), plan, seed)?;
+    understood.queries += found.reference_queries + found.device_queries;
+    let figure = format!(
+        "{device} and the CPU decide {:.1} % of {} probes of the search's size alike",
+        100.0 * found.share(),
+        found.probes
+    );
+    if found.share() < LEAST_AGREEMENT {
+        let remedy = match device {
+            Device::TensorRt { .. } => {
+                "TensorRT uses TF32 unless the environment has NVIDIA_TF32_OVERRIDE=0; set that, or use --device cuda"
+            }
+            Device::OpenVino { hardware: OpenVinoHardware::Bf16 } => "use --device openvino:cpu, which computes in f32",
+            _ => "use --device cpu, or a device that computes in f32",
+        };
+        return Err(Hinted::error(
+            format!("{figure}, {:.0} % are needed: it computes too coarsely for the search", 100.0 * LEAST_AGREEMENT),
+            remedy,
+        ));
+    }
+    tracing::info!("{figure}");
+    understood.notes.push(figure);
+    Ok(Some(found))
 }
 
 fn shape_text(data: &Dataset) -> String {
@@ -94,7 +165,7 @@ fn shape_text(data: &Dataset) -> String {
 }
 
 /// The manifest, checked against the file.
-fn manifest(args: &InputArgs, file: &ModelFile) -> anyhow::Result<Option<Manifest>> {
+pub(super) fn manifest(args: &InputArgs, file: &ModelFile) -> anyhow::Result<Option<Manifest>> {
     let path = args.manifest.clone().unwrap_or_else(|| Manifest::path_for(file.path()));
     let manifest = Manifest::read(&path)?;
     match &manifest {
@@ -118,7 +189,12 @@ fn manifest(args: &InputArgs, file: &ModelFile) -> anyhow::Result<Option<Manifes
 }
 
 /// Options from the command line first, then the manifest; and whether either states the value range.
-fn options(args: &InputArgs, manifest: Option<&Manifest>, data: &Dataset, device: Device) -> (OnnxOptions, bool) {
+pub(super) fn options(
+    args: &InputArgs,
+    manifest: Option<&Manifest>,
+    image_shape: [usize; 3],
+    device: Device,
+) -> (OnnxOptions, bool) {
     let input = manifest.map(|manifest| manifest.input.clone()).unwrap_or_default();
     let stated = args.value_range.or(input.value_range);
     // Mean and standard deviation have the unit of the range: whoever states them means a range, too.
@@ -131,7 +207,7 @@ fn options(args: &InputArgs, manifest: Option<&Manifest>, data: &Dataset, device
     };
     let options = OnnxOptions {
         device,
-        image_shape: data.image_shape(),
+        image_shape,
         layout: args.layout.or(input.layout),
         preprocessing,
         output: args.output.clone().or_else(|| manifest.and_then(|manifest| manifest.output.name.clone())),

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, PairArtifact, Provenance, RunDir, RunInfo, SEARCH_VERSION};
 use aeva_attack::{HardLabelOracle, HopSkipJumpBuilder, HopSkipJumpParams, ScanEnd, ScanPlan, ScanSettings, scan};
-use aeva_model::{Dataset, Device};
+use aeva_model::Dataset;
 use anyhow::Context;
 
 use super::model::{self, Understood};
@@ -17,19 +17,13 @@ use crate::output::show;
 use crate::progress::{self, ScanProgress};
 use crate::report;
 
-/// Images per batch when not stated. A CPU is as fast with few; a GPU needs many.
-const CPU_BATCH: usize = 32;
-const CUDA_BATCH: usize = 4096;
-
 pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     let begin = Instant::now();
     progress::catch_interrupts()?;
     let data = Dataset::load(&args.data)?;
     let params = params(args, data.image_shape().iter().product())?;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    // On a GPU one session takes full batches and the threads fill them.
-    let workers = if args.device == Device::Cpu { threads } else { 1 };
-    let understood = model::load(&args.model, &args.input, &data, args.device, workers)?;
+    let mut understood = model::load(&args.model, &args.input, &data, args.device, threads)?;
     tracing::info!(
         "{}: {} classes, clean accuracy {:.1} % on {} images",
         args.model.display(),
@@ -42,6 +36,7 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     }
 
     let plan = plan(args, &understood)?;
+    model::check_precision(&mut understood, &data, args.device, &plan, args.seed)?;
     let info = describe(args, &data, &understood, &params);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.model, &info.key));
     let run = RunDir::open_or_create(&folder, info)?;
@@ -112,17 +107,13 @@ fn describe(args: &ScanArgs, data: &Dataset, understood: &Understood, params: &H
         provider: understood.provider.clone(),
     };
     RunInfo {
-        model_name: name_of(&args.model),
-        data_name: name_of(&args.data),
+        model_name: super::name_of(&args.model),
+        data_name: super::name_of(&args.data),
         clean_accuracy: understood.correct.accuracy(),
         clean_queries: understood.queries,
         notes: understood.notes.clone(),
         ..RunInfo::new(provenance)
     }
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 fn default_folder(model: &Path, key: &str) -> PathBuf {
@@ -158,10 +149,10 @@ fn search(
         return Ok(ScanEnd::Complete);
     }
     let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::with_capacity(understood.oracles.len());
+    let default = model::batch_rows(understood.oracles.first());
     for oracle in understood.oracles {
         oracles.push(Box::new(oracle));
     }
-    let default = if args.device == Device::Cpu { CPU_BATCH } else { CUDA_BATCH };
     let settings = ScanSettings {
         params: *params,
         provenance: run.info().provenance.clone(),

@@ -1,0 +1,151 @@
+//! Whether two black boxes decide alike about probes as small as those of a search.
+//!
+//! A device that computes in 16 bits, or in TF32, may agree with f32 on every natural image and still answer at random about
+//! probes of some 1e-5 a pixel: the search would then find nothing, and call that clean.
+
+use ndarray::{ArrayView4, Axis};
+
+use crate::oracle::InputSpec;
+use crate::{
+    HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, JobId, JobNoise, Label, ScanError, ScanPlan,
+};
+
+/// Boundary points that are probed, from searches spread over the plan.
+const POINTS: usize = 12;
+/// Probes around each of them.
+const PROBES: usize = 64;
+/// The searches that lead there: long enough that the distance, and with it the size of the probes, is that of a scan.
+const ITERATIONS: u32 = 6;
+const INITIAL_EVALUATIONS: u32 = 24;
+/// Rows of a batch.
+const ROWS: usize = 32;
+
+/// How far two black boxes agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// Probes that both were asked about.
+    pub probes: u32,
+    /// Probes that they decided alike.
+    pub alike: u32,
+    /// Probes that the reference put on the target's side: about half of them, at a boundary.
+    pub on_target: u32,
+    /// Images that the reference classified, probes included.
+    pub reference_queries: u64,
+    /// Images that the other one classified.
+    pub device_queries: u64,
+}
+
+impl Agreement {
+    /// Share of the probes that were decided alike, from 0 to 1. Guessing gives about 0.5.
+    pub fn share(&self) -> f64 {
+        f64::from(self.alike) / f64::from(self.probes.max(1))
+    }
+}
+
+/// Walks to the boundary with `reference`, as the searches of `plan` on `images` `[n, h, w, c]` do, and asks both about the
+/// probes that the next gradient estimate would send: length `distance / d` in a random direction.
+///
+/// # Errors
+/// [`ScanError::Oracle`], and [`ScanError::Setup`] when they take other images, or no search of the plan reached a boundary.
+pub fn agreement(
+    reference: &mut dyn HardLabelOracle,
+    device: &mut dyn HardLabelOracle,
+    images: ArrayView4<'_, f32>,
+    plan: &ScanPlan,
+    seed: u64,
+) -> Result<Agreement, ScanError> {
+    let spec = *reference.spec();
+    if spec != *device.spec() {
+        return Err(ScanError::Setup("the reference and the device take other images".to_owned()));
+    }
+    let builder = HopSkipJumpBuilder {
+        iterations: ITERATIONS,
+        initial_evaluations: INITIAL_EVALUATIONS,
+        ..HopSkipJumpBuilder::PUBLISHED
+    };
+    let params = builder.check().map_err(|error| ScanError::Setup(error.to_string()))?;
+    let mut result = Agreement { probes: 0, alike: 0, on_target: 0, reference_queries: 0, device_queries: 0 };
+    let mut probes = vec![0.0_f32; PROBES * spec.values()];
+    let (mut expected, mut found) = (Vec::new(), Vec::new());
+    for (job, search) in searches(images, plan, params, seed)? {
+        let search = walk(reference, search, &mut result.reference_queries)?;
+        if search.perturbation().is_none() {
+            continue;
+        }
+        search.write_probes(&mut probes);
+        ask(reference, &spec, &probes, &mut expected)?;
+        ask(device, &spec, &probes, &mut found)?;
+        result.reference_queries += PROBES as u64;
+        result.device_queries += PROBES as u64;
+        for (&expected, &found) in expected.iter().zip(&found) {
+            let (expected, found) = (expected == job.target, found == job.target);
+            result.probes += 1;
+            result.alike += u32::from(expected == found);
+            result.on_target += u32::from(expected);
+        }
+    }
+    if result.probes == 0 {
+        return Err(ScanError::Setup("no search reached a boundary, so that devices cannot be compared".to_owned()));
+    }
+    Ok(result)
+}
+
+/// Up to [`POINTS`] searches, the first sample of pairs spread over the plan.
+fn searches(
+    images: ArrayView4<'_, f32>,
+    plan: &ScanPlan,
+    params: HopSkipJumpParams,
+    seed: u64,
+) -> Result<Vec<(JobId, HopSkipJump<JobNoise>)>, ScanError> {
+    let mut searches = Vec::with_capacity(POINTS);
+    let step = plan.pairs.len().div_ceil(POINTS).max(1);
+    for pair in plan.pairs.iter().step_by(step) {
+        let Some(sample) = pair.samples.first() else { continue };
+        let job = JobId { source: pair.source, target: pair.target, sample: 0 };
+        let values = |index: usize| {
+            let image = (index < images.len_of(Axis(0))).then(|| images.index_axis_move(Axis(0), index));
+            image.map(|image| image.iter().copied().collect::<Vec<f32>>()).ok_or_else(|| {
+                ScanError::Setup(format!("the plan names image {index}, but there are {}", images.len_of(Axis(0))))
+            })
+        };
+        let (origin, start) = (values(sample.origin)?, values(sample.start)?);
+        let search =
+            HopSkipJump::new(params, JobNoise::new(seed, job), job.target, &origin, &start).map_err(|source| {
+                ScanError::Search { source_label: job.source, target: job.target, sample: job.sample, source }
+            })?;
+        searches.push((job, search));
+    }
+    Ok(searches)
+}
+
+/// Runs one search to its end.
+fn walk(
+    oracle: &mut dyn HardLabelOracle,
+    mut search: HopSkipJump<JobNoise>,
+    queries: &mut u64,
+) -> Result<HopSkipJump<JobNoise>, ScanError> {
+    let spec = *oracle.spec();
+    let mut labels = Vec::new();
+    // Bounded: every turn tells the search at least one label, and a search takes a bounded number of them.
+    while search.outcome().is_none() {
+        let mut rows = vec![0.0_f32; search.pending().min(ROWS) * spec.values()];
+        search.write(&mut rows);
+        ask(oracle, &spec, &rows, &mut labels)?;
+        *queries += labels.len() as u64;
+        search.tell(&rows, &labels);
+    }
+    Ok(search)
+}
+
+fn ask(
+    oracle: &mut dyn HardLabelOracle,
+    spec: &InputSpec,
+    rows: &[f32],
+    labels: &mut Vec<Label>,
+) -> Result<(), ScanError> {
+    let count = rows.len() / spec.values();
+    let batch = ArrayView4::from_shape((count, spec.height, spec.width, spec.channels), rows)
+        .map_err(|error| ScanError::Setup(error.to_string()))?;
+    oracle.classify(batch, labels)?;
+    if labels.len() == count { Ok(()) } else { Err(ScanError::Answer { expected: count, found: labels.len() }) }
+}

@@ -1,0 +1,186 @@
+//! `aeva bench MODEL`: how fast the model answers, and how much of that speed a scan has.
+
+mod measure;
+mod subject;
+mod table;
+
+use std::num::NonZero;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aeva_attack::{HopSkipJumpBuilder, agreement};
+use serde::Serialize;
+
+use self::measure::{RawFigure, Scan};
+use self::subject::Subject;
+use crate::args::BenchArgs;
+use crate::exit::Ending;
+use crate::output::show;
+
+const SCHEMA_VERSION: u32 = 1;
+/// Batch sizes of the raw throughput where a model takes any; elsewhere those that the device is run with.
+const RAW_BATCHES: [usize; 4] = [1, 8, 32, 128];
+
+/// What was measured, as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figures {
+    schema_version: u32,
+    model: String,
+    /// Image shape `[h, w, c]`.
+    image_shape: [usize; 3],
+    classes: u32,
+    device: String,
+    provider: String,
+    cores: usize,
+    /// Sessions that work at the same time.
+    workers: usize,
+    batch_size: usize,
+    /// The sweep over batch sizes and workers.
+    raw: Vec<RawFigure>,
+    /// Raw and scan in turns.
+    rounds: Vec<Round>,
+    /// Median over the rounds, of all workers together.
+    raw_images_per_second: f64,
+    /// Median over the rounds.
+    scan_queries_per_second: f64,
+    /// Median of the rounds' ratios: the share of the raw throughput that a scan has.
+    scan_to_raw_ratio: f64,
+    /// Share of the workers' time that a scan spends in the model (median).
+    scan_time_in_model: f64,
+    noise: Noise,
+    /// Whether a device that is not the CPU decides as the CPU does.
+    agreement: Option<DeviceAgreement>,
+    notes: Vec<String>,
+    seconds: f64,
+}
+
+/// One turn: the same sessions, first on random batches, then in a scan.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Round {
+    raw_images_per_second: f64,
+    scan_queries_per_second: f64,
+    ratio: f64,
+    time_in_model: f64,
+}
+
+/// What a query costs besides the model, on one thread.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Noise {
+    nanoseconds_per_value: f64,
+    microseconds_per_image: f64,
+    /// Noise, probes, sums and batches, measured on a black box that answers at once.
+    search_microseconds_per_query: f64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct DeviceAgreement {
+    probes: u32,
+    share: f64,
+}
+
+pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
+    let begin = Instant::now();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = args.threads.map_or(cores, NonZero::get);
+    let mut subject = Subject::load(args, threads)?;
+    let spec = subject.spec;
+    let params = args.preset.search(spec.values()).check()?;
+    let batch = args.batch_size.map_or_else(|| subject.batch_size(), NonZero::get);
+    let turn = Duration::from_secs_f64(args.seconds);
+
+    let agreement = match &mut subject.reference {
+        Some(reference) => {
+            let found = agreement(reference, &mut subject.oracles[0], subject.images.view(), &subject.plan, 0)?;
+            Some(DeviceAgreement { probes: found.probes, share: found.share() })
+        }
+        None => None,
+    };
+    tracing::info!("raw throughput of {} over batch sizes and workers", args.model.display());
+    let mut raw = Vec::new();
+    for workers in if threads > 1 { vec![1, subject.oracles.len()] } else { vec![1] } {
+        for batch in subject.raw_batches(&RAW_BATCHES) {
+            raw.push(measure::raw(&mut subject.oracles[..workers], batch, turn / 4)?);
+        }
+    }
+    let run_size = subject.run_size();
+    let mut rounds = Vec::new();
+    for number in 1..=args.rounds.get() {
+        let raw = measure::raw(&mut subject.oracles, run_size, turn)?.images_per_second;
+        let scan = measure::scan(&mut subject, &params, batch, threads, turn)?;
+        let Scan { queries_per_second, time_in_model } = scan;
+        let ratio = queries_per_second / raw;
+        tracing::info!(
+            "round {number}: raw {raw:.0} images/s, scan {queries_per_second:.0} queries/s, ratio {ratio:.3}"
+        );
+        rounds.push(Round {
+            raw_images_per_second: raw,
+            scan_queries_per_second: queries_per_second,
+            ratio,
+            time_in_model,
+        });
+    }
+    let nanoseconds_per_value = measure::noise(spec.values(), turn / 4);
+    let over = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
+    let figures = Figures {
+        schema_version: SCHEMA_VERSION,
+        model: super::name_of(&args.model),
+        image_shape: spec.shape(),
+        classes: spec.classes,
+        device: args.device.to_string(),
+        provider: subject.provider.clone(),
+        cores,
+        workers: subject.oracles.len(),
+        batch_size: batch,
+        raw,
+        raw_images_per_second: over(|round| round.raw_images_per_second),
+        scan_queries_per_second: over(|round| round.scan_queries_per_second),
+        scan_to_raw_ratio: over(|round| round.ratio),
+        scan_time_in_model: over(|round| round.time_in_model),
+        rounds,
+        noise: Noise {
+            nanoseconds_per_value,
+            microseconds_per_image: nanoseconds_per_value * spec.values() as f64 / 1000.0,
+            search_microseconds_per_query: measure::search_overhead(&subject, &params, batch, turn / 2)?,
+        },
+        agreement,
+        notes: subject.notes.clone(),
+        seconds: begin.elapsed().as_secs_f64(),
+    };
+    show(&if args.json {
+        serde_json::to_string_pretty(&figures)?
+    } else {
+        table::table(&figures, published(&figures))
+    })?;
+    Ok(Ending::Success)
+}
+
+/// Queries of the published setting for this model.
+fn published(figures: &Figures) -> f64 {
+    let values = figures.image_shape.iter().product();
+    let pairs = f64::from(figures.classes) * f64::from(figures.classes.saturating_sub(1));
+    let each = HopSkipJumpBuilder::PUBLISHED.check().map_or(0, |params| params.expected_queries(values));
+    40.0 * pairs * each as f64
+}
+
+/// The middle value, or the mean of the two middle ones; 0 for none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => 0.0,
+        count if count % 2 == 1 => values[count / 2],
+        count => f64::midpoint(values[count / 2 - 1], values[count / 2]),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact values")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(median(Vec::new()), 0.0);
+    }
+}
