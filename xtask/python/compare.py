@@ -188,7 +188,7 @@ def main(arguments):
     except (json.JSONDecodeError, KeyError, IndexError) as error:
         sys.exit(f"{Path(plan_path).name} is no plan that fits: {type(error).__name__} {error}")
     except ImportError as error:
-        sys.exit(f"{tool} needs {error.name}, which is not installed (see requirements-compare.txt)")
+        sys.exit(f"{tool} needs {error.name}, which is not installed (see requirements-measure.txt)")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 //! `cargo xtask`: the chores of this workspace, one file a task.
 
+mod compare;
 mod convert;
 mod demo;
 mod docs;
+mod growth;
 mod picture;
 mod process;
 mod python;
@@ -35,6 +37,14 @@ enum Task {
     TrainDemo,
     /// Draws the README's picture of a scan.
     Picture,
+    /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
+    Compare(compare::Args),
+    /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
+    Growth {
+        /// Two steps in each direction, only to see that it works.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Writes the generated documentation.
     Docs {
         /// Fail when it is not up to date instead of writing it.
@@ -50,6 +60,8 @@ fn main() -> ExitCode {
         Task::Convert(args) => convert::run(&args),
         Task::TrainDemo => train_demo::run(),
         Task::Picture => picture::run(),
+        Task::Compare(args) => compare::run(&args),
+        Task::Growth { quick } => growth::run(quick),
         Task::Docs { check } => docs::run(check),
     };
     match result {

@@ -1,5 +1,6 @@
 //! Running other programs, and talking to the user.
 
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, bail};
@@ -56,6 +57,19 @@ pub(crate) fn aeva() -> Command {
     let mut command = cargo();
     command.args(["run", "--package", "aeva-cli", "--"]);
     command
+}
+
+/// The built program `aeva` itself, for measuring it: as `cargo run` has it.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn built_aeva() -> anyhow::Result<PathBuf> {
+    let text = output(cargo().args(["build", "--quiet", "--package", "aeva-cli", "--message-format", "json"]))?;
+    let path = text.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        (message["target"]["name"] == "aeva").then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+    });
+    path.context("cargo did not say where it built the program")
 }
 
 fn name(command: &Command) -> String {

@@ -1,7 +1,7 @@
 //! A Python environment of our own, with pinned packages, in the user's cache folder.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aeva_artifact::sha256_hex;
@@ -15,13 +15,23 @@ use crate::root;
 /// # Errors
 /// When there is no Python 3.11 to 3.13, no cache folder, or pip cannot install the packages.
 pub(crate) fn python() -> anyhow::Result<PathBuf> {
-    let requirements = root().join("xtask").join("python").join("requirements.txt");
+    environment("requirements.txt", None)
+}
+
+/// The same with the packages that measurements need, installed on top.
+pub(crate) fn measuring_python() -> anyhow::Result<PathBuf> {
+    environment("requirements-measure.txt", Some(python()?))
+}
+
+/// An environment with the packages of a list, and those of the environment that `base` is the Python of.
+fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let requirements = root().join("xtask").join("python").join(list);
     let text = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     let cache = aeva_model::cache_folder().context("there is no cache folder; set AEVA_CACHE_DIR to one")?;
     // Another set of packages is another environment.
-    let folder = cache.join(format!("python-{}", &sha256_hex(&text)[..12]));
-    let python =
-        if cfg!(windows) { folder.join("Scripts").join("python.exe") } else { folder.join("bin").join("python") };
+    let below = base.as_ref().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = cache.join(format!("python-{}", &sha256_hex(&[&text[..], below.as_bytes()].concat())[..12]));
+    let python = python_of(&folder);
     let ready = folder.join("ready");
     if ready.is_file() {
         return Ok(python);
@@ -29,24 +39,28 @@ pub(crate) fn python() -> anyhow::Result<PathBuf> {
     // An environment knows its own path, so it is built in place; it counts only once the marker is there.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    let system = system_python()?;
-    say(&format!("installing Python packages into {} (once; about two minutes)", folder.display()));
-    output(Command::new(system).args(["-m", "venv"]).arg(&folder))?;
+    say(&format!("installing Python packages into {} (once; up to two minutes)", folder.display()));
+    match &base {
+        None => output(Command::new(system_python()?).args(["-m", "venv"]).arg(&folder))?,
+        Some(base) => output(Command::new(base).args(["-m", "venv"]).arg(&folder))?,
+    };
     run(Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--only-binary=:all:",
-            "-r",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"])
+        .arg("-r")
         .arg(&requirements))
     .context("check that `python3 -m pip` works and reaches a package index")?;
+    if let Some(base) = &base {
+        let place = "import sysconfig; print(sysconfig.get_path('purelib'))";
+        let packages = |python: &PathBuf| output(Command::new(python).args(["-c", place]));
+        // A .pth file adds the folder that it names to the search path.
+        fs::write(PathBuf::from(packages(&python)?.trim()).join("base.pth"), packages(base)?)?;
+    }
     fs::write(&ready, b"").with_context(|| format!("cannot write {}", ready.display()))?;
     Ok(python)
+}
+
+fn python_of(folder: &Path) -> PathBuf {
+    if cfg!(windows) { folder.join("Scripts").join("python.exe") } else { folder.join("bin").join("python") }
 }
 
 fn system_python() -> anyhow::Result<&'static str> {

@@ -8,7 +8,7 @@ use std::num::NonZero;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aeva_attack::{HopSkipJumpBuilder, agreement};
+use aeva_attack::{HopSkipJumpBuilder, agreement, classify_all};
 use serde::Serialize;
 
 use self::measure::{RawFigure, Scan};
@@ -74,6 +74,10 @@ struct Noise {
 
 #[derive(Debug, Clone, Copy, Serialize)]
 struct DeviceAgreement {
+    /// Images with labels from both, and how many of them are the same.
+    images: usize,
+    images_alike: usize,
+    /// Probes at boundary points, and the share of them that both decide alike.
     probes: u32,
     share: f64,
 }
@@ -90,8 +94,15 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
 
     let agreement = match &mut subject.reference {
         Some(reference) => {
-            let found = agreement(reference, &mut subject.oracles[0], subject.images.view(), &subject.plan, 0)?;
-            Some(DeviceAgreement { probes: found.probes, share: found.share() })
+            let (device, images) = (&mut subject.oracles[0], subject.images.view());
+            let found = agreement(reference, device, images, &subject.plan, 0)?;
+            let (expected, labels) = (classify_all(reference, images, batch)?, classify_all(device, images, batch)?);
+            Some(DeviceAgreement {
+                images: labels.len(),
+                images_alike: labels.iter().zip(&expected).filter(|(label, expected)| label == expected).count(),
+                probes: found.probes,
+                share: found.share(),
+            })
         }
         None => None,
     };

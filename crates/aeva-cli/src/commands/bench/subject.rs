@@ -112,10 +112,18 @@ impl Subject {
         model::batch_rows(self.oracles.first())
     }
 
-    /// Batch sizes for the raw throughput: `any` where the model takes any number of rows.
+    /// Batch sizes for the raw throughput: `any` where the model takes any number of rows; on other devices those that it is run
+    /// with, and larger ones to see whether they would be faster.
     pub(super) fn raw_batches(&self, any: &[usize]) -> Vec<usize> {
-        let sizes = self.oracles.first().map(|oracle| oracle.run_sizes().to_vec()).unwrap_or_default();
-        if self.device.is_processor() && sizes.contains(&1) { any.to_vec() } else { sizes }
+        let mut sizes = self.oracles.first().map(|oracle| oracle.run_sizes().to_vec()).unwrap_or_default();
+        if self.device.is_processor() {
+            return if sizes.contains(&1) { any.to_vec() } else { sizes };
+        }
+        if sizes.len() > 1 {
+            sizes.extend([2, 4].map(|times| times * self.run_size()));
+            sizes.sort_unstable();
+        }
+        sizes
     }
 }
 

@@ -48,9 +48,11 @@ pub(super) fn table(figures: &Figures, published: f64) -> String {
     ));
     if let Some(agreement) = figures.agreement {
         lines.push(format!(
-            "agreement with the CPU: {:.1} % of {} probes of the search's size",
+            "agreement with the CPU: {:.1} % of {} probes of the search's size, {} of {} images",
             100.0 * agreement.share,
-            agreement.probes
+            agreement.probes,
+            agreement.images_alike,
+            agreement.images
         ));
     }
     lines.push(format!(
