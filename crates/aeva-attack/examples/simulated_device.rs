@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION};
 use aeva_attack::{
-    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, OracleError, PairPlan, ScanObserver, ScanPlan,
-    ScanSettings, scan,
+    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, OracleError, PairPlan, ScanObserver,
+    ScanPlan, ScanSettings, scan,
 };
 use ndarray::{Array4, ArrayView4};
 

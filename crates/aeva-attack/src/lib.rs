@@ -42,6 +42,7 @@ mod observe;
 mod oracle;
 mod plan;
 mod scan;
+mod xoshiro;
 mod ziggurat;
 
 pub use agreement::{Agreement, agreement};

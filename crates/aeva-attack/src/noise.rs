@@ -1,9 +1,7 @@
 //! Noise as a function of (seed, job, iteration, draw), never of order.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::SeedableRng;
-
 use crate::Label;
+use crate::xoshiro::Xoshiro;
 use crate::ziggurat::Ziggurat;
 
 /// Which search of a scan: the noise of a job depends on these numbers, not on its place in the plan.
@@ -56,8 +54,7 @@ impl NoiseSource for JobNoise {
         // Summed in the order of the values, as a sum over the finished slice would be, but while the generator is at work.
         let mut squares = 0.0;
         for value in out {
-            let normal;
-            (normal, generator) = ziggurat.sample(generator);
+            let normal = ziggurat.sample(&mut generator);
             *value = normal;
             squares += normal * normal;
         }
@@ -66,19 +63,14 @@ impl NoiseSource for JobNoise {
 }
 
 impl JobNoise {
-    fn generator(&self, iteration: u32, draw: u32) -> Xoshiro256PlusPlus {
+    fn generator(&self, iteration: u32, draw: u32) -> Xoshiro {
         let place = u64::from(iteration) << 32 | u64::from(draw);
-        let words = [
+        Xoshiro::new([
             mix(self.key[0] ^ mix(place)),
             mix(self.key[1].wrapping_add(mix(place))),
             mix(self.key[0].wrapping_add(place)),
             mix(self.key[1] ^ place),
-        ];
-        let mut seed = [0_u8; 32];
-        for (bytes, word) in seed.chunks_exact_mut(8).zip(words) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        Xoshiro256PlusPlus::from_seed(seed)
+        ])
     }
 }
 

@@ -155,10 +155,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<NonZeroUsize>,
     /// How often raw and scan throughput are measured in turns; medians are reported.
-    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(long, value_name = "N", default_value = "11")]
     pub(crate) rounds: NonZeroU32,
     /// Seconds of each of these measurements.
-    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
+    #[arg(long, default_value_t = 1.5, value_parser = seconds)]
     pub(crate) seconds: f64,
     /// Print the figures as JSON instead of a table.
     #[arg(long)]
