@@ -234,7 +234,7 @@ fn a_missing_gpu_is_refused() {
     }
     let place = Place::new();
     let cuda = ["--device", "cuda:0"];
-    place.refuses(place.scan(&model(), &data(), &cuda), &["ONNX Runtime for cuda:0"], "aeva setup --cuda");
+    place.refuses(place.scan(&model(), &data(), &cuda), &["ONNX Runtime for cuda:0"], "aeva setup --device cuda");
     // The build for the CPU has no CUDA: never a quiet run on the CPU.
     let library = aeva_model::library_folder(aeva_model::Build::Cpu).unwrap().join(aeva_model::library_file_name());
     let output = place
@@ -245,7 +245,7 @@ fn a_missing_gpu_is_refused() {
         .args(cuda)
         .output()
         .unwrap();
-    place.refuses(crate::harness::ran(output), &["cuda:0 was asked for"], "aeva setup --cuda");
+    place.refuses(crate::harness::ran(output), &["cuda:0 was asked for"], "aeva setup --device cuda");
     assert!(place.scan(&model(), &data(), &["--device", "gpu"]).ends_with(2).stderr.contains("expected cpu, cuda"));
 }
 

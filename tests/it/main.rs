@@ -10,8 +10,10 @@
 )]
 
 mod bad_input;
+mod bench;
 mod demo;
 mod determinism;
+mod devices;
 mod formats;
 mod harness;
 mod shared_models;

@@ -33,7 +33,7 @@ pub struct RunInfo {
     pub data_name: String,
     /// Share of the images that the model classified correctly before the search.
     pub clean_accuracy: f64,
-    /// Images classified to measure it (counted as queries).
+    /// Images classified before the search: to measure it, and to compare a device with the CPU (counted as queries).
     pub clean_queries: u64,
     /// What the reader should know about how the run was set up.
     pub notes: Vec<String>,

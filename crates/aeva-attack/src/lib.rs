@@ -41,6 +41,7 @@ mod noise;
 mod observe;
 mod oracle;
 mod plan;
+mod queue;
 mod scan;
 mod xoshiro;
 mod ziggurat;

@@ -5,6 +5,7 @@ use ndarray::ArrayView4;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use crate::queue::Worker;
 use crate::{HardLabelOracle, HopSkipJump, JobId, JobNoise, Label, Progress, SamplePlan, ScanError, ScanObserver};
 
 /// Rows that a helper writes at a time: long enough to be worth handing over, short enough to spread one large estimate.
@@ -43,36 +44,24 @@ pub(crate) struct Lockstep<'a> {
     pub(crate) observer: &'a dyn ScanObserver,
     /// Rows of a full batch.
     pub(crate) batch_rows: usize,
-    /// Searches under way at a time: enough to fill batches while some of them can use only one row.
-    pub(crate) lanes: usize,
     /// Threads that are free to write and read rows.
     pub(crate) helpers: Option<&'a ThreadPool>,
 }
 
 impl Lockstep<'_> {
-    /// Runs what `next` hands out until it has no more, and passes each search on to `finished` when it is done.
+    /// Runs what `worker` finds to do until there is no more, and passes each search on to `finished` when it is done.
     /// Returns early, dropping what is under way, when the observer asks to stop.
-    pub(crate) fn run(
-        &mut self,
-        mut next: impl FnMut() -> Result<Option<Lane>, ScanError>,
-        mut finished: impl FnMut(Lane),
-    ) -> Result<(), ScanError> {
+    pub(crate) fn run(&mut self, mut worker: Worker<'_>, mut finished: impl FnMut(Lane)) -> Result<(), ScanError> {
         let spec = *self.oracle.spec();
         let values = spec.values();
         let mut batch = vec![0.0_f32; self.batch_rows * values];
         let mut labels: Vec<Label> = Vec::with_capacity(self.batch_rows);
-        let mut lanes: Vec<Lane> = Vec::with_capacity(self.lanes);
+        let mut lanes: Vec<Lane> = Vec::new();
         // Rows of each lane in the current batch.
-        let mut rows: Vec<usize> = Vec::with_capacity(self.lanes);
-        let mut more = true;
+        let mut rows: Vec<usize> = Vec::new();
         // Bounded: every turn classifies at least one row, and every search takes a bounded number of them.
         loop {
-            while more && lanes.len() < self.lanes {
-                match next()? {
-                    Some(lane) => lanes.push(lane),
-                    None => more = false,
-                }
-            }
+            worker.refill(&mut lanes, || self.observer.stop())?;
             if lanes.is_empty() || self.observer.stop() {
                 return Ok(());
             }

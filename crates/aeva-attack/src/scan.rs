@@ -1,6 +1,6 @@
 //! A scan: the searches of a plan over one oracle per worker, gathered into one artifact per pair.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -9,10 +9,9 @@ use ndarray::ArrayView4;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::gather::Gather;
-use crate::lockstep::{Lane, Lockstep};
-use crate::{
-    HardLabelOracle, HopSkipJump, HopSkipJumpParams, JobId, JobNoise, Progress, ScanError, ScanObserver, ScanPlan,
-};
+use crate::lockstep::Lockstep;
+use crate::queue::Queue;
+use crate::{HardLabelOracle, HopSkipJumpParams, Progress, ScanError, ScanObserver, ScanPlan};
 
 /// Ended searches that may wait to be stored; a worker that gets this far ahead of the disk waits for it.
 const WAITING_RECORDS: usize = 64;
@@ -60,7 +59,7 @@ pub fn scan(
     let spec = *oracles[0].spec();
     let pixels =
         images.as_slice().ok_or_else(|| ScanError::Setup("the images are not in standard layout".to_owned()))?;
-    let queue = Queue::new(plan, settings, pixels, spec.values());
+    let queue = Queue::new(plan, settings, pixels, spec.values(), oracles.len());
     let helpers = helpers(settings.threads, oracles.len())?;
     let stopped = AtomicBool::new(false);
     let watch = Watch { observer, stopped: &stopped };
@@ -77,11 +76,11 @@ pub fn scan(
                     oracle: oracle.as_mut(),
                     observer: watch,
                     batch_rows: settings.batch_rows.max(1),
-                    lanes: lanes_for(settings.batch_rows),
                     helpers,
                 };
                 // The receiver outlives all senders; if it did not, there would be nobody left to search for.
-                let result = lockstep.run(|| queue.next(), |lane| drop(sender.send(lane.into_record())));
+                let worker = queue.worker(lanes_for(settings.batch_rows));
+                let result = lockstep.run(worker, |lane| drop(sender.send(lane.into_record())));
                 if result.is_err() {
                     watch.stopped.store(true, Ordering::Relaxed);
                 }
@@ -148,54 +147,6 @@ fn check_setup(oracles: &[Box<dyn HardLabelOracle + '_>], images: &ArrayView4<'_
         )));
     }
     Ok(())
-}
-
-/// The searches that have not begun, in the order of the plan.
-struct Queue<'a> {
-    plan: &'a ScanPlan,
-    settings: &'a ScanSettings,
-    /// All images, `[n, h, w, c]` row-major.
-    pixels: &'a [f32],
-    values: usize,
-    /// `[pair]` -> searches of the pairs before it.
-    before: Vec<usize>,
-    next: AtomicUsize,
-}
-
-impl<'a> Queue<'a> {
-    fn new(plan: &'a ScanPlan, settings: &'a ScanSettings, pixels: &'a [f32], values: usize) -> Self {
-        let mut sum = 0;
-        let count = |pair: &crate::PairPlan| {
-            let before = sum;
-            sum += pair.samples.len();
-            before
-        };
-        let before = plan.pairs.iter().map(count).collect();
-        Self { plan, settings, pixels, values, before, next: AtomicUsize::new(0) }
-    }
-
-    fn next(&self) -> Result<Option<Lane>, ScanError> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        // The last pair that begins at or before the search; pairs without samples begin where their successor does.
-        let pair = self.before.partition_point(|&before| before <= index).saturating_sub(1);
-        let Some((plan, &before)) = self.plan.pairs.get(pair).zip(self.before.get(pair)) else { return Ok(None) };
-        let sample = index - before;
-        let Some(&images) = plan.samples.get(sample) else { return Ok(None) };
-        // Sample counts come from a u32.
-        let job = JobId { source: plan.source, target: plan.target, sample: u32::try_from(sample).unwrap_or(u32::MAX) };
-        let noise = JobNoise::new(self.settings.provenance.seed, job);
-        let (origin, start) = (self.image(images.origin)?, self.image(images.start)?);
-        let search = HopSkipJump::new(self.settings.params, noise, job.target, origin, start).map_err(|source| {
-            ScanError::Search { source_label: job.source, target: job.target, sample: job.sample, source }
-        })?;
-        Ok(Some(Lane { job, pair, images, search }))
-    }
-
-    fn image(&self, index: usize) -> Result<&[f32], ScanError> {
-        self.pixels.get(index * self.values..(index + 1) * self.values).ok_or_else(|| {
-            ScanError::Setup(format!("the plan names image {index}, but there are {}", self.pixels.len() / self.values))
-        })
-    }
 }
 
 /// Passes everything on to the caller's observer, and stops all workers when one of them failed.

@@ -18,7 +18,7 @@ impl Xoshiro {
     }
 
     /// 64 bits, and the next state.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn next(self) -> (u64, Self) {
         let [a, b, c, d] = self.0;
         let bits = a.wrapping_add(d).rotate_left(23).wrapping_add(a);

@@ -38,7 +38,7 @@ impl Ziggurat {
     }
 
     /// The next value, as `StandardNormal.sample` would give it.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn sample(&self, generator: &mut Xoshiro) -> f64 {
         let (bits, after) = generator.next();
         let layer = (bits & 0xff) as usize;

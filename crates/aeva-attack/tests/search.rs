@@ -348,3 +348,53 @@ fn a_coarse_device_is_told_from_an_exact_one() {
     Coarse(NearestCentre::new(), 4).classify(images.view(), &mut natural.1).unwrap();
     assert_eq!(natural.0, natural.1);
 }
+
+/// Takes its time, so that workers run side by side, and counts what it is asked.
+struct Slow(NearestCentre, std::sync::Arc<AtomicU64>);
+
+impl HardLabelOracle for Slow {
+    fn spec(&self) -> &InputSpec {
+        self.0.spec()
+    }
+
+    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        self.1.fetch_add(batch.dim().0 as u64, Ordering::Relaxed);
+        self.0.classify(batch, labels)
+    }
+}
+
+/// Few searches are shared among the workers, although each could take all of them.
+#[test]
+fn no_worker_is_idle_while_another_has_several_searches() {
+    let (images, plan) = fixture(1);
+    let counts: Vec<_> = (0..3).map(|_| std::sync::Arc::new(AtomicU64::new(0))).collect();
+    let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
+    for count in &counts {
+        oracles.push(Box::new(Slow(NearestCentre::new(), count.clone())));
+    }
+    let few = ScanPlan { pairs: plan.pairs[..6].to_vec() };
+    let mut stored = 0;
+    let mut store = |_| {
+        stored += 1;
+        Ok(())
+    };
+    let end = scan(&mut oracles, images.view(), &few, &settings(1, 400, 3), &(), &mut store).unwrap();
+    assert_eq!((end, stored), (ScanEnd::Complete, 6));
+    let counts: Vec<u64> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+    let all: u64 = counts.iter().sum();
+    assert!(counts.iter().all(|&count| count * 10 > all), "{counts:?}");
+}
+
+/// The bytes of a small scan, as they were before any work on speed: noise, search and format together. Elsewhere the
+/// mathematical functions of the system may round differently.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn artifacts_are_frozen() {
+    let (images, plan) = fixture(2);
+    let bytes = bytes(&run(&images, &plan, &settings(7, 16, 1), 1)).concat();
+    assert_eq!(aeva_artifact::sha256_hex(&bytes), FROZEN);
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+const FROZEN: &str = "e1e4d96ed0de1ea3c1c49d62547d981ff85401bf5acc88f7070154301149b36c";

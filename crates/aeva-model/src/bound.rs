@@ -7,7 +7,7 @@ use ort::value::Tensor;
 
 use crate::Device;
 
-/// The bound input and output of one session.
+/// The bound input and output of one session; other outputs are not computed.
 pub(crate) struct Bound {
     binding: IoBinding,
     input: String,
@@ -17,8 +17,6 @@ pub(crate) struct Bound {
     allocator: Allocator,
     host: MemoryInfo<'static>,
 }
-
-// `Allocator` is not `Sync`; a `Bound` is used by one thread at a time, as `&mut` says.
 
 impl Bound {
     /// For the session's input and its output of this name.
@@ -33,6 +31,12 @@ impl Bound {
         })
     }
 
+    /// From now on this output comes back.
+    pub(crate) fn fetch(&mut self, output: &str) {
+        self.binding.clear_outputs();
+        output.clone_into(&mut self.output);
+    }
+
     /// Runs `rows` rows of `shape` `[rows, ..]`, which `fill` writes, and returns the session's outputs.
     pub(crate) fn run<'a>(
         &'a mut self,
@@ -41,13 +45,10 @@ impl Bound {
         fill: impl FnOnce(&mut [f32]),
     ) -> ort::Result<SessionOutputs<'a>> {
         let rows = shape[0];
-        let place = match self.inputs.iter().position(|&(size, _)| size == rows) {
-            Some(place) => place,
-            None => {
-                self.inputs.push((rows, Tensor::<f32>::new(&self.allocator, shape)?));
-                self.inputs.len() - 1
-            }
-        };
+        let place = self.inputs.iter().position(|&(size, _)| size == rows).unwrap_or(self.inputs.len());
+        if place == self.inputs.len() {
+            self.inputs.push((rows, Tensor::<f32>::new(&self.allocator, shape)?));
+        }
         let input = &mut self.inputs[place].1;
         fill(input.extract_tensor_mut().1);
         // The input goes to the device when it is bound, so it is bound for each run; the output, so that its memory

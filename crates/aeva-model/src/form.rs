@@ -51,7 +51,7 @@ pub(crate) fn input_form(
     Ok((layout, usize::try_from(rows).ok().filter(|&rows| rows > 0)))
 }
 
-/// Image shape `[h, w, c]` of an input that states it; the channels are the dimension of 1, 3 or 4.
+/// Image shape `[h, w, c]` of an input that states it; the channels are the dimension of 1 or 3.
 pub(crate) fn image_shape(
     model: &ModelFile,
     session: &Session,
@@ -60,13 +60,13 @@ pub(crate) fn image_shape(
     let wrong = |found: String| ModelError::Input {
         path: model.path().to_owned(),
         found,
-        expected: "a stated image shape, [n, h, w, c] or [n, c, h, w] with 1, 3 or 4 channels".to_owned(),
+        expected: "a stated image shape, [n, h, w, c] or [n, c, h, w] with 1 or 3 channels".to_owned(),
     };
     let Some(input) = session.inputs().first() else { return Err(wrong("count 0".to_owned())) };
     let ValueType::Tensor { shape, .. } = input.dtype() else { return Err(wrong(describe(input))) };
     let sizes: Vec<usize> = shape.iter().skip(1).filter_map(|&size| usize::try_from(size).ok()).collect();
     let &[a, b, c] = &sizes[..] else { return Err(wrong(describe(input))) };
-    let channels = |size: usize| [1, 3, 4].contains(&size);
+    let channels = |size: usize| [1, 3].contains(&size);
     match (stated, channels(c), channels(a)) {
         (Some(Layout::Nhwc), ..) | (None, true, false) => Ok([a, b, c]),
         (Some(Layout::Nchw), ..) | (None, false, true) => Ok([b, c, a]),

@@ -77,21 +77,23 @@ impl OnnxOracle {
         let transfer = options.transfer.unwrap_or(default);
         let classes = stated_classes(&loaded, output);
         let mut bound = None;
+        let mut label = None;
         if transfer == Transfer::Bound {
-            let mut name = loaded.outputs().get(output).map(|outlet| outlet.name().to_owned()).unwrap_or_default();
+            let scores = loaded.outputs().get(output).map(|outlet| outlet.name().to_owned()).unwrap_or_default();
             if classes.is_some() {
                 let opset = loaded.opset_for_domain("").unwrap_or_default();
-                let bytes = label_graph::with_label(&model.bytes, &name, opset);
+                let bytes = label_graph::with_label(&model.bytes, &scores, opset);
                 match session(runtime, model, &bytes, device) {
                     Ok(session) => {
                         loaded = session;
-                        label_graph::OUTPUT.clone_into(&mut name);
+                        label = Some(label_graph::OUTPUT);
                     }
                     // Models of old operator sets, say; scores are read instead.
                     Err(error) => tracing::warn!(%error, "the label cannot be found in the graph, which is slower"),
                 }
             }
-            let new = Bound::new(&loaded, device, &input, &name);
+            // Scores at first: whether they depend on the batch must be seen in their bits.
+            let new = Bound::new(&loaded, device, &input, &scores);
             bound =
                 Some(new.map_err(|error| ModelError::Run { path: model.path().to_owned(), why: error.to_string() })?);
             // Only the bound output comes back.
@@ -112,6 +114,9 @@ impl OnnxOracle {
         };
         oracle.spec.classes = oracle.count_classes(classes, options.classes)?;
         oracle.settle_portions(device)?;
+        if let (Some(bound), Some(label)) = (&mut oracle.bound, label) {
+            bound.fetch(label);
+        }
         Ok(oracle)
     }
 
