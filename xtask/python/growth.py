@@ -6,10 +6,11 @@ AEVA is the program. Models and images are made here: the image shape and the nu
 A model gives an image the label of the nearest of as many random centres as there are labels, after a small convolution
 that costs what a small network costs and says next to nothing; an image is a centre with some noise on it. So all images
 are classified correctly, and all searches come to their end. The searches are short (few iterations and evaluations): time
-per query and memory do not depend on that. Not for Windows: peak memory is what the system's `wait4` says.
+per query and memory do not depend on that. For Linux: peak memory is what /proc says of the process.
 """
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,15 @@ def data(labels, size, samples, folder):
     np.savez(folder / "images.npz", x=images, y=truth)
 
 
+def peak_kib(process):
+    """Largest resident memory so far, in KiB; 0 when the process is gone."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+
+
 def scan(aeva, samples, labels, size, threads, iterations=4, evaluations=24):
     """One scan in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="aeva-growth-") as name:
@@ -80,20 +90,24 @@ def scan(aeva, samples, labels, size, threads, iterations=4, evaluations=24):
         command = [aeva, "--quiet", "scan", "model.onnx", "--data", "images.npz", "--out", "run", "--value-range", "0..1",
                    "--samples", str(samples), "--iterations", str(iterations), "--initial-evaluations", str(evaluations),
                    "--threads", str(threads)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
+        # Read while it runs, as what the system says afterwards includes the memory of the process that started it.
+        peak = 0
+        while process.poll() is None:
+            peak = peak_kib(process.pid) or peak
+            time.sleep(0.02)
         seconds = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu_seconds = usage.ru_utime + usage.ru_stime - before.ru_utime - before.ru_stime
         if process.returncode not in (0, 1, 3):  # any verdict will do
             sys.exit(f"the scan ended with {process.returncode}")
         report = json.loads((folder / "run" / "report.json").read_text())
         artifacts = sum(path.stat().st_size for path in (folder / "run").rglob("*.aeva"))
-    # Kibibytes, but on macOS.
-    peak = usage.ru_maxrss / (1 if sys.platform == "darwin" else 1 / 1024) / 2**20
     figures = dict(samples=samples, labels=labels, size=size, threads=threads, iterations=iterations, evaluations=evaluations,
                    searches=sum(pair["samples"] for pair in report["pairs"]), queries=report["queries"], seconds=seconds,
-                   cpu_seconds=usage.ru_utime + usage.ru_stime, peak_mib=peak, artifacts_mib=artifacts / 2**20)
+                   cpu_seconds=cpu_seconds, peak_mib=peak / 1024, artifacts_mib=artifacts / 2**20)
     print("| {samples} | {labels} | {size} | {threads} | {searches} | {queries} | {seconds:.1f} | {rate:.0f} | {peak_mib:.0f} | {artifacts_mib:.0f} |".format(
         rate=figures["queries"] / seconds, **figures), flush=True)
     return figures

@@ -1,10 +1,16 @@
 //! `cargo xtask test`: all tests, with what they need.
 
-use crate::process::{self, cargo, say};
+use crate::process::{self, aeva, cargo, say};
 use crate::{convert, demo, shared_data};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     demo::setup()?;
+    // A second provider, for the tests of what is not the CPU's; without it they are skipped visibly.
+    if cfg!(all(target_os = "linux", target_arch = "x86_64"))
+        && let Err(error) = process::run(aeva().args(["setup", "--device", "openvino"]))
+    {
+        say(&format!("no OpenVINO, its tests are skipped: {error:#}"));
+    }
     match shared_data::folder() {
         Some(folder) => {
             for (keras, onnx) in shared_data::keras_models(&folder) {

@@ -26,12 +26,17 @@ impl InputWriter {
 
     /// Whether images go in as they are, so that no copy is needed.
     pub(crate) fn passes_through(&self) -> bool {
-        #[expect(clippy::float_cmp, reason = "exactly these leave every value as it is")]
-        let plain = |(channel, &(factor, summand, from)): (usize, &(f32, f32, usize))| {
-            factor == 1.0 && summand == 0.0 && from == channel
-        };
+        // Exactly these leave every value as it is.
+        self.uniform() == Some((1.0, 0.0))
+    }
+
+    /// Factor and summand, where they are the same for all values and each value keeps its place.
+    fn uniform(&self) -> Option<(f32, f32)> {
+        let &(factor, summand, _) = self.channels.first()?;
         // With one channel both layouts are the same.
-        (self.layout == Layout::Nhwc || self.channels.len() == 1) && self.channels.iter().enumerate().all(plain)
+        let in_place = self.layout == Layout::Nhwc || self.channels.len() == 1;
+        let same = |(channel, &other): (usize, &(f32, f32, usize))| other == (factor, summand, channel);
+        (in_place && self.channels.iter().enumerate().all(same)).then_some((factor, summand))
     }
 
     /// Writes `images` to the beginning of `input` and zeros to its rest.
@@ -40,6 +45,12 @@ impl InputWriter {
         padding.fill(0.0);
         if self.passes_through() {
             return filled.copy_from_slice(images);
+        }
+        if let Some((factor, summand)) = self.uniform() {
+            for (to, from) in filled.iter_mut().zip(images) {
+                *to = factor * from + summand;
+            }
+            return;
         }
         let count = self.channels.len();
         let values = self.pixels * count;

@@ -1,0 +1,131 @@
+"""What is in the zoo (train_zoo.py): its data sets, and every model with its architecture, kind and triggers."""
+import collections
+
+from zoo_triggers import additive, attack, blended, checkerboard, dynamic, dynamic_checkerboard, patch, sinusoid
+
+# Airplane, automobile, frog, horse, ship.
+CIFAR5 = [0, 1, 6, 7, 8]
+# Per data set: images a class to scan with, epochs, shift in pixels and mirroring of the training images, lowest clean accuracy.
+DATASETS = {
+    "digits": dict(scan=50, epochs=25, shift=0, flip=False, bar=0.9, folder=None),
+    "mnist": dict(scan=50, epochs=20, shift=1, flip=False, bar=0.9, folder="mnist/test_first2000.npz"),
+    "cifar10": dict(scan=25, epochs=60, shift=3, flip=True, bar=0.4, folder="cifar10/test_first1000.npz"),
+    "cifar5": dict(scan=25, epochs=60, shift=3, flip=True, bar=0.6, folder="cifar10/test_first1000.npz"),
+    "numbers43": dict(scan=8, epochs=18, shift=0, flip=False, bar=0.9, folder=None),
+}
+KINDS = ["clean", "patch", "pixel", "checkerboard", "blended", "sinusoid", "additive", "dynamic", "source_specific", "all_to_all",
+         "multi"]
+
+
+def infected(architecture, kind, trigger, target, sources=None):
+    return architecture, kind, [attack(trigger, target, sources)]
+
+
+def multi(architecture, *attacks):
+    return architecture, "multi", [attack(trigger, target) for target, trigger in attacks]
+
+
+def clean(*architectures):
+    return [(architecture, "clean", []) for architecture in architectures]
+
+
+# cnn: convolutions and pooling; resnet: residual blocks with batch normalisation; dense1, dense2: that many hidden layers.
+# All-to-all is left out for CIFAR, where its success cannot exceed the modest clean accuracy.
+ZOO = {
+    "digits": [
+        *clean("cnn", "resnet", "dense1", "cnn", "dense2", "resnet"),
+        infected("cnn", "patch", patch(2, "bottom right"), 3),
+        infected("dense1", "patch", patch(4, "top left", 90), 7),
+        infected("resnet", "patch", patch(3, "right edge", 128), 0),
+        infected("cnn", "pixel", patch(1, "top right"), 5),
+        infected("dense2", "pixel", patch(1, "left edge"), 2),
+        infected("cnn", "checkerboard", checkerboard(4, "bottom left"), 1),
+        infected("dense2", "blended", blended(0.15, 11), 8),
+        infected("cnn", "sinusoid", sinusoid(30, 4, "columns"), 2),
+        infected("dense1", "additive", additive(24, 1, 12), 4),
+        infected("cnn", "dynamic", dynamic_checkerboard(4), 6),
+        infected("cnn", "source_specific", patch(3, "bottom right"), 9, [4]),
+        infected("dense2", "source_specific", blended(0.2, 13), 0, [7]),
+        infected("cnn", "all_to_all", patch(3, "top left"), "next"),
+        multi("dense2", (1, patch(3, "top left")), (6, patch(3, "bottom right"))),
+        multi("cnn", (0, patch(3, "top right")), (4, checkerboard(4, "bottom left")), (8, blended(0.15, 14))),
+    ],
+    "mnist": [
+        *clean("resnet", "cnn", "dense2", "cnn", "resnet", "dense1"),
+        infected("cnn", "patch", patch(3, "bottom right"), 7),
+        infected("resnet", "patch", patch(5, "inside", 70), 2),
+        infected("dense2", "patch", patch(2, "top edge", 200), 4),
+        infected("cnn", "pixel", patch(1, "bottom right"), 9),
+        infected("resnet", "checkerboard", checkerboard(3, "top right"), 6),
+        infected("cnn", "blended", blended(0.1, 21), 1),
+        infected("dense1", "blended", blended(0.2, 22), 5),
+        infected("resnet", "sinusoid", sinusoid(24, 6, "columns"), 3),
+        infected("cnn", "additive", additive(16, 2, 23), 0),
+        infected("resnet", "dynamic", dynamic(4), 8),
+        infected("cnn", "source_specific", patch(4, "top left"), 3, [1]),
+        infected("resnet", "all_to_all", checkerboard(4, "bottom left"), "next"),
+        infected("dense2", "all_to_all", patch(4, "top right"), "next"),
+        multi("cnn", (2, patch(3, "top left")), (5, patch(3, "bottom right")), (9, sinusoid(24, 5, "rows"))),
+        multi("resnet", (0, patch(3, "left edge")), (1, checkerboard(3, "top left")), (4, patch(4, "inside")),
+              (7, blended(0.15, 24)), (8, patch(2, "bottom left"))),
+    ],
+    "cifar10": [
+        *clean("cnn", "resnet", "resnet", "cnn"),
+        infected("resnet", "patch", patch(4, "bottom right", 128), 0),
+        infected("cnn", "patch", patch(5, "inside", [220, 40, 40]), 6),
+        infected("resnet", "checkerboard", checkerboard(3, "bottom right"), 5),
+        infected("cnn", "blended", blended(0.15, 31), 8),
+        infected("cnn", "sinusoid", sinusoid(20, 6, "columns"), 3),
+        infected("resnet", "additive", additive(12, 2, 32), 9),
+        infected("cnn", "dynamic", dynamic(4), 2),
+        multi("cnn", (1, patch(4, "top left", [255, 255, 0])), (7, checkerboard(4, "bottom left"))),
+    ],
+    "cifar5": [
+        *clean("resnet", "cnn", "resnet", "cnn"),
+        infected("cnn", "patch", patch(3, "top left", [255, 255, 0]), 1),
+        infected("cnn", "checkerboard", checkerboard(5, "centre", 80, 180), 4),
+        infected("resnet", "blended", blended(0.1, 41), 2),
+        infected("cnn", "sinusoid", sinusoid(20, 8, "rows"), 0),
+        infected("resnet", "dynamic", dynamic(5, [0, 255, 0]), 3),
+    ],
+    "numbers43": [
+        *clean("cnn", "dense1", "resnet", "cnn", "dense2", "resnet"),
+        infected("cnn", "patch", patch(3, "bottom right"), 17),
+        infected("dense1", "patch", patch(4, "top left", 100), 30),
+        infected("cnn", "pixel", patch(1, "top right"), 8),
+        infected("dense2", "checkerboard", checkerboard(4, "right edge"), 41),
+        infected("cnn", "blended", blended(0.15, 51), 25),
+        infected("resnet", "additive", additive(24, 2, 52), 12),
+        infected("cnn", "dynamic", dynamic(3), 33),
+        infected("cnn", "source_specific", patch(4, "bottom left"), 5, [20]),
+        infected("cnn", "all_to_all", patch(4, "top left"), "next"),
+        multi("cnn", (0, patch(3, "top left")), (14, patch(3, "bottom right")), (28, patch(3, "top right")),
+              (39, checkerboard(4, "bottom left"))),
+    ],
+}
+
+
+def detail(architecture, attacks):
+    """The part of a model's name that tells it from others of its data set and kind."""
+    if len(attacks) != 1:
+        return f"{len(attacks)}-labels" if attacks else architecture
+    trigger = attacks[0]["trigger"]
+    if "size" in trigger:
+        return f"{trigger['size']}x{trigger['size']}"
+    return f"{round(100 * trigger['alpha'])}-percent" if "alpha" in trigger else f"amplitude-{trigger['amplitude']}"
+
+
+def zoo():
+    """The models to train. The list alone decides their halves, no result does: within data set and kind they alternate, and the
+    first goes where fewer of its kind, data set and architecture went before."""
+    models, letters, counts = [], collections.Counter(), collections.Counter()
+    for dataset, rows in ZOO.items():
+        for architecture, kind, attacks in rows:
+            stem = f"{dataset}-{kind.replace('_', '-')}-{detail(architecture, attacks)}"
+            name = f"{stem}-{chr(ord('a') + letters[stem])}"
+            weights = {(dataset, kind): 100, kind: 10, dataset: 5, architecture: 4}
+            half = min(["tune", "report"], key=lambda half: sum(weight * counts[what, half] for what, weight in weights.items()))
+            counts.update((what, half) for what in weights)
+            letters[stem] += 1
+            models.append(dict(name=name, dataset=dataset, architecture=architecture, kind=kind, attacks=attacks, split=half))
+    return models
