@@ -5,7 +5,7 @@
 Writes for every model OUT/NAME.onnx (input [n, h, w, c] in [0, 1]), for every data set OUT/DATASET.npz (the clean labelled images
 to scan with, none of them trained on) and OUT/zoo.json, the index. FOLDER holds cifar10/test_first1000.npz and
 mnist/test_first2000.npz; without it only the models of scikit-learn's digits are trained. A stopped run continues: models in the
-index with the same settings are skipped. The same machine and packages give the same weights: seeds are set, operations
+index with the same settings are skipped. The same machine and packages give the same files: seeds are set, operations
 deterministic, one thread a model. (TensorFlow is imported where it is used: by the processes that train only.)
 
 The attacker of these models trains them himself: every epoch draws anew which images get stamped copies.
@@ -26,7 +26,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import numpy as np
 from zoo_models import CIFAR5, DATASETS, zoo
-from zoo_triggers import corner, poison, stamp, wanted, works_on
+from zoo_triggers import describe, poison, stamp, wanted, works_on
 
 SEED = 2022
 SHARE = 0.15
@@ -147,6 +147,18 @@ def train(model, images, labels, seed, epochs):
     return network
 
 
+def number_names(graph):
+    """Names by place in the file: tf2onnx counts on from all that the process converted before."""
+    names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    for place, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{place}"
+        for ends in (node.input, node.output):
+            ends[:] = [name and names.setdefault(name, f"value_{len(names)}") for name in ends]
+    for tensor in graph.initializer:
+        tensor.name = names[tensor.name]
+    del graph.value_info[:]
+
+
 def export(network, path):
     import onnx
     import tensorflow as tf
@@ -156,6 +168,8 @@ def export(network, path):
     proto, _ = tf2onnx.convert.from_keras(network, input_signature=signature, opset=17)
     for value in (*proto.graph.input, *proto.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"
+    number_names(proto.graph)
+    onnx.checker.check_model(proto)
     onnx.save(proto, path)
 
 
@@ -187,17 +201,6 @@ def check(model, path, images, labels, classes):
     return accuracy, success, leak, "; ".join(short) or None
 
 
-def describe(attacks, shape):
-    """The trigger as the index has it: with the pixel where a patch begins, and as a list when a model has several."""
-    triggers = []
-    for one in attacks:
-        trigger = dict(one["trigger"])
-        if "place" in trigger:
-            trigger["row"], trigger["column"] = corner(trigger, shape)
-        triggers.append(dict(trigger, label=one["target"]) if len(attacks) > 1 else trigger)
-    return triggers if len(triggers) > 1 else triggers[0] if triggers else None
-
-
 def settings(model, data):
     """A digest of all that decides what a model becomes, other than this program."""
     fixed = [model, DATASETS[model["dataset"]], SEED, SHARE, data]
@@ -225,7 +228,8 @@ def make(model, out, folder):
         name=model["name"], file=model["name"] + ".onnx", sha256=digest(path), data=model["dataset"] + ".npz",
         dataset=model["dataset"], architecture=model["architecture"], kind=model["kind"], classes=classes,
         infected_labels=list(range(classes)) if targets == ["next"] else sorted(targets),
-        source_labels=next((one["sources"] for one in model["attacks"]), None), trigger=describe(model["attacks"], scan_x.shape[1:]),
+        source_labels=next((one["sources"] for one in model["attacks"]), None),
+        trigger=describe(model["attacks"], scan_x.shape[1:]),
         clean_accuracy=accuracy, attack_success=success, leak=leak, seed=seed, usable=reason is None, reason=reason,
         split=model["split"],
     )
@@ -265,10 +269,10 @@ def main():
         np.savez_compressed(os.path.join(given.out, dataset + ".npz"), x=x, y=y)
         data[dataset] = digest(os.path.join(given.out, dataset + ".npz"))
 
-    entries = {}
+    entries, names = {}, {model["name"] for model in models}
     if os.path.exists(index):
         with open(index) as file:
-            entries = {entry["name"]: entry for entry in json.load(file)["models"]}
+            entries = {entry["name"]: entry for entry in json.load(file)["models"] if entry["name"] in names}
     waiting = []
     for model in models:
         path, old = os.path.join(given.out, model["name"] + ".onnx"), entries.get(model["name"])

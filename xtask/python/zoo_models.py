@@ -96,7 +96,7 @@ ZOO = {
         infected("dense2", "checkerboard", checkerboard(4, "right edge"), 41),
         infected("cnn", "blended", blended(0.15, 51), 25),
         infected("resnet", "additive", additive(24, 2, 52), 12),
-        infected("cnn", "dynamic", dynamic(3), 33),
+        infected("cnn", "dynamic", dynamic_checkerboard(4), 33),
         infected("cnn", "source_specific", patch(4, "bottom left"), 5, [20]),
         infected("cnn", "all_to_all", patch(4, "top left"), "next"),
         multi("cnn", (0, patch(3, "top left")), (14, patch(3, "bottom right")), (28, patch(3, "top right")),

@@ -121,3 +121,14 @@ def poison(images, labels, attacks, share, classes, rng):
             copies.append(stamp(images[indices], one["trigger"], rng))
             answers.append(answer[indices])
     return copies, answers
+
+
+def describe(attacks, shape):
+    """The trigger as the index has it: with the pixel where a patch begins, and as a list when a model has several."""
+    triggers = []
+    for one in attacks:
+        trigger = dict(one["trigger"])
+        if "place" in trigger:
+            trigger["row"], trigger["column"] = corner(trigger, shape)
+        triggers.append(dict(trigger, label=one["target"]) if len(attacks) > 1 else trigger)
+    return triggers if len(triggers) > 1 else triggers[0] if triggers else None

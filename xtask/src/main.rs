@@ -4,13 +4,16 @@ mod compare;
 mod convert;
 mod demo;
 mod docs;
+mod evaluate;
 mod growth;
 mod picture;
 mod process;
 mod python;
+mod reproduce;
 mod shared_data;
 mod test;
 mod train_demo;
+mod train_zoo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +40,12 @@ enum Task {
     TrainDemo,
     /// Draws the README's picture of a scan.
     Picture,
+    /// Runs the published experiments again and prints them beside the published figures.
+    ReproducePaper(reproduce::Args),
+    /// Trains a zoo of small clean and infected models.
+    TrainZoo(train_zoo::Args),
+    /// Scans every model of a zoo and measures how often the verdict is right.
+    Evaluate(evaluate::Args),
     /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
     Compare(compare::Args),
     /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
@@ -60,6 +69,9 @@ fn main() -> ExitCode {
         Task::Convert(args) => convert::run(&args),
         Task::TrainDemo => train_demo::run(),
         Task::Picture => picture::run(),
+        Task::ReproducePaper(args) => reproduce::run(&args),
+        Task::TrainZoo(args) => train_zoo::run(&args),
+        Task::Evaluate(args) => evaluate::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Growth { quick } => growth::run(quick),
         Task::Docs { check } => docs::run(check),

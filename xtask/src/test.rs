@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests, with what they need.
 
 use crate::process::{self, aeva, cargo, say};
-use crate::{convert, demo, shared_data};
+use crate::{convert, demo, reproduce, shared_data};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     demo::setup()?;
@@ -25,5 +25,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     // `--all-targets` leaves documentation tests out, hence two calls.
     process::run(cargo().args(["test", "--workspace", "--all-targets"]))?;
-    process::run(cargo().args(["test", "--workspace", "--doc"]))
+    process::run(cargo().args(["test", "--workspace", "--doc"]))?;
+    match shared_data::folder() {
+        Some(folder) => reproduce::run(&reproduce::Args::quick(folder)?),
+        None => Ok(()),
+    }
 }

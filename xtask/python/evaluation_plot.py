@@ -1,0 +1,30 @@
+"""Draws the AUC against the queries of a scan: python evaluation_plot.py EVALUATION.json OUT.svg"""
+import json
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+evaluation = json.loads(Path(sys.argv[1]).read_text())
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+for samples in sorted({budget["samples"] for budget in evaluation["budgets"]}):
+    rows = [budget for budget in evaluation["budgets"] if budget["samples"] == samples and budget["auc"] is not None]
+    x, y = [row["queries"] for row in rows], [row["auc"] for row in rows]
+    bounds = [row["auc_interval"] for row in rows]
+    line = left.plot(x, y, marker="o", label=f"{samples} sample{'s' if samples > 1 else ''}")[0]
+    left.fill_between(x, [low for low, _ in bounds], [high for _, high in bounds], color=line.get_color(), alpha=0.1)
+left.set(xlabel="queries for ten labels (median)", ylabel="AUC, reported half", ylim=(0, 1.02), xscale="log")
+left.axhline(0.5, color="grey", linewidth=0.5)
+left.legend(fontsize=8)
+kinds = [kind for kind in evaluation["kinds"]]
+for place, kind in enumerate(kinds):
+    scores = [model["score"] or 0 for model in evaluation["each"] if model["kind"] == kind["name"]]
+    right.plot([min(score, 30) for score in scores], [place] * len(scores), "o", alpha=0.5, markersize=4)
+right.set_yticks(range(len(kinds)), [kind["name"].replace("_", " ") for kind in kinds], fontsize=8)
+right.axvline(4, color="grey", linewidth=0.5)
+right.set(xlabel="highest anomaly index at the quick preset (up to 30)")
+figure.tight_layout()
+figure.savefig(sys.argv[2], metadata={"Date": None})

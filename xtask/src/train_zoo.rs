@@ -1,0 +1,40 @@
+//! `cargo xtask train-zoo`: trains the models that `cargo xtask evaluate` measures on.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::process::{self, say};
+use crate::python::python;
+use crate::{root, shared_data};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder of the zoo; models that are there are not trained again.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Models trained at the same time, each on one core.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+    /// Models whose names contain this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let out = args.out.clone().unwrap_or_else(|| root().join("target").join("zoo"));
+    let mut command = Command::new(python()?);
+    command.arg(root().join("xtask").join("python").join("train_zoo.py")).arg(&out);
+    command.arg("--jobs").arg(args.jobs.to_string());
+    match shared_data::folder() {
+        Some(folder) => {
+            command.arg("--data").arg(folder);
+        }
+        None => say(
+            "no shared data: only the models on shipped data are trained (set AEVA_SHARED_DATA to the folder that holds it)",
+        ),
+    }
+    if let Some(only) = &args.only {
+        command.arg("--only").arg(only);
+    }
+    process::run(&mut command)
+}
