@@ -47,7 +47,13 @@ pub(super) fn raw(oracles: &mut [OnnxOracle], rows: usize, time: Duration) -> an
             .iter_mut()
             .map(|oracle| {
                 let batch = batch.view();
-                scope.spawn(move || oracle.run_raw(batch, rows, || begin.elapsed() >= time))
+                // One batch at least, however late the thread begins.
+                let mut runs = 0_u64;
+                let done = move || {
+                    runs += 1;
+                    runs > 1 && begin.elapsed() >= time
+                };
+                scope.spawn(move || oracle.run_raw(batch, rows, done))
             })
             .collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
@@ -145,7 +151,8 @@ impl ScanObserver for Watch {
     }
 
     fn stop(&self) -> bool {
-        self.begin.elapsed() >= self.time
+        // One batch at least.
+        self.begin.elapsed() >= self.time && self.queries.load(Ordering::Relaxed) > 0
     }
 }
 
