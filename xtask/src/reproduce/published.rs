@@ -24,8 +24,14 @@ pub(super) struct Published {
     pub(super) classes: u32,
     /// Infected label, where it was published.
     pub(super) infected: Option<usize>,
-    /// Printed rows: GAP and anomaly index of each label.
-    pub(super) printed: Option<(&'static [f64], &'static [f64])>,
+    pub(super) printed: Option<Printed>,
+}
+
+/// Rows that the authors printed, a figure a label.
+#[derive(Debug)]
+pub(super) struct Printed {
+    pub(super) gap: &'static [f64],
+    pub(super) anomaly_index: &'static [f64],
 }
 
 /// Repository of the authors, and the commit that these facts were taken from.
@@ -41,12 +47,12 @@ pub(super) const MODELS: &[Published] = &[
         data: Data::Cifar10,
         classes: 10,
         infected: Some(0),
-        printed: Some((
-            &[
+        printed: Some(Printed {
+            gap: &[
                 0.14533126, 0.08231069, 0.06113102, 0.06526258, 0.06199296, 0.06474132, 0.05325177, 0.06903553,
                 0.09275569, 0.07373303,
             ],
-            &[
+            anomaly_index: &[
                 8.36901293,
                 1.62297756,
                 -0.64420006,
@@ -58,7 +64,7 @@ pub(super) const MODELS: &[Published] = &[
                 2.7410618,
                 0.70478146,
             ],
-        )),
+        }),
     },
     Published {
         name: "cifar100-patch",
@@ -98,12 +104,12 @@ pub(super) const MODELS: &[Published] = &[
         data: Data::Cifar10,
         classes: 10,
         infected: Some(0),
-        printed: Some((
-            &[
+        printed: Some(Printed {
+            gap: &[
                 0.36433247, 0.16292, 0.18040664, 0.20698954, 0.20037229, 0.16336469, 0.17756703, 0.17803021,
                 0.16818275, 0.17449666,
             ],
-            &[
+            anomaly_index: &[
                 10.46289861,
                 -0.8345591,
                 0.14628692,
@@ -115,7 +121,7 @@ pub(super) const MODELS: &[Published] = &[
                 -0.53936558,
                 -0.18521095,
             ],
-        )),
+        }),
     },
     Published {
         name: "dynamic-resnet56",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::published::Published;
+use super::published::{Printed, Published};
 
 /// One published model and what became of it here.
 pub(super) struct Row {
@@ -94,15 +94,13 @@ fn labels(published: &Published, report: &Value) -> Vec<String> {
     let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"));
     for label in report["labels"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let index = label["label"].as_u64().and_then(|label| usize::try_from(label).ok()).unwrap_or(usize::MAX);
-        let printed = |row: fn(&(&'static [f64], &'static [f64])) -> &'static [f64]| {
-            published.printed.as_ref().and_then(|printed| row(printed).get(index).copied())
-        };
+        let printed = |row: fn(&Printed) -> &'static [f64]| row(published.printed.as_ref()?).get(index).copied();
         lines.push(format!(
             "| {index} | {} | {} | {} | {} |",
             number(label["gap"].as_f64(), 5),
             number(label["anomaly_index"].as_f64(), 2),
-            number(printed(|printed| printed.0), 5),
-            number(printed(|printed| printed.1), 2),
+            number(printed(|printed| printed.gap), 5),
+            number(printed(|printed| printed.anomaly_index), 2),
         ));
     }
     lines
@@ -115,8 +113,8 @@ pub(super) fn json(rows: &[Row], scale: &str) -> Value {
         .map(|row| {
             let published = json!({
                 "infected": row.published.infected,
-                "gap": row.published.printed.map(|printed| printed.0),
-                "anomaly_index": row.published.printed.map(|printed| printed.1),
+                "gap": row.published.printed.as_ref().map(|printed| printed.gap),
+                "anomaly_index": row.published.printed.as_ref().map(|printed| printed.anomaly_index),
             });
             let (scan, why) = match &row.found {
                 Found::Scanned(report) => (Some(report), None),
