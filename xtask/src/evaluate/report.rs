@@ -277,3 +277,78 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
     }
     lines.join("\n") + "\n"
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp, reason = "known values")]
+mod tests {
+    use super::super::sweep::{Sweep, VERSION};
+    use super::super::{Model, Split};
+    use super::*;
+
+    fn model(name: &str, kind: &str, split: Split, score: f64, label: usize) -> Evaluated {
+        let budget = |samples: u32, part: f64| Budget {
+            samples,
+            part,
+            iterations: 14,
+            queries: 1000 * u64::from(samples),
+            score: Some(score),
+            label: Some(label),
+            suspects: if score > 4.0 { vec![label] } else { Vec::new() },
+            inconclusive: false,
+        };
+        Evaluated {
+            model: Model {
+                name: name.to_owned(),
+                file: String::new(),
+                sha256: String::new(),
+                data: String::new(),
+                dataset: "digits".to_owned(),
+                architecture: "cnn".to_owned(),
+                kind: kind.to_owned(),
+                classes: 10,
+                infected_labels: if kind == "clean" { Vec::new() } else { vec![3] },
+                usable: true,
+                split,
+            },
+            sweep: Sweep {
+                version: VERSION,
+                clean_accuracy: 1.0,
+                queries: 2000,
+                seconds: 1.0,
+                budgets: vec![budget(1, 1.0), budget(2, 1.0)],
+            },
+        }
+    }
+
+    /// Two infected models of which one is missed and one has the wrong label first, two clean ones of which one is flagged.
+    #[test]
+    fn figures_of_a_small_zoo() {
+        let models = [
+            model("a", "clean", Split::Tune, 1.0, 0),
+            model("b", "patch", Split::Tune, 9.0, 3),
+            model("c", "clean", Split::Report, 4.5, 0),
+            model("d", "clean", Split::Report, 0.5, 0),
+            model("e", "patch", Split::Report, 8.0, 3),
+            model("f", "patch", Split::Report, 2.0, 7),
+            model("g", "pixel", Split::Report, 6.0, 7),
+        ];
+        let evaluation = evaluation(&models, 0);
+        assert_eq!(evaluation.budgets.len(), 2);
+        let budget = &evaluation.budgets[1];
+        assert_eq!((budget.samples, budget.queries), (2, 2000));
+        // Six pairs of infected and clean; only 2.0 against 4.5 is lost.
+        assert!((budget.auc.unwrap() - 5.0 / 6.0).abs() < 1e-12);
+        // The tuning half has one clean model, whose score is the threshold.
+        assert_eq!((budget.threshold, budget.detected, budget.false_positives), (1.0, Some(1.0), Some(0.5)));
+        let rule = &budget.published;
+        assert_eq!((rule.detected, rule.false_positives), (Some(2.0 / 3.0), Some(0.5)));
+        assert_eq!(rule.right_label, Some(0.5));
+        assert!(budget.cross_entropy.unwrap() > 0.0);
+        let kind = |name: &str| evaluation.kinds.iter().find(|kind| kind.name == name).unwrap();
+        assert_eq!((kind("patch").infected, kind("patch").clean), (3, 3));
+        assert_eq!((kind("clean").infected, kind("clean").clean, kind("clean").auc), (0, 3, None));
+        let tables = markdown(&evaluation);
+        assert!(tables.contains("| patch | 3 | 3 | 0.89"), "{tables}");
+        assert!(tables.lines().filter(|line| line.starts_with("| 2 | 100 % | 2000 | 0.83")).count() == 1, "{tables}");
+    }
+}

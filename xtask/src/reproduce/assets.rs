@@ -165,3 +165,42 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
+mod tests {
+    use super::super::published::MODELS;
+    use super::*;
+
+    /// What is available of each model and its images in a folder with these files.
+    fn available(files: &[(&str, &[u8])]) -> Vec<(bool, bool)> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let assets = Assets::open(Some(folder.path())).unwrap();
+        let here = |model| (assets.model(model).unwrap().is_ok(), assets.images(model.data).unwrap().is_ok());
+        MODELS.iter().map(here).collect()
+    }
+
+    #[test]
+    fn nothing_is_available_in_an_empty_folder() {
+        assert!(available(&[]).iter().all(|&found| found == (false, false)));
+        assert!(Assets::open(Some(Path::new("nowhere/at/all"))).is_err());
+    }
+
+    #[test]
+    fn files_of_other_content_are_not_taken_for_pinned_ones() {
+        let found = available(&[
+            ("models/cifar10_backdoor.h5", b"something else"),
+            ("models/resnet_20.h5", b"not pinned: its name will do"),
+            ("cifar10/test_batch.bin", b"too short"),
+            ("cifar-100-binary/test.bin", b"not pinned"),
+        ]);
+        assert_eq!(found[0], (false, false), "the pinned model, the pinned beginning of the images");
+        assert_eq!(found[1], (false, true), "CIFAR-100");
+        assert_eq!(found[2], (true, false), "the dynamic ResNet-20");
+    }
+}
