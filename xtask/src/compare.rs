@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use aeva_artifact::RunDir;
+use aeva_stats::median;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
@@ -148,7 +149,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             turns.iter().filter_map(|turns| turns.last()).map(|t| format!("{:.2}", t.seconds_per_attack)).collect();
         say(&format!("round {round}: {} seconds an attack", seconds.join(", ")));
     }
-    let tools = summary(names, &turns);
+    let tools = summary(names, &turns)?;
     let table = table(&tools, args, threads);
     if let Some(out) = &args.out {
         aeva_artifact::write_atomically(out, &serde_json::to_vec_pretty(&tools)?)?;
@@ -205,20 +206,19 @@ fn attacks(run: &Path) -> anyhow::Result<Vec<Attack>> {
     Ok(attacks)
 }
 
-fn summary(names: [String; 3], turns: &[Vec<Turn>; 3]) -> Vec<Tool> {
-    names
-        .into_iter()
-        .zip(turns)
-        .map(|(name, own)| Tool {
+fn summary(names: [String; 3], turns: &[Vec<Turn>; 3]) -> anyhow::Result<Vec<Tool>> {
+    let median = |values: Vec<f64>| median(&values);
+    let row = |(name, own): (String, &Vec<Turn>)| -> anyhow::Result<Tool> {
+        let ratios = own.iter().zip(&turns[0]).map(|(turn, ours)| turn.seconds_per_attack / ours.seconds_per_attack);
+        Ok(Tool {
             name,
             turns: own.clone(),
-            seconds_per_attack: median(own.iter().map(|turn| turn.seconds_per_attack)),
-            queries_per_attack: median(own.iter().map(|turn| turn.queries_per_attack)),
-            ratio: median(
-                own.iter().zip(&turns[0]).map(|(turn, ours)| turn.seconds_per_attack / ours.seconds_per_attack),
-            ),
+            seconds_per_attack: median(own.iter().map(|turn| turn.seconds_per_attack).collect())?,
+            queries_per_attack: median(own.iter().map(|turn| turn.queries_per_attack).collect())?,
+            ratio: median(ratios.collect())?,
         })
-        .collect()
+    };
+    names.into_iter().zip(turns).map(row).collect()
 }
 
 fn table(tools: &[Tool], args: &Args, threads: usize) -> String {
@@ -235,15 +235,4 @@ fn table(tools: &[Tool], args: &Args, threads: usize) -> String {
         lines.push(format!("| {name} | {seconds_per_attack:.2} | {queries_per_attack:.0} | {ratio:.2} |"));
     }
     lines.join("\n")
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
 }

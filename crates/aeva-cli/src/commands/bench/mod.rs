@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aeva_attack::{HopSkipJumpBuilder, agreement, classify_all};
+use aeva_stats::median;
 use serde::Serialize;
 
 use self::measure::{RawFigure, Scan};
@@ -131,7 +132,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
         });
     }
     let nanoseconds_per_value = measure::noise(spec.values(), turn / 4);
-    let over = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
+    let over = |figure: fn(&Round) -> f64| median(&rounds.iter().map(figure).collect::<Vec<f64>>());
     let figures = Figures {
         schema_version: SCHEMA_VERSION,
         model: super::name_of(&args.model),
@@ -143,10 +144,10 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
         workers: subject.oracles.len(),
         batch_size: batch,
         raw,
-        raw_images_per_second: over(|round| round.raw_images_per_second),
-        scan_queries_per_second: over(|round| round.scan_queries_per_second),
-        scan_to_raw_ratio: over(|round| round.ratio),
-        scan_time_in_model: over(|round| round.time_in_model),
+        raw_images_per_second: over(|round| round.raw_images_per_second)?,
+        scan_queries_per_second: over(|round| round.scan_queries_per_second)?,
+        scan_to_raw_ratio: over(|round| round.ratio)?,
+        scan_time_in_model: over(|round| round.time_in_model)?,
         rounds,
         noise: Noise {
             nanoseconds_per_value,
@@ -171,27 +172,4 @@ fn published(figures: &Figures) -> f64 {
     let pairs = f64::from(figures.classes) * f64::from(figures.classes.saturating_sub(1));
     let each = HopSkipJumpBuilder::PUBLISHED.check().map_or(0, |params| params.expected_queries(values));
     40.0 * pairs * each as f64
-}
-
-/// The middle value, or the mean of the two middle ones; 0 for none.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        count if count % 2 == 1 => values[count / 2],
-        count => f64::midpoint(values[count / 2 - 1], values[count / 2]),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::float_cmp, reason = "exact values")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert_eq!(median(Vec::new()), 0.0);
-    }
 }

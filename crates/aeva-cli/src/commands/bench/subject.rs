@@ -3,7 +3,7 @@
 use aeva_attack::{
     CorrectImages, HardLabelOracle, InputSpec, JobId, JobNoise, NoiseSource, PairPlan, ScanPlan, classify_all,
 };
-use aeva_model::{Dataset, Device, ModelFile, OnnxOptions, OnnxOracle, Runtime, ValueRange};
+use aeva_model::{Dataset, Device, ModelFile, OnnxOracle, Runtime, ValueRange};
 use ndarray::Array4;
 
 use crate::args::BenchArgs;
@@ -84,11 +84,7 @@ impl Subject {
         for _ in 1..model::workers(args.device, threads) {
             oracles.push(OnnxOracle::load(&runtime, &file, &options)?);
         }
-        let reference = if args.device == Device::Cpu {
-            None
-        } else {
-            Some(OnnxOracle::load(&runtime, &file, &OnnxOptions { device: Device::Cpu, ..options })?)
-        };
+        let reference = model::reference(&runtime, &file, &options)?;
         Ok(Self {
             spec,
             oracles,
