@@ -10,11 +10,12 @@ import matplotlib.pyplot as plt
 
 evaluation = json.loads(Path(sys.argv[1]).read_text())
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
-for samples in sorted({budget["samples"] for budget in evaluation["budgets"]}):
-    rows = [budget for budget in evaluation["budgets"] if budget["samples"] == samples and budget["auc"] is not None]
+curves = sorted({(budget["preset"], budget["samples"]) for budget in evaluation["budgets"]}, key=lambda c: (c[0] != "quick", c[1]))
+for preset, samples in curves:
+    rows = [b for b in evaluation["budgets"] if (b["preset"], b["samples"]) == (preset, samples) and b["auc"] is not None]
     x, y = [row["queries"] for row in rows], [row["auc"] for row in rows]
     bounds = [row["auc_interval"] for row in rows]
-    line = left.plot(x, y, marker="o", label=f"{samples} sample{'s' if samples > 1 else ''}")[0]
+    line = left.plot(x, y, marker="o", label=f"{preset}, {samples} sample{'s' if samples > 1 else ''}")[0]
     left.fill_between(x, [low for low, _ in bounds], [high for _, high in bounds], color=line.get_color(), alpha=0.1)
 left.set(xlabel="queries for ten labels (median)", ylabel="AUC, reported half", ylim=(0, 1.02), xscale="log")
 left.axhline(0.5, color="grey", linewidth=0.5)

@@ -1,6 +1,6 @@
 """Trains the zoo: small image classifiers, two thirds with a backdoor of a known kind, to measure scans with.
 
-    python train_zoo.py OUT [--data FOLDER] [--only SUBSTRING] [--jobs N]
+    python train_zoo.py OUT [--data FOLDER] [--only SUBSTRING]... [--jobs N]
 
 Writes for every model OUT/NAME.onnx (input [n, h, w, c] in [0, 1]), for every data set OUT/DATASET.npz (the clean labelled images
 to scan with, none of them trained on) and OUT/zoo.json, the index. FOLDER holds cifar10/test_first1000.npz and
@@ -254,7 +254,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out")
     parser.add_argument("--data", metavar="FOLDER", help="folder with cifar10/ and mnist/")
-    parser.add_argument("--only", metavar="SUBSTRING", default="", help="train only models with this in their name")
+    parser.add_argument("--only", metavar="SUBSTRING", action="append", help="train only models with this in their name; may be repeated")
     parser.add_argument("--jobs", metavar="N", type=int, default=1, help="models trained at a time, one thread each")
     given = parser.parse_args()
     models, index = zoo(), os.path.join(given.out, "zoo.json")
@@ -276,7 +276,7 @@ def main():
     waiting = []
     for model in models:
         path, old = os.path.join(given.out, model["name"] + ".onnx"), entries.get(model["name"])
-        if model["dataset"] not in data or given.only not in model["name"]:
+        if model["dataset"] not in data or not any(part in model["name"] for part in given.only or [""]):
             continue
         current = old and old.get("settings") == settings(model, data[model["dataset"]])
         if not (current and os.path.exists(path) and digest(path) == old["sha256"]):

@@ -11,6 +11,7 @@ mod process;
 mod python;
 mod reproduce;
 mod shared_data;
+mod sweep;
 mod test;
 mod train_demo;
 mod train_zoo;
@@ -46,6 +47,8 @@ enum Task {
     TrainZoo(train_zoo::Args),
     /// Scans every model of a zoo and measures how often the verdict is right.
     Evaluate(evaluate::Args),
+    /// Scans one model deeply and prints what the published rule says at every depth up to there.
+    Sweep(sweep::Args),
     /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
     Compare(compare::Args),
     /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::ReproducePaper(args) => reproduce::run(&args),
         Task::TrainZoo(args) => train_zoo::run(&args),
         Task::Evaluate(args) => evaluate::run(&args),
+        Task::Sweep(args) => sweep::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Growth { quick } => growth::run(quick),
         Task::Docs { check } => docs::run(check),

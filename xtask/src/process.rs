@@ -13,6 +13,12 @@ pub(crate) fn say(message: &str) {
     eprintln!("{message}");
 }
 
+/// Prints a result, on stdout.
+#[expect(clippy::print_stdout, reason = "programs print")]
+pub(crate) fn print(text: &str) {
+    println!("{text}");
+}
+
 /// Runs a command to its end, its output going where ours goes.
 ///
 /// # Errors

@@ -1,7 +1,9 @@
 //! `cargo xtask test`: all tests, with what they need.
 
+use anyhow::ensure;
+
 use crate::process::{self, aeva, cargo, say};
-use crate::{convert, demo, reproduce, shared_data};
+use crate::{convert, demo, evaluate, reproduce, root, shared_data, train_zoo};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     demo::setup()?;
@@ -26,8 +28,22 @@ pub(crate) fn run() -> anyhow::Result<()> {
     // `--all-targets` leaves documentation tests out, hence two calls.
     process::run(cargo().args(["test", "--workspace", "--all-targets"]))?;
     process::run(cargo().args(["test", "--workspace", "--doc"]))?;
+    small_zoo()?;
     match shared_data::folder() {
         Some(folder) => reproduce::run(&reproduce::Args::quick(folder)?),
         None => Ok(()),
     }
+}
+
+/// Trains three models on shipped data and measures on them.
+fn small_zoo() -> anyhow::Result<()> {
+    let zoo = root().join("target").join("small-zoo");
+    train_zoo::run(&train_zoo::Args::some(zoo.clone(), &["digits-clean-dense1", "digits-pixel"]))?;
+    let auc = evaluate::measured(&evaluate::Args::small(zoo))?;
+    // Single pixels that turn any image: what the published rule was made to see.
+    ensure!(
+        auc.get("pixel") == Some(&Some(1.0)),
+        "the infected models of the small zoo are not told from the clean one: {auc:?}"
+    );
+    Ok(())
 }

@@ -15,9 +15,16 @@ pub(crate) struct Args {
     /// Models trained at the same time, each on one core.
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
-    /// Models whose names contain this.
+    /// Models whose names contain this; may be repeated.
     #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
+    only: Vec<String>,
+}
+
+impl Args {
+    /// These models, into this folder.
+    pub(crate) fn some(out: PathBuf, only: &[&str]) -> Self {
+        Self { out: Some(out), jobs: 2, only: only.iter().map(|text| (*text).to_owned()).collect() }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -33,7 +40,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             "no shared data: only the models on shipped data are trained (set AEVA_SHARED_DATA to the folder that holds it)",
         ),
     }
-    if let Some(only) = &args.only {
+    for only in &args.only {
         command.arg("--only").arg(only);
     }
     process::run(&mut command)

@@ -1,22 +1,32 @@
 //! `cargo xtask evaluate ZOO`: how often the verdict is right on models that were made for the purpose, at what price.
 
+mod against;
 mod measures;
 mod report;
-mod sweep;
+mod rules;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use aeva_artifact::{sha256_hex, write_atomically};
+use aeva_attack::HopSkipJumpBuilder;
+use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
+use aeva_model::ValueRange;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use self::sweep::Sweep;
-use crate::process::{self, say};
+use self::rules::{Judged, Rule};
+use crate::process::{self, print, say};
 use crate::python::measuring_python;
+use crate::sweep::{Depth, Sweep, sweep};
 use crate::{demo, root};
+
+/// A model with more labels than this is scanned with one sample and never at the published parameters: hours for one model.
+const MANY_LABELS: u32 = 20;
+/// Where to look on the way, as parts of all iterations.
+const PARTS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,9 +38,25 @@ pub(crate) struct Args {
     /// Models whose names contain this; the figures then say little.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Scan with the published parameters as well (50 iterations, 100 evaluations first), one sample a pair.
+    #[arg(long)]
+    published: bool,
+    /// An earlier `evaluation.json`: says which figures of this run lie within its intervals.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Draw no plot, which needs packages of its own.
+    #[arg(long)]
+    no_plot: bool,
     /// Folder for `tables.md`, `evaluation.json` and `evaluation.svg`; the zoo's folder if not given.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+}
+
+impl Args {
+    /// A small zoo, only to see that all works.
+    pub(crate) fn small(zoo: PathBuf) -> Self {
+        Self { zoo, seed: 0, only: None, published: false, against: None, no_plot: true, out: None }
+    }
 }
 
 /// `zoo.json`, as far as it is needed here.
@@ -64,11 +90,30 @@ enum Split {
     Report,
 }
 
-/// A model and what its scan gave at every budget.
+/// Parameters of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Preset {
+    Quick,
+    Published,
+}
+
+/// A budget: samples a pair, and the part of the preset's iterations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Budget {
+    preset: Preset,
+    samples: u32,
+    /// Place in [`PARTS`].
+    part: usize,
+}
+
+/// A model and what each rule says of it at every budget.
 #[derive(Debug, Clone)]
 struct Evaluated {
     model: Model,
-    sweep: Sweep,
+    /// Of the scan with the quick preset's parameters.
+    seconds: f64,
+    judged: Vec<(Rule, Budget, Judged)>,
 }
 
 impl Model {
@@ -77,45 +122,120 @@ impl Model {
     }
 }
 
+impl Preset {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Published => "published",
+        }
+    }
+
+    fn samples(self, classes: u32) -> u32 {
+        match self {
+            Self::Quick if classes < MANY_LABELS => QUICK_SAMPLES,
+            _ => 1,
+        }
+    }
+
+    fn depth(self, values: usize, classes: u32) -> Depth {
+        let search = match self {
+            Self::Quick => HopSkipJumpBuilder::quick(values),
+            Self::Published => HopSkipJumpBuilder::PUBLISHED,
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a small count")]
+        let look = |part: f64| ((f64::from(search.iterations) * part).round() as u32).max(1);
+        Depth { search, samples: self.samples(classes), looks: PARTS.map(look).to_vec() }
+    }
+}
+
+impl Budget {
+    /// The quick preset itself.
+    const QUICK: Self = Self { preset: Preset::Quick, samples: QUICK_SAMPLES, part: PARTS.len() - 1 };
+}
+
+impl Evaluated {
+    /// The judgement at a budget, or with as many samples as there are; none where the model was not scanned so.
+    fn at(&self, rule: Rule, budget: Budget) -> Option<&Judged> {
+        let same = |of: Budget| of.preset == budget.preset && of.part == budget.part && of.samples <= budget.samples;
+        let found = self.judged.iter().filter(|(by, of, _)| *by == rule && same(*of));
+        found.max_by_key(|(_, of, _)| of.samples).map(|(_, _, judged)| judged)
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    measured(args).map(drop)
+}
+
+/// Runs the evaluation; the AUC of each kind of attack.
+pub(crate) fn measured(args: &Args) -> anyhow::Result<BTreeMap<String, Option<f64>>> {
     demo::setup()?;
     let zoo = read_zoo(args)?;
-    let cache = args.zoo.join("results");
-    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    let presets = if args.published { &[Preset::Quick, Preset::Published][..] } else { &[Preset::Quick] };
     let mut evaluated = Vec::new();
     for (number, model) in (1..).zip(&zoo) {
-        let path = cache.join(format!("{}-{}-seed{}.json", model.name, &model.sha256[..12], args.seed));
-        let sweep = match fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Sweep>(&text).ok()) {
-            Some(sweep) if sweep.version == sweep::VERSION => sweep,
-            _ => {
-                let sweep = sweep::run(&args.zoo.join(&model.file), &args.zoo.join(&model.data), args.seed)
-                    .with_context(|| format!("{} cannot be scanned", model.name))?;
-                write_atomically(&path, &serde_json::to_vec(&sweep)?)?;
-                sweep
-            }
-        };
-        let quick = sweep.quick();
+        let mut sweeps = BTreeMap::new();
+        for &preset in presets.iter().filter(|&&preset| preset == Preset::Quick || model.classes < MANY_LABELS) {
+            sweeps.insert(preset, sweep_of(args, model, preset)?);
+        }
+        let evaluation = judged(model, &sweeps)?;
+        let index = evaluation.at(Rule::Published, Budget::QUICK).and_then(|judged| judged.score);
         say(&format!(
             "{number}/{}: {} index {} ({} queries, {:.0} s)",
             zoo.len(),
             model.name,
-            quick.score.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}")),
-            sweep.queries,
-            sweep.seconds
+            index.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}")),
+            sweeps.values().map(|sweep| sweep.queries).sum::<u64>(),
+            sweeps.values().map(|sweep| sweep.seconds).sum::<f64>()
         ));
-        evaluated.push(Evaluated { model: model.clone(), sweep });
+        evaluated.push(evaluation);
     }
     let out = args.out.as_ref().unwrap_or(&args.zoo);
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let evaluation = report::evaluation(&evaluated, args.seed);
     let json = out.join("evaluation.json");
-    write_atomically(&json, &serde_json::to_vec_pretty(&evaluation)?)?;
+    let text = serde_json::to_vec_pretty(&evaluation)?;
+    let against = args.against.as_ref().map(|path| against::compared(&text, path)).transpose()?;
+    write_atomically(&json, &text)?;
     let table = report::markdown(&evaluation);
     write_atomically(&out.join("tables.md"), table.as_bytes())?;
-    let script = root().join("xtask").join("python").join("evaluation_plot.py");
-    process::run(Command::new(measuring_python()?).arg(script).arg(&json).arg(out.join("evaluation.svg")))?;
+    if !args.no_plot {
+        let script = root().join("xtask").join("python").join("evaluation_plot.py");
+        process::run(Command::new(measuring_python()?).arg(script).arg(&json).arg(out.join("evaluation.svg")))?;
+    }
     print(&table);
-    Ok(())
+    if let Some(text) = against {
+        print(&text);
+    }
+    Ok(evaluation.auc_by_kind())
+}
+
+/// The scan of a model, kept from an earlier run or made now.
+fn sweep_of(args: &Args, model: &Model, preset: Preset) -> anyhow::Result<Sweep> {
+    let cache = args.zoo.join("results");
+    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    let path = cache.join(format!("{}-{}-{}-seed{}.json", model.name, &model.sha256[..12], preset.name(), args.seed));
+    if let Some(sweep) = fs::read(&path).ok().and_then(|text| Sweep::from_json(&text)) {
+        return Ok(sweep);
+    }
+    let depth = |values, classes| Ok(preset.depth(values, classes));
+    let found = sweep(&args.zoo.join(&model.file), &args.zoo.join(&model.data), ValueRange::UNIT, args.seed, depth)
+        .with_context(|| format!("{} cannot be scanned", model.name))?;
+    write_atomically(&path, &serde_json::to_vec(&found)?)?;
+    Ok(found)
+}
+
+fn judged(model: &Model, sweeps: &BTreeMap<Preset, Sweep>) -> anyhow::Result<Evaluated> {
+    let mut judged = Vec::new();
+    for (&preset, sweep) in sweeps {
+        for (samples, part) in (1..=sweep.samples).flat_map(|samples| (0..PARTS.len()).map(move |part| (samples, part)))
+        {
+            for rule in Rule::ALL {
+                judged.push((rule, Budget { preset, samples, part }, rule.judge(sweep, samples, part)?));
+            }
+        }
+    }
+    let seconds = sweeps.get(&Preset::Quick).map_or(0.0, |sweep| sweep.seconds);
+    Ok(Evaluated { model: model.clone(), seconds, judged })
 }
 
 fn read_zoo(args: &Args) -> anyhow::Result<Vec<Model>> {
@@ -141,9 +261,4 @@ fn read_zoo(args: &Args) -> anyhow::Result<Vec<Model>> {
         }
     }
     Ok(models)
-}
-
-#[expect(clippy::print_stdout, reason = "programs print")]
-fn print(text: &str) {
-    println!("{text}");
 }

@@ -1,12 +1,12 @@
 //! The evaluation as tables and as JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::measures::{Logistic, auc, auc_interval, cross_entropy, share, share_interval, threshold_at};
-use super::sweep::Budget;
-use super::{Evaluated, Split};
+use super::rules::{Judged, Rule};
+use super::{Budget, Evaluated, PARTS, Preset, Split};
 
 /// Share of clean models that a threshold may flag.
 const FALSE_POSITIVES: f64 = 0.05;
@@ -19,8 +19,10 @@ pub(super) struct Evaluation {
     schema_version: u32,
     seed: u64,
     models: usize,
-    /// One entry a budget, measured on the reported half, its thresholds from the other one.
+    /// One entry a budget, the published rule on the reported half, thresholds from the other one.
     budgets: Vec<BudgetFigures>,
+    /// One entry a rule at the deepest budget of each preset, likewise.
+    rules: Vec<BudgetFigures>,
     /// One entry a kind of attack, at the quick preset, on all models.
     kinds: Vec<GroupFigures>,
     /// One entry a data set, likewise.
@@ -31,9 +33,13 @@ pub(super) struct Evaluation {
 
 #[derive(Debug, Serialize)]
 struct BudgetFigures {
+    rule: &'static str,
+    preset: Preset,
     samples: u32,
-    /// Iterations as a part of the quick preset's.
+    /// Iterations as a part of the preset's.
     part: f64,
+    /// Models of the reported half that were scanned so.
+    models: usize,
     /// Median over the models of ten labels.
     queries: u64,
     auc: Option<f64>,
@@ -42,13 +48,13 @@ struct BudgetFigures {
     threshold: f64,
     detected: Option<f64>,
     false_positives: Option<f64>,
-    published: Rule,
+    above_4: AtFour,
     cross_entropy: Option<f64>,
 }
 
-/// The published rule: index above 4.
+/// What is flagged by an index above 4.
 #[derive(Debug, Serialize)]
-struct Rule {
+struct AtFour {
     detected: Option<f64>,
     detected_interval: Option<[f64; 2]>,
     false_positives: Option<f64>,
@@ -65,7 +71,7 @@ struct GroupFigures {
     clean: usize,
     auc: Option<f64>,
     auc_interval: Option<[f64; 2]>,
-    published: Rule,
+    above_4: AtFour,
     /// Of the infected models; of the clean ones where the group is they.
     median_score: f64,
 }
@@ -89,18 +95,25 @@ struct ModelFigures {
 }
 
 /// A model with its judgement at the budget in question.
-type Judged<'a> = (&'a Evaluated, &'a Budget);
+type Case<'a> = (&'a Evaluated, &'a Judged);
 
 /// Everything that is reported.
 pub(super) fn evaluation(models: &[Evaluated], seed: u64) -> Evaluation {
-    let steps: BTreeSet<(u32, u64)> = models
-        .iter()
-        .flat_map(|model| model.sweep.budgets.iter().map(|budget| (budget.samples, budget.part.to_bits())))
-        .collect();
-    let budgets = steps.iter().map(|&(samples, part)| budget_figures(models, samples, f64::from_bits(part), seed));
+    let steps: BTreeSet<Budget> =
+        models.iter().flat_map(|model| model.judged.iter().map(|(_, budget, _)| *budget)).collect();
+    let budgets = steps.iter().map(|&budget| budget_figures(models, Rule::Published, budget, seed));
+    let deepest = |preset: Preset| match preset {
+        Preset::Quick => Some(Budget::QUICK),
+        Preset::Published => steps.iter().rfind(|budget| budget.preset == preset).copied(),
+    };
+    let rules = [Preset::Quick, Preset::Published]
+        .into_iter()
+        .filter_map(deepest)
+        .flat_map(|budget| Rule::ALL.into_iter().map(move |rule| budget_figures(models, rule, budget, seed)));
     let names = |of: fn(&Evaluated) -> &String| models.iter().map(of).cloned().collect::<BTreeSet<String>>();
-    let quick = |wanted: &dyn Fn(&Evaluated) -> bool| -> Vec<Judged<'_>> {
-        models.iter().filter(|model| wanted(model)).map(|model| (model, model.sweep.quick())).collect()
+    let quick = |wanted: &dyn Fn(&Evaluated) -> bool| -> Vec<Case<'_>> {
+        let wanted = models.iter().filter(|model| wanted(model));
+        wanted.filter_map(|model| Some((model, model.at(Rule::Published, Budget::QUICK)?))).collect()
     };
     let clean = quick(&|model| !model.model.infected());
     let kinds = names(|model| &model.model.kind).into_iter().map(|kind| {
@@ -113,38 +126,37 @@ pub(super) fn evaluation(models: &[Evaluated], seed: u64) -> Evaluation {
         group(dataset, &infected, &clean, seed)
     });
     Evaluation {
-        schema_version: 1,
+        schema_version: 2,
         seed,
         models: models.len(),
         budgets: budgets.collect(),
+        rules: rules.collect(),
         kinds: kinds.collect(),
         datasets: datasets.collect(),
-        each: models.iter().map(model_figures).collect(),
+        each: models.iter().filter_map(model_figures).collect(),
     }
 }
 
-/// The judgement at a budget, or with as many samples as the model has.
-fn at(model: &Evaluated, samples: u32, part: f64) -> &Budget {
-    let budgets = &model.sweep.budgets;
-    let same_part = |budget: &&Budget| (budget.part - part).abs() < 1e-9;
-    let found = budgets.iter().filter(same_part).filter(|budget| budget.samples <= samples).max_by_key(|b| b.samples);
-    found.unwrap_or(&budgets[0])
+impl Evaluation {
+    pub(super) fn auc_by_kind(&self) -> BTreeMap<String, Option<f64>> {
+        self.kinds.iter().map(|kind| (kind.name.clone(), kind.auc)).collect()
+    }
 }
 
-fn scores(judged: &[Judged<'_>]) -> Vec<f64> {
-    let score = |budget: &Budget| budget.score.filter(|score| score.is_finite()).unwrap_or(NO_EVIDENCE);
-    judged.iter().map(|(_, budget)| score(budget)).collect()
+fn scores(judged: &[Case<'_>]) -> Vec<f64> {
+    let score = |judged: &Judged| judged.score.filter(|score| score.is_finite()).unwrap_or(NO_EVIDENCE);
+    judged.iter().map(|(_, judged)| score(judged)).collect()
 }
 
-fn with_truth(infected: &[Judged<'_>], clean: &[Judged<'_>]) -> Vec<(f64, bool)> {
+fn with_truth(infected: &[Case<'_>], clean: &[Case<'_>]) -> Vec<(f64, bool)> {
     let infected = scores(infected).into_iter().map(|score| (score, true));
     infected.chain(scores(clean).into_iter().map(|score| (score, false))).collect()
 }
 
-fn budget_figures(models: &[Evaluated], samples: u32, part: f64, seed: u64) -> BudgetFigures {
-    let of = |split: Split, infected: bool| -> Vec<Judged<'_>> {
+fn budget_figures(models: &[Evaluated], rule: Rule, budget: Budget, seed: u64) -> BudgetFigures {
+    let of = |split: Split, infected: bool| -> Vec<Case<'_>> {
         let wanted = |model: &&Evaluated| model.model.split == split && model.model.infected() == infected;
-        models.iter().filter(wanted).map(|model| (model, at(model, samples, part))).collect()
+        models.iter().filter(wanted).filter_map(|model| Some((model, model.at(rule, budget)?))).collect()
     };
     let (tune_infected, tune_clean) = (of(Split::Tune, true), of(Split::Tune, false));
     let (infected, clean) = (of(Split::Report, true), of(Split::Report, false));
@@ -153,42 +165,45 @@ fn budget_figures(models: &[Evaluated], samples: u32, part: f64, seed: u64) -> B
     let probabilities: Vec<(f64, bool)> = with_truth(&infected, &clean)
         .into_iter()
         .zip(infected.iter().chain(&clean))
-        .map(|((score, truth), (_, budget))| (if budget.inconclusive { 0.5 } else { fit.probability(score) }, truth))
+        .map(|((score, truth), (_, judged))| (if judged.inconclusive { 0.5 } else { fit.probability(score) }, truth))
         .collect();
     let ten_labels = models.iter().filter(|model| model.model.classes == 10);
-    let mut queries: Vec<u64> = ten_labels.map(|model| at(model, samples, part).queries).collect();
+    let mut queries: Vec<u64> = ten_labels.filter_map(|model| Some(model.at(rule, budget)?.queries)).collect();
     queries.sort_unstable();
     BudgetFigures {
-        samples,
-        part,
+        rule: rule.name(),
+        preset: budget.preset,
+        samples: budget.samples,
+        part: PARTS[budget.part],
+        models: infected.len() + clean.len(),
         queries: queries.get(queries.len() / 2).copied().unwrap_or_default(),
         auc: auc(&scores(&infected), &scores(&clean)),
         auc_interval: auc_interval(&scores(&infected), &scores(&clean), seed),
         threshold,
         detected: share(&scores(&infected), |&score| score > threshold),
         false_positives: share(&scores(&clean), |&score| score > threshold),
-        published: rule(&infected, &clean),
+        above_4: above_4(&infected, &clean),
         cross_entropy: cross_entropy(&probabilities),
     }
 }
 
-fn rule(infected: &[Judged<'_>], clean: &[Judged<'_>]) -> Rule {
-    let flagged = |(_, budget): &Judged<'_>| !budget.suspects.is_empty();
+fn above_4(infected: &[Case<'_>], clean: &[Case<'_>]) -> AtFour {
+    let flagged = |(_, judged): &Case<'_>| !judged.suspects.is_empty();
     let (detected, false_positives) = (share(infected, flagged), share(clean, flagged));
-    let named: Vec<Judged<'_>> =
+    let named: Vec<Case<'_>> =
         infected.iter().copied().filter(flagged).filter(|(model, _)| model.model.kind != "all_to_all").collect();
-    Rule {
+    AtFour {
         detected,
         detected_interval: detected.map(|share| share_interval(share, infected.len())),
         false_positives,
         false_positives_interval: false_positives.map(|share| share_interval(share, clean.len())),
-        right_label: share(&named, |(model, budget)| {
-            budget.label.is_some_and(|label| model.model.infected_labels.contains(&label))
+        right_label: share(&named, |(model, judged)| {
+            judged.label.is_some_and(|label| model.model.infected_labels.contains(&label))
         }),
     }
 }
 
-fn group(name: String, infected: &[Judged<'_>], clean: &[Judged<'_>], seed: u64) -> GroupFigures {
+fn group(name: String, infected: &[Case<'_>], clean: &[Case<'_>], seed: u64) -> GroupFigures {
     let mut sorted = scores(if infected.is_empty() { clean } else { infected });
     sorted.sort_by(f64::total_cmp);
     GroupFigures {
@@ -197,14 +212,14 @@ fn group(name: String, infected: &[Judged<'_>], clean: &[Judged<'_>], seed: u64)
         clean: clean.len(),
         auc: auc(&scores(infected), &scores(clean)),
         auc_interval: auc_interval(&scores(infected), &scores(clean), seed),
-        published: rule(infected, clean),
+        above_4: above_4(infected, clean),
         median_score: sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN),
     }
 }
 
-fn model_figures(evaluated: &Evaluated) -> ModelFigures {
-    let (model, budget) = (&evaluated.model, evaluated.sweep.quick());
-    ModelFigures {
+fn model_figures(evaluated: &Evaluated) -> Option<ModelFigures> {
+    let (model, judged) = (&evaluated.model, evaluated.at(Rule::Published, Budget::QUICK)?);
+    Some(ModelFigures {
         name: model.name.clone(),
         dataset: model.dataset.clone(),
         architecture: model.architecture.clone(),
@@ -212,13 +227,13 @@ fn model_figures(evaluated: &Evaluated) -> ModelFigures {
         classes: model.classes,
         split: model.split,
         infected_labels: model.infected_labels.clone(),
-        score: budget.score,
-        label: budget.label,
-        suspects: budget.suspects.clone(),
-        inconclusive: budget.inconclusive,
-        queries: budget.queries,
-        seconds: evaluated.sweep.seconds,
-    }
+        score: judged.score,
+        label: judged.label,
+        suspects: judged.suspects.clone(),
+        inconclusive: judged.inconclusive,
+        queries: judged.queries,
+        seconds: evaluated.seconds,
+    })
 }
 
 /// The tables.
@@ -226,31 +241,36 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
     let interval =
         |value: Option<[f64; 2]>| value.map_or_else(String::new, |[low, high]| format!(" ({low:.2} to {high:.2})"));
-    let mut lines = vec![
-        format!("Seed {}, {} models.", evaluation.seed, evaluation.models),
-        String::new(),
-        "By budget, on the reported half (thresholds and probabilities from the other half):".to_owned(),
-        String::new(),
-        "| samples | iterations | queries | AUC | detected at 5 % | false positives there | detected by index > 4 | false positives | right label | cross-entropy |".to_owned(),
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
-    ];
-    for b in &evaluation.budgets {
-        lines.push(format!(
-            "| {} | {:.0} % | {} | {}{} | {} | {} | {}{} | {}{} | {} | {} |",
-            b.samples,
-            100.0 * b.part,
-            b.queries,
-            number(b.auc),
-            interval(b.auc_interval),
-            number(b.detected),
-            number(b.false_positives),
-            number(b.published.detected),
-            interval(b.published.detected_interval),
-            number(b.published.false_positives),
-            interval(b.published.false_positives_interval),
-            number(b.published.right_label),
-            number(b.cross_entropy),
-        ));
+    let mut lines = vec![format!("Seed {}, {} models.", evaluation.seed, evaluation.models)];
+    for (title, rows) in [("budget, the published rule", &evaluation.budgets), ("rule", &evaluation.rules)] {
+        lines.extend([
+            String::new(),
+            format!("By {title}, on the reported half (thresholds and probabilities from the other half):"),
+            String::new(),
+            "| rule | parameters | samples | iterations | models | queries | AUC | detected at 5 % | false positives there | detected by index > 4 | false positives | right label | cross-entropy |".to_owned(),
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
+        ]);
+        for b in rows {
+            lines.push(format!(
+                "| {} | {} | {} | {:.0} % | {} | {} | {}{} | {} | {} | {}{} | {}{} | {} | {} |",
+                b.rule,
+                b.preset.name(),
+                b.samples,
+                100.0 * b.part,
+                b.models,
+                b.queries,
+                number(b.auc),
+                interval(b.auc_interval),
+                number(b.detected),
+                number(b.false_positives),
+                number(b.above_4.detected),
+                interval(b.above_4.detected_interval),
+                number(b.above_4.false_positives),
+                interval(b.above_4.false_positives_interval),
+                number(b.above_4.right_label),
+                number(b.cross_entropy),
+            ));
+        }
     }
     for (title, groups) in [("kind of attack", &evaluation.kinds), ("data set", &evaluation.datasets)] {
         lines.push(String::new());
@@ -266,11 +286,11 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
                 g.clean,
                 number(g.auc),
                 interval(g.auc_interval),
-                number(g.published.detected),
-                interval(g.published.detected_interval),
-                number(g.published.false_positives),
-                interval(g.published.false_positives_interval),
-                number(g.published.right_label),
+                number(g.above_4.detected),
+                interval(g.above_4.detected_interval),
+                number(g.above_4.false_positives),
+                interval(g.above_4.false_positives_interval),
+                number(g.above_4.right_label),
                 g.median_score,
             ));
         }
@@ -281,21 +301,18 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::float_cmp, reason = "known values")]
 mod tests {
-    use super::super::sweep::{Sweep, VERSION};
     use super::super::{Model, Split};
     use super::*;
 
     fn model(name: &str, kind: &str, split: Split, score: f64, label: usize) -> Evaluated {
-        let budget = |samples: u32, part: f64| Budget {
-            samples,
-            part,
-            iterations: 14,
+        let judged = |samples: u32| Judged {
             queries: 1000 * u64::from(samples),
             score: Some(score),
             label: Some(label),
             suspects: if score > 4.0 { vec![label] } else { Vec::new() },
             inconclusive: false,
         };
+        let at = |samples| (Rule::Published, Budget { samples, ..Budget::QUICK }, judged(samples));
         Evaluated {
             model: Model {
                 name: name.to_owned(),
@@ -310,13 +327,8 @@ mod tests {
                 usable: true,
                 split,
             },
-            sweep: Sweep {
-                version: VERSION,
-                clean_accuracy: 1.0,
-                queries: 2000,
-                seconds: 1.0,
-                budgets: vec![budget(1, 1.0), budget(2, 1.0)],
-            },
+            seconds: 1.0,
+            judged: vec![at(1), at(2)],
         }
     }
 
@@ -340,7 +352,7 @@ mod tests {
         assert!((budget.auc.unwrap() - 5.0 / 6.0).abs() < 1e-12);
         // The tuning half has one clean model, whose score is the threshold.
         assert_eq!((budget.threshold, budget.detected, budget.false_positives), (1.0, Some(1.0), Some(0.5)));
-        let rule = &budget.published;
+        let rule = &budget.above_4;
         assert_eq!((rule.detected, rule.false_positives), (Some(2.0 / 3.0), Some(0.5)));
         assert_eq!(rule.right_label, Some(0.5));
         assert!(budget.cross_entropy.unwrap() > 0.0);
@@ -349,6 +361,10 @@ mod tests {
         assert_eq!((kind("clean").infected, kind("clean").clean, kind("clean").auc), (0, 3, None));
         let tables = markdown(&evaluation);
         assert!(tables.contains("| patch | 3 | 3 | 0.89"), "{tables}");
-        assert!(tables.lines().filter(|line| line.starts_with("| 2 | 100 % | 2000 | 0.83")).count() == 1, "{tables}");
+        assert!(
+            tables.lines().filter(|line| line.starts_with("| published | quick | 2 | 100 % | 5 | 2000 | 0.83")).count()
+                == 2,
+            "{tables}"
+        );
     }
 }
