@@ -170,26 +170,9 @@ pub(crate) fn sweep(
     depth: impl FnOnce(usize, u32) -> anyhow::Result<Depth>,
 ) -> anyhow::Result<Sweep> {
     let begin = Instant::now();
-    let data = Dataset::load(data)?;
-    let options = OnnxOptions {
-        device: Device::Cpu,
-        image_shape: data.image_shape(),
-        layout: None,
-        preprocessing: Preprocessing { value_range, ..Preprocessing::default() },
-        output: None,
-        classes: None,
-        transfer: None,
-    };
-    let (runtime, file) = (Runtime::load(Device::Cpu)?, ModelFile::read(model)?);
-    let threads = std::thread::available_parallelism()?.get();
-    let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
-    for _ in 0..threads {
-        oracles.push(Box::new(OnnxOracle::load(&runtime, &file, &options)?));
-    }
+    let Subject { data, file, mut oracles, correct } = Subject::load(model, data, value_range)?;
     let classes = oracles[0].spec().classes;
     let depth = depth(oracles[0].spec().values(), classes)?;
-    let predicted = classify_all(oracles[0].as_mut(), data.images.view(), 256)?;
-    let correct = CorrectImages::new(&data.labels, &predicted, classes)?;
     let all: BTreeSet<u32> = (0..classes).collect();
     let plan = ScanPlan::new(&correct, &all, &all, depth.samples)?;
     let params: HopSkipJumpParams = depth.search.check()?;
@@ -202,7 +185,7 @@ pub(crate) fn sweep(
         seed,
         provider: String::new(),
     };
-    let settings = ScanSettings { params, provenance, batch_rows: 32, threads };
+    let settings = ScanSettings { params, provenance, batch_rows: 32, threads: oracles.len() };
     let shares = Shares { channels: data.image_shape()[2], shares: Mutex::default() };
     scan(&mut oracles, data.images.view(), &plan, &settings, &shares, &mut |_| Ok(()))?;
     let shares = shares.shares.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -226,4 +209,35 @@ pub(crate) fn sweep(
         seconds: begin.elapsed().as_secs_f64(),
         searches,
     })
+}
+
+/// A model on the CPU, one oracle a core, and the images to ask it about.
+pub(crate) struct Subject {
+    pub(crate) data: Dataset,
+    pub(crate) file: ModelFile,
+    pub(crate) oracles: Vec<Box<dyn HardLabelOracle>>,
+    pub(crate) correct: CorrectImages,
+}
+
+impl Subject {
+    pub(crate) fn load(model: &Path, data: &Path, value_range: ValueRange) -> anyhow::Result<Self> {
+        let data = Dataset::load(data)?;
+        let options = OnnxOptions {
+            device: Device::Cpu,
+            image_shape: data.image_shape(),
+            layout: None,
+            preprocessing: Preprocessing { value_range, ..Preprocessing::default() },
+            output: None,
+            classes: None,
+            transfer: None,
+        };
+        let (runtime, file) = (Runtime::load(Device::Cpu)?, ModelFile::read(model)?);
+        let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
+        for _ in 0..std::thread::available_parallelism()?.get() {
+            oracles.push(Box::new(OnnxOracle::load(&runtime, &file, &options)?));
+        }
+        let predicted = classify_all(oracles[0].as_mut(), data.images.view(), 256)?;
+        let correct = CorrectImages::new(&data.labels, &predicted, oracles[0].spec().classes)?;
+        Ok(Self { data, file, oracles, correct })
+    }
 }

@@ -43,6 +43,7 @@ mod oracle;
 mod plan;
 mod queue;
 mod scan;
+pub mod trigger;
 mod xoshiro;
 mod ziggurat;
 

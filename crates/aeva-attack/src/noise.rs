@@ -63,7 +63,7 @@ impl NoiseSource for JobNoise {
 }
 
 impl JobNoise {
-    fn generator(&self, iteration: u32, draw: u32) -> Xoshiro {
+    pub(crate) fn generator(&self, iteration: u32, draw: u32) -> Xoshiro {
         let place = u64::from(iteration) << 32 | u64::from(draw);
         Xoshiro::new([
             mix(self.key[0] ^ mix(place)),

@@ -70,6 +70,11 @@ impl CorrectImages {
         if images == 0 { 0.0 } else { correct as f64 / images as f64 }
     }
 
+    /// Indices in the data set of the correct images of a class, in order; none for a class that does not exist.
+    pub fn of_class(&self, class: usize) -> &[usize] {
+        self.correct.get(class).map_or(&[], Vec::as_slice)
+    }
+
     /// Number of correct images of each class.
     pub fn counts(&self) -> Vec<usize> {
         self.correct.iter().map(Vec::len).collect()

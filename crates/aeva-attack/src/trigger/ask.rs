@@ -1,0 +1,122 @@
+//! Asking for the labels of stamped images, on all oracles at once.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use ndarray::ArrayView4;
+
+use super::stamp::Trigger;
+use crate::{HardLabelOracle, Label, OracleError, ScanError};
+
+/// One trigger on some images of the data set.
+pub(super) struct Request<'a> {
+    pub(super) trigger: &'a Trigger,
+    /// Indices in the data set.
+    pub(super) images: Vec<usize>,
+}
+
+/// The black box with the images it is asked about.
+pub(super) struct Asker<'a, 'o> {
+    oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
+    /// `[n, h, w, c]` in standard layout.
+    pixels: &'a [f32],
+    shape: [usize; 3],
+    batch_rows: usize,
+    queries: u64,
+}
+
+impl<'a, 'o> Asker<'a, 'o> {
+    pub(super) fn new(
+        oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
+        images: &'a ArrayView4<'_, f32>,
+        batch_rows: usize,
+    ) -> Result<Self, ScanError> {
+        let spec = oracles.first().ok_or_else(|| ScanError::Setup("there is no oracle to ask".to_owned()))?.spec();
+        let shape = spec.shape();
+        let (_, height, width, channels) = images.dim();
+        if shape != [height, width, channels] {
+            let found = [height, width, channels];
+            return Err(ScanError::Setup(format!("the images are {found:?}, the model takes {shape:?}")));
+        }
+        let pixels =
+            images.as_slice().ok_or_else(|| ScanError::Setup("the images are not in standard layout".to_owned()))?;
+        Ok(Self { oracles, pixels, shape, batch_rows: batch_rows.max(1), queries: 0 })
+    }
+
+    pub(super) fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Images classified so far.
+    pub(super) fn queries(&self) -> u64 {
+        self.queries
+    }
+
+    /// A whole image of the data set, `[h, w, c]` row-major.
+    pub(super) fn image(&self, index: usize) -> &'a [f32] {
+        let values: usize = self.shape.iter().product();
+        &self.pixels[index * values..(index + 1) * values]
+    }
+
+    /// The labels of every request, in the order of its images. They do not depend on how rows share batches, which is the oracle's
+    /// promise.
+    pub(super) fn ask(&mut self, requests: &[Request<'_>]) -> Result<Vec<Vec<Label>>, ScanError> {
+        let rows: Vec<(&Trigger, usize)> =
+            requests.iter().flat_map(|request| request.images.iter().map(|&image| (request.trigger, image))).collect();
+        self.queries += rows.len() as u64;
+        let batches: Vec<&[(&Trigger, usize)]> = rows.chunks(self.batch_rows).collect();
+        let (next, answers) = (AtomicUsize::new(0), Mutex::new(vec![Vec::new(); batches.len()]));
+        let (pixels, shape) = (self.pixels, self.shape);
+        let work = |oracle: &mut dyn HardLabelOracle| -> Result<(), ScanError> {
+            let (mut buffer, mut labels) = (Vec::new(), Vec::new());
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(batch) = batches.get(at) else { return Ok(()) };
+                classify(oracle, batch, pixels, shape, &mut buffer, &mut labels)?;
+                answers.lock().unwrap_or_else(PoisonError::into_inner)[at].clone_from(&labels);
+            }
+        };
+        match self.oracles.split_first_mut() {
+            // A few rows are not worth a thread.
+            Some((first, _)) if batches.len() <= 1 => work(first.as_mut())?,
+            Some((first, others)) => thread::scope(|scope| {
+                let workers: Vec<_> = others.iter_mut().map(|oracle| scope.spawn(|| work(oracle.as_mut()))).collect();
+                let mut result = work(first.as_mut());
+                for worker in workers {
+                    match worker.join() {
+                        Ok(found) => result = result.and(found),
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    }
+                }
+                result
+            })?,
+            None => {}
+        }
+        let mut labels = answers.into_inner().unwrap_or_else(PoisonError::into_inner).concat().into_iter();
+        Ok(requests.iter().map(|request| labels.by_ref().take(request.images.len()).collect()).collect())
+    }
+}
+
+fn classify(
+    oracle: &mut dyn HardLabelOracle,
+    batch: &[(&Trigger, usize)],
+    pixels: &[f32],
+    shape: [usize; 3],
+    buffer: &mut Vec<f32>,
+    labels: &mut Vec<Label>,
+) -> Result<(), ScanError> {
+    let values: usize = shape.iter().product();
+    buffer.resize(batch.len() * values, 0.0);
+    for (out, (trigger, image)) in buffer.chunks_exact_mut(values).zip(batch) {
+        trigger.stamp(&pixels[image * values..(image + 1) * values], shape, out);
+    }
+    let [height, width, channels] = shape;
+    let view = ArrayView4::from_shape((batch.len(), height, width, channels), buffer).map_err(OracleError::new)?;
+    oracle.classify(view, labels)?;
+    if labels.len() != batch.len() {
+        return Err(ScanError::Answer { expected: batch.len(), found: labels.len() });
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! Small changes of a trigger, for hill climbing.
+
+use super::library;
+use super::random::Choices;
+use super::stamp::{Overlay, Patch, Trigger};
+
+/// A neighbour of a trigger, of the same strength.
+pub(super) fn neighbour(trigger: &Trigger, shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Trigger {
+    match trigger {
+        Trigger::Patch(patch) => Trigger::Patch(patch_neighbour(patch, shape, choices)),
+        Trigger::Overlay(overlay) => Trigger::Overlay(overlay_neighbour(overlay, shape, images, choices)),
+    }
+}
+
+fn patch_neighbour(patch: &Patch, [height, width, channels]: [usize; 3], choices: &mut Choices) -> Patch {
+    let mut new = patch.clone();
+    let side = patch.side;
+    match choices.below(5) {
+        0 => {
+            // Up to two pixels away; a step of none is as good as another step.
+            let shifted =
+                |at: usize, end: usize, choices: &mut Choices| (at + choices.below(5)).saturating_sub(2).min(end);
+            new.row = shifted(patch.row, height - side, choices);
+            new.column = shifted(patch.column, width - side, choices);
+        }
+        1 => {
+            let pixel = choices.below(side * side);
+            let colour = choices.colour(channels);
+            new.values[pixel * channels..(pixel + 1) * channels].copy_from_slice(&colour);
+        }
+        2 => {
+            // A rectangle of one colour.
+            let span = |choices: &mut Choices| {
+                let (a, b) = (choices.below(side), choices.below(side));
+                a.min(b)..=a.max(b)
+            };
+            let (rows, columns, colour) = (span(choices), span(choices), choices.colour(channels));
+            for (row, column) in rows.flat_map(|row| columns.clone().map(move |column| (row, column))) {
+                let pixel = row * side + column;
+                new.values[pixel * channels..(pixel + 1) * channels].copy_from_slice(&colour);
+            }
+        }
+        3 => {
+            // All brighter or darker, each channel by itself.
+            let change: Vec<f32> = (0..channels).map(|_| 0.25 * choices.normal()).collect();
+            for (value, change) in new.values.iter_mut().zip(change.iter().cycle()) {
+                *value = (*value + change).clamp(0.0, 1.0);
+            }
+        }
+        _ => new.values.iter_mut().for_each(|value| *value = (*value + 0.25 * choices.normal()).clamp(0.0, 1.0)),
+    }
+    new
+}
+
+fn overlay_neighbour(overlay: &Overlay, shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Overlay {
+    let [height, width, channels] = shape;
+    let mut new = overlay.clone();
+    if choices.chance(0.2) {
+        // Moved by some pixels, around the edges.
+        let (down, right) = (choices.below(height), choices.below(width));
+        for (i, value) in new.pattern.iter_mut().enumerate() {
+            let (row, column, channel) = (i / (width * channels), i / channels % width, i % channels);
+            let (row, column) = ((row + down) % height, (column + right) % width);
+            *value = overlay.pattern[(row * width + column) * channels + channel];
+        }
+    } else {
+        let weight = [0.25, 0.5, 1.0][choices.below(3)];
+        let other = library::pattern(shape, images, choices);
+        for (value, other) in new.pattern.iter_mut().zip(other) {
+            *value = (*value + weight * other).clamp(-1.0, 1.0);
+        }
+    }
+    new
+}
+
+/// A trigger of a weaker level as one of a stronger level: a larger patch around it, of its mean colour; a larger amplitude.
+pub(super) fn strengthened(trigger: &Trigger, side: usize, amplitude: f32, shape: [usize; 3]) -> Trigger {
+    match trigger {
+        Trigger::Overlay(overlay) => Trigger::Overlay(Overlay { amplitude, pattern: overlay.pattern.clone() }),
+        Trigger::Patch(patch) => {
+            let [height, width, channels] = shape;
+            let grow = side.saturating_sub(patch.side);
+            let row = patch.row.saturating_sub(grow / 2).min(height - side);
+            let column = patch.column.saturating_sub(grow / 2).min(width - side);
+            let pixels = patch.values.len() as f32 / channels as f32;
+            let mean: Vec<f32> = (0..channels)
+                .map(|channel| patch.values.iter().skip(channel).step_by(channels).sum::<f32>() / pixels)
+                .collect();
+            let mut values = mean.repeat(side * side);
+            for (line, old) in patch.values.chunks_exact(patch.side * channels).enumerate() {
+                let start = ((patch.row - row + line) * side + patch.column - column) * channels;
+                values[start..start + old.len()].copy_from_slice(old);
+            }
+            Trigger::Patch(Patch { row, column, side, values })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trigger::Level;
+
+    #[test]
+    fn neighbours_stay_within_image_range_and_strength() {
+        let shape = [8, 11, 3];
+        let mut choices = Choices::new(4, 5, 6);
+        for level in Level::all(shape) {
+            let mut trigger = library::candidate(level, shape, &[], &mut choices);
+            for _ in 0..300 {
+                trigger = neighbour(&trigger, shape, &[], &mut choices);
+                match &trigger {
+                    Trigger::Patch(patch) => {
+                        assert!(patch.row + patch.side <= 8 && patch.column + patch.side <= 11);
+                        assert_eq!(patch.side, level.side(shape));
+                        assert!(patch.values.iter().all(|value| (0.0..=1.0).contains(value)));
+                    }
+                    Trigger::Overlay(overlay) => assert!(overlay.pattern.iter().all(|v| v.abs() <= 1.0)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_larger_patch_holds_the_smaller_one() {
+        let (shape, mut choices) = ([16, 16, 3], Choices::new(1, 1, 1));
+        let level = |strength| Level { strength, ..Level::all(shape)[0] };
+        for _ in 0..100 {
+            let small = library::candidate(level(6), shape, &[], &mut choices);
+            let large = strengthened(&small, 5, 0.0, shape);
+            let image = vec![0.5; 16 * 16 * 3];
+            let stamped = |trigger: &Trigger| {
+                let mut out = vec![0.0; image.len()];
+                trigger.stamp(&image, shape, &mut out);
+                out
+            };
+            // Stamping the small one over the large one changes nothing.
+            let (large, mut both) = (stamped(&large), vec![0.0; image.len()]);
+            small.stamp(&large, shape, &mut both);
+            assert_eq!(large, both);
+        }
+    }
+}
