@@ -1,7 +1,8 @@
 //! Research.
 use crate::process::print;
 use crate::sweep::Subject;
-use aeva_attack::trigger::{Aim, Family, Level, Panel, TriggerFinding, TriggerSearch};
+use aeva_artifact::{Aim, Family, Level, TriggerFinding};
+use aeva_attack::trigger::{Panel, TriggerSearch};
 use aeva_model::ValueRange;
 use std::path::PathBuf;
 #[derive(Debug, clap::Args)]

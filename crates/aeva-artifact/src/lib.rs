@@ -3,6 +3,7 @@
 //!
 //! - [`PairArtifact`] is the domain type; [`PairArtifact::to_bytes`] and [`PairArtifact::from_bytes`] are its file format
 //!   (`docs/formats.md`): a container with versions and a SHA-256, a JSON header with the [`Provenance`], a bincode payload.
+//! - [`TriggerArtifact`] is what the second lens leaves: the best triggers of one family and strength, in the same container.
 //! - [`RunDir`] is the folder: it refuses results of another [`Provenance`], writes files whole or not at all, and
 //!   knows which pairs are finished.
 //!
@@ -14,6 +15,7 @@ mod error;
 mod pair;
 mod provenance;
 mod run_dir;
+mod trigger;
 mod wire;
 
 pub use atomic::write_atomically;
@@ -21,3 +23,4 @@ pub use error::{ArtifactError, DecodeError};
 pub use pair::{Outcome, PairArtifact, QueryCounts, SampleRecord};
 pub use provenance::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION, SearchProvenance, hex, sha256_hex};
 pub use run_dir::{RunDir, RunInfo};
+pub use trigger::{Aim, Family, Level, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};

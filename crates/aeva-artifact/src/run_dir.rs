@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, PairArtifact, Provenance, write_atomically};
+use crate::{ArtifactError, Level, PairArtifact, Provenance, TriggerArtifact, write_atomically};
 
 const RUN_FILE: &str = "run.json";
 /// The version is in the name: a later format gets a folder of its own and leaves this one readable.
 const PAIRS_FOLDER: &str = "pairs-v1";
+const TRIGGERS_FOLDER: &str = "triggers-v1";
 const SCHEMA_VERSION: u32 = 1;
 
 /// A run folder that belongs to one [`Provenance`].
@@ -134,7 +135,7 @@ impl RunDir {
     /// [`ArtifactError::Foreign`] when it has another provenance, [`ArtifactError::Encode`], [`ArtifactError::Io`].
     pub fn store(&self, pair: &PairArtifact) -> Result<(), ArtifactError> {
         let path = self.pair_path(pair.source, pair.target);
-        self.check_provenance(&path, pair)?;
+        self.check_provenance(&path, &pair.provenance)?;
         let bytes = pair.to_bytes().map_err(|source| ArtifactError::Encode { path: path.clone(), source })?;
         write_atomically(&path, &bytes)
     }
@@ -145,14 +146,10 @@ impl RunDir {
     /// [`ArtifactError::Decode`] for a damaged file, [`ArtifactError::Foreign`] for one of another run or pair.
     pub fn load(&self, source: u32, target: u32) -> Result<Option<PairArtifact>, ArtifactError> {
         let path = self.pair_path(source, target);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ArtifactError::Io { action: "read", path, source }),
-        };
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
         let pair =
             PairArtifact::from_bytes(&bytes).map_err(|source| ArtifactError::Decode { path: path.clone(), source })?;
-        self.check_provenance(&path, &pair)?;
+        self.check_provenance(&path, &pair.provenance)?;
         if (pair.source, pair.target) != (source, target) {
             let why = format!("it holds pair {} -> {}", pair.source, pair.target);
             return Err(ArtifactError::Foreign { path, why });
@@ -160,8 +157,42 @@ impl RunDir {
         Ok(Some(pair))
     }
 
-    fn check_provenance(&self, path: &Path, pair: &PairArtifact) -> Result<(), ArtifactError> {
-        let differences = pair.provenance.differences(&self.info.provenance);
+    /// Where the triggers of a level are, or will be.
+    pub fn trigger_path(&self, level: Level) -> PathBuf {
+        self.path.join(TRIGGERS_FOLDER).join(format!("{level}.aeva"))
+    }
+
+    /// Writes the triggers of a level, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`store`](Self::store).
+    pub fn store_triggers(&self, triggers: &TriggerArtifact) -> Result<(), ArtifactError> {
+        let path = self.trigger_path(triggers.level);
+        self.check_provenance(&path, &triggers.provenance)?;
+        let bytes = triggers.to_bytes().map_err(|source| ArtifactError::Encode { path: path.clone(), source })?;
+        let folder = self.path.join(TRIGGERS_FOLDER);
+        fs::create_dir_all(&folder).map_err(|source| ArtifactError::Io { action: "create", path: folder, source })?;
+        write_atomically(&path, &bytes)
+    }
+
+    /// Reads the triggers of a level; `None` when they are not there.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_triggers(&self, level: Level) -> Result<Option<TriggerArtifact>, ArtifactError> {
+        let path = self.trigger_path(level);
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        let triggers = TriggerArtifact::from_bytes(&bytes)
+            .map_err(|source| ArtifactError::Decode { path: path.clone(), source })?;
+        self.check_provenance(&path, &triggers.provenance)?;
+        if triggers.level != level {
+            return Err(ArtifactError::Foreign { path, why: format!("it holds triggers of {}", triggers.level) });
+        }
+        Ok(Some(triggers))
+    }
+
+    fn check_provenance(&self, path: &Path, provenance: &Provenance) -> Result<(), ArtifactError> {
+        let differences = provenance.differences(&self.info.provenance);
         if differences.is_empty() {
             return Ok(());
         }
@@ -181,6 +212,14 @@ impl RunDir {
     fn create_pairs_folder(&self) -> Result<(), ArtifactError> {
         let folder = self.path.join(PAIRS_FOLDER);
         fs::create_dir_all(&folder).map_err(|source| ArtifactError::Io { action: "create", path: folder, source })
+    }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArtifactError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ArtifactError::Io { action: "read", path: path.to_owned(), source }),
     }
 }
 

@@ -1,5 +1,5 @@
 //! The payload as it stands in the file. Wire types are not domain types: they never change, new versions are added beside
-//! them, and old artifacts load for ever. bincode is named in this file alone.
+//! them, and old artifacts load for ever. bincode is called in this file alone.
 
 use bincode::config;
 use bincode::error::{DecodeError as BincodeError, EncodeError};
@@ -58,22 +58,30 @@ pub(crate) fn encode(pair: &PairArtifact) -> Result<Vec<u8>, EncodeError> {
         *wire = u32::try_from(dimension).map_err(|_| EncodeError::Other("an image dimension does not fit 32 bits"))?;
     }
     let samples = pair.samples.iter().map(SampleV1::from).collect();
-    let wire = PairV1 { source: pair.source, target: pair.target, shape, samples };
+    to_payload(PairV1 { source: pair.source, target: pair.target, shape, samples })
+}
+
+/// A payload of any kind.
+pub(crate) fn to_payload(wire: impl Serialize) -> Result<Vec<u8>, EncodeError> {
     bincode::serde::encode_to_vec(wire, wire_config())
+}
+
+/// Reads a payload of any kind, all of it.
+pub(crate) fn from_payload<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
+    let (wire, read): (T, usize) =
+        bincode::serde::decode_from_slice(payload, wire_config()).map_err(DecodeError::Payload)?;
+    if read != payload.len() {
+        let left = format!("{} bytes left over", payload.len() - read);
+        return Err(DecodeError::Payload(BincodeError::OtherString(left)));
+    }
+    Ok(wire)
 }
 
 pub(crate) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<PairArtifact, DecodeError> {
     if version != PAYLOAD_VERSION {
         return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION });
     }
-    let (wire, read): (PairV1, usize) =
-        bincode::serde::decode_from_slice(payload, wire_config()).map_err(DecodeError::Payload)?;
-    if read != payload.len() {
-        return Err(DecodeError::Payload(BincodeError::OtherString(format!(
-            "{} bytes left over",
-            payload.len() - read
-        ))));
-    }
+    let wire: PairV1 = from_payload(payload)?;
     wire.into_domain(header)
 }
 

@@ -7,7 +7,10 @@
 //! 2. [`pair_score`]: the sharpest of the samples of one ordered pair (source, target);
 //! 3. [`PairScores`] and [`global_adversarial_peaks`]: the sum over all sources, one GAP a target label;
 //! 4. [`anomaly_indices`]: how far each GAP lies above the median, in units of the scaled median absolute deviation;
-//! 5. [`judge`]: the [`Verdict`].
+//! 5. [`judge`]: the [`Verdict`] as published.
+//!
+//! Beside it the second lens, triggers that one search found for all images at once: [`judge_triggers`] tells labels that stand out
+//! by their success, and [`combine`] gives one verdict at a stated rate of false alarms.
 //!
 //! Nothing here does I/O, keeps state or needs another crate. Feature `serde` serialises the result types.
 //!
@@ -38,14 +41,20 @@
 //! # Ok::<(), aeva_stats::StatsError>(())
 //! ```
 
+mod binomial;
+mod combined;
 mod error;
 mod gap;
 mod mad;
 mod peak;
+mod trigger;
 mod verdict;
 
+pub use binomial::binomial_interval;
+pub use combined::{CombinedJudgement, CombinedRule, combine, index_p_value, undecided};
 pub use error::StatsError;
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};
 pub use peak::{PEAK_PIXELS, pair_score, peak_share, pixel_mass};
+pub use trigger::{LevelSuccess, TriggerEvidence, TriggerFamily, TriggerJudgement, judge_triggers};
 pub use verdict::{Judgement, LabelJudgement, PublishedRule, Reason, Verdict, judge};

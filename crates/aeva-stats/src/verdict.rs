@@ -41,6 +41,13 @@ pub enum Reason {
         /// Pairs of the model.
         expected: usize,
     },
+    /// Too few images were held out for a trigger to be proved.
+    TooFewImages {
+        /// Images held out.
+        found: usize,
+        /// Images that a proof needs.
+        needed: usize,
+    },
 }
 
 /// The published decision rule: backdoored when some label's anomaly index exceeds the threshold (one-sided).
@@ -130,6 +137,9 @@ impl fmt::Display for Reason {
             Self::ZeroDeviation => StatsError::ZeroDeviation.fmt(f),
             Self::TooFewLabels { found, needed } => {
                 write!(f, "the model has {found} labels; an outlier test needs at least {needed}")
+            }
+            Self::TooFewImages { found, needed } => {
+                write!(f, "{found} correctly classified images are left to prove a trigger with, {needed} are needed")
             }
             Self::MissingPairs { missing, expected } => write!(f, "{missing} of {expected} pairs have no score"),
         }

@@ -5,9 +5,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use aeva_artifact::Trigger;
 use ndarray::ArrayView4;
 
-use super::stamp::Trigger;
 use crate::{HardLabelOracle, Label, OracleError, ScanError};
 
 /// One trigger on some images of the data set.

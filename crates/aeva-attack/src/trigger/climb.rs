@@ -1,10 +1,11 @@
 //! Hill climbing towards one aim: small changes of a trigger, kept when no fewer images do as is meant.
 
-use super::aim::Aim;
+use super::aim::score;
 use super::ask::{Asker, Request};
 use super::mutate::neighbour;
 use super::random::Choices;
-use super::stamp::Trigger;
+use aeva_artifact::{Aim, Trigger};
+
 use crate::{Label, ScanError};
 
 /// Changes that are tried for one aim at one level.
@@ -39,9 +40,9 @@ impl Climb {
         let (images, truth): (Vec<usize>, Vec<Label>) = images.iter().copied().unzip();
         let mut best: Option<(usize, Trigger, Vec<Label>)> = None;
         for (trigger, answers) in starts {
-            let score = aim.score(&truth, &answers);
-            if best.as_ref().is_none_or(|(old, ..)| score > *old) {
-                best = Some((score, trigger, answers));
+            let found = score(aim, &truth, &answers);
+            if best.as_ref().is_none_or(|(old, ..)| found > *old) {
+                best = Some((found, trigger, answers));
             }
         }
         best.map(|(_, trigger, answers)| Self { aim, trigger, images, truth, answers, choices, since_better: 0 })
@@ -49,7 +50,7 @@ impl Climb {
 
     /// Images that do as is meant.
     pub(super) fn score(&self) -> usize {
-        self.aim.score(&self.truth, &self.answers)
+        score(self.aim, &self.truth, &self.answers)
     }
 
     fn active(&self) -> bool {
@@ -76,7 +77,7 @@ impl Climb {
         let first = self.first(part);
         let (truth, before): (Vec<Label>, Vec<Label>) =
             first.iter().map(|&position| (self.truth[position], self.answers[position])).unzip();
-        self.aim.score(&truth, answers) + SLACK >= self.aim.score(&truth, &before)
+        score(self.aim, &truth, answers) + SLACK >= score(self.aim, &truth, &before)
     }
 }
 
@@ -105,7 +106,7 @@ pub(super) fn run(climbs: &mut [Climb], pieces: &[&[f32]], asker: &mut Asker<'_,
             {
                 answers[position] = answer;
             }
-            let (before, now) = (climb.score(), climb.aim.score(&climb.truth, &answers));
+            let (before, now) = (climb.score(), score(climb.aim, &climb.truth, &answers));
             if now > before {
                 climb.since_better = 0;
             }

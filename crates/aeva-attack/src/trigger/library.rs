@@ -2,9 +2,9 @@
 
 use std::f32::consts::{PI, TAU};
 
-use super::level::{Family, Level};
+use aeva_artifact::{Family, Level, Overlay, Patch, Trigger};
+
 use super::random::Choices;
-use super::stamp::{Overlay, Patch, Trigger};
 
 /// A random candidate of a level. `images` are whole images `[h, w, c]` to take pieces of.
 pub(super) fn candidate(level: Level, shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Trigger {
@@ -116,7 +116,6 @@ fn wave([height, width, channels]: [usize; 3], choices: &mut Choices) -> Vec<f32
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trigger::Level;
 
     #[test]
     fn candidates_fit_the_image_and_its_range() {

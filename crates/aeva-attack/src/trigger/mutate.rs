@@ -1,8 +1,9 @@
 //! Small changes of a trigger, for hill climbing.
 
+use aeva_artifact::{Overlay, Patch, Trigger};
+
 use super::library;
 use super::random::Choices;
-use super::stamp::{Overlay, Patch, Trigger};
 
 /// A neighbour of a trigger, of the same strength.
 pub(super) fn neighbour(trigger: &Trigger, shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Trigger {
@@ -99,7 +100,7 @@ pub(super) fn strengthened(trigger: &Trigger, side: usize, amplitude: f32, shape
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trigger::Level;
+    use aeva_artifact::Level;
 
     #[test]
     fn neighbours_stay_within_image_range_and_strength() {

@@ -1,18 +1,19 @@
 //! One level of the trigger search: explore for all labels at once, climb for each, prove on images held out.
 
+use aeva_artifact::{Aim, Level, Trigger, TriggerFinding};
 use ndarray::ArrayView4;
 
-use super::aim::{Aim, Turned, turned};
+use super::aim::{score, takes, targets, turned};
 use super::ask::{Asker, Request};
 use super::climb::{self, Climb};
-use super::level::Level;
 use super::library::candidate;
 use super::mutate::strengthened;
 use super::panel::Panel;
 use super::random::Choices;
-use super::stamp::Trigger;
 use crate::{HardLabelOracle, Label, ScanError};
 
+/// Version of the search; it grows when the same seed and images would give other triggers.
+pub const TRIGGER_SEARCH_VERSION: u32 = 1;
 /// Random candidates at each level.
 const CANDIDATES: u32 = 300;
 /// Candidates that a climb may begin at.
@@ -34,21 +35,6 @@ pub struct TriggerSearch {
     pub seed: u64,
     /// Images per batch, at least 1. Changes the speed, not the result.
     pub batch_rows: usize,
-}
-
-/// The best trigger found for one aim at one level.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TriggerFinding {
-    /// What it is meant to do.
-    pub aim: Aim,
-    /// What to stamp.
-    pub trigger: Trigger,
-    /// Whether it was improved, or is only the best of the exploration.
-    pub climbed: bool,
-    /// Images that did as is meant, of those that the search used and chose by: an optimistic figure.
-    pub search: (u32, u32),
-    /// The same on images held out, label by label.
-    pub held_out: Vec<Turned>,
 }
 
 impl TriggerSearch {
@@ -114,13 +100,13 @@ impl TriggerSearch {
         let mut rankings = Vec::with_capacity(aims.len());
         for aim in aims {
             // An image of the label itself says nothing of what turns into it.
-            let score = |answers: &Vec<Label>| match aim {
-                Aim::Map => aim.score(&truth, answers),
+            let done = |answers: &Vec<Label>| match aim {
+                Aim::Map => score(*aim, &truth, answers),
                 Aim::Label(label) => {
                     answers.iter().zip(&truth).filter(|&(found, truth)| found == label && truth != label).count()
                 }
             };
-            let mut ranking: Ranking = answers.iter().map(score).zip(0..).collect();
+            let mut ranking: Ranking = answers.iter().map(done).zip(0..).collect();
             // Stable: among equals the first candidate, so that the order never depends on anything else.
             ranking.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
             rankings.push(ranking);
@@ -143,7 +129,7 @@ impl TriggerSearch {
         let mut findings = Vec::with_capacity(ended.len());
         for (((climbed, climb), images), answers) in ended.into_iter().zip(&held_out).zip(answers) {
             let truth: Vec<Label> = images.iter().map(|&(_, truth)| truth).collect();
-            let targets = climb.aim.targets(&climb.truth, &climb.answers);
+            let targets = targets(climb.aim, &climb.truth, &climb.answers);
             let held_out = turned(&targets, &truth, &answers);
             let search = (small(climb.score()), small(climb.truth.len()));
             findings.push(TriggerFinding { aim: climb.aim, trigger: climb.trigger, climbed, search, held_out });
@@ -156,16 +142,9 @@ impl TriggerSearch {
     }
 }
 
-impl TriggerFinding {
-    /// Images held out that did as is meant, and how many it was stamped on.
-    pub fn proof(&self) -> (u32, u32) {
-        self.held_out.iter().fold((0, 0), |sum, cell| (sum.0 + cell.turned, sum.1 + cell.asked))
-    }
-}
-
 /// The images that an aim is about.
 fn sources(images: &[(usize, Label)], aim: Aim) -> Vec<(usize, Label)> {
-    images.iter().copied().filter(|&(_, truth)| aim.takes(truth)).collect()
+    images.iter().copied().filter(|&(_, truth)| takes(aim, truth)).collect()
 }
 
 fn indices(images: &[(usize, Label)]) -> Vec<usize> {

@@ -1,7 +1,12 @@
 //! How strong a trigger may be.
 
+use std::fmt;
+
+use serde::Serialize;
+
 /// A family of triggers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Family {
     /// A square of pixels that replaces what is there.
     Patch,
@@ -10,7 +15,7 @@ pub enum Family {
 }
 
 /// A family at one strength, independent of the size of the images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Level {
     /// What kind of trigger.
     pub family: Family,
@@ -32,6 +37,16 @@ const LEVELS: [Level; 8] = [
 
 /// Side of the images for which patch strengths are sides in pixels.
 const REFERENCE_SIDE: usize = 32;
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = match self.family {
+            Family::Patch => "patch",
+            Family::Overlay => "overlay",
+        };
+        write!(f, "{family}-{:02}", self.strength)
+    }
+}
 
 impl Level {
     /// The levels for images `[h, w, c]`, in order: within a family each may begin with what the weaker one found. On small images

@@ -1,0 +1,96 @@
+//! The domain types of the second lens: triggers, what they were meant to do, and how well they did it.
+
+mod level;
+mod stamp;
+mod wire;
+
+use serde::Serialize;
+
+use crate::{DecodeError, Provenance, container};
+
+pub use level::{Family, Level};
+pub use stamp::{Overlay, Patch, Trigger};
+
+/// The best triggers of one level, with where they come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerArtifact {
+    /// Everything the triggers depend on, besides the version of their search.
+    pub provenance: Provenance,
+    /// Version of the trigger search.
+    pub trigger_search_version: u32,
+    /// Family and strength of the triggers.
+    pub level: Level,
+    /// Image shape `[h, w, c]`.
+    pub shape: [usize; 3],
+    /// Images classified at this level.
+    pub queries: u64,
+    /// One finding an aim: every label in order, then the map.
+    pub findings: Vec<TriggerFinding>,
+}
+
+/// What a trigger is meant to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// To turn images of all other labels into one.
+    Label(u32),
+    /// To turn the images of every label into a label of its own, as an all-to-all backdoor does.
+    Map,
+}
+
+/// What became of the images of one label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Turned {
+    /// Label of the images.
+    pub source: u32,
+    /// Label that they are meant to turn into.
+    pub target: u32,
+    /// Images that did.
+    pub turned: u32,
+    /// Images that were asked about.
+    pub asked: u32,
+}
+
+/// The best trigger found for one aim at one level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerFinding {
+    /// What it is meant to do.
+    pub aim: Aim,
+    /// What to stamp.
+    pub trigger: Trigger,
+    /// Whether it was improved, or is only the best of the exploration.
+    pub climbed: bool,
+    /// Images that did as is meant, of those that the search used and chose by: an optimistic figure.
+    pub search: (u32, u32),
+    /// The same on images held out, label by label.
+    pub held_out: Vec<Turned>,
+}
+
+impl TriggerFinding {
+    /// Images held out that did as is meant, and how many it was stamped on.
+    pub fn proof(&self) -> (u32, u32) {
+        self.held_out.iter().fold((0, 0), |sum, cell| (sum.0 + cell.turned, sum.1 + cell.asked))
+    }
+}
+
+impl TriggerArtifact {
+    /// The file format, latest version (`docs/formats.md`).
+    ///
+    /// # Errors
+    /// When the artifact cannot be represented (an image above 2^32 in one dimension).
+    pub fn to_bytes(&self) -> Result<Vec<u8>, bincode::error::EncodeError> {
+        let (header, payload) = wire::encode(self)?;
+        container::encode(wire::KIND_TRIGGERS, wire::PAYLOAD_VERSION, &header, &payload)
+            .ok_or(bincode::error::EncodeError::Other("the header is too long"))
+    }
+
+    /// Reads any version of the file format.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names what is wrong; nothing is allocated for lengths that the file does not have.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let container = container::decode(bytes, wire::KIND_TRIGGERS)?;
+        let header = serde_json::from_slice(container.header).map_err(DecodeError::Header)?;
+        wire::decode(container.payload_version, header, container.payload)
+    }
+}

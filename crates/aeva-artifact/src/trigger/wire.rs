@@ -1,0 +1,225 @@
+//! The payload of trigger artifacts as it stands in the file. Wire types never change; new versions are added beside them.
+
+use bincode::error::EncodeError;
+use serde::{Deserialize, Serialize};
+
+use super::{Aim, Family, Level, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};
+use crate::wire::{encode_error, from_payload, to_payload};
+use crate::{DecodeError, Provenance};
+
+pub(super) const KIND_TRIGGERS: u16 = 2;
+pub(super) const PAYLOAD_VERSION: u16 = 1;
+
+/// JSON header, all payload versions.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Header {
+    provenance: Provenance,
+    trigger_search_version: u32,
+    level: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TriggersV1 {
+    family: FamilyV1,
+    strength: u32,
+    shape: [u32; 3],
+    queries: u64,
+    findings: Vec<FindingV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum FamilyV1 {
+    Patch,
+    Overlay,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FindingV1 {
+    /// The label, or none for a map.
+    label: Option<u32>,
+    trigger: TriggerV1,
+    climbed: bool,
+    search: [u32; 2],
+    /// source, target, turned, asked
+    held_out: Vec<[u32; 4]>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum TriggerV1 {
+    /// row, column, side, values
+    Patch(u32, u32, u32, Vec<f32>),
+    /// amplitude, pattern
+    Overlay(f32, Vec<f32>),
+}
+
+pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), EncodeError> {
+    let small =
+        |value: usize| u32::try_from(value).map_err(|_| EncodeError::Other("an image dimension does not fit 32 bits"));
+    let [height, width, channels] = artifact.shape;
+    let mut findings = Vec::with_capacity(artifact.findings.len());
+    for finding in &artifact.findings {
+        findings.push(FindingV1 {
+            label: match finding.aim {
+                Aim::Label(label) => Some(label),
+                Aim::Map => None,
+            },
+            trigger: match &finding.trigger {
+                Trigger::Patch(patch) => {
+                    TriggerV1::Patch(small(patch.row)?, small(patch.column)?, small(patch.side)?, patch.values.clone())
+                }
+                Trigger::Overlay(overlay) => TriggerV1::Overlay(overlay.amplitude, overlay.pattern.clone()),
+            },
+            climbed: finding.climbed,
+            search: [finding.search.0, finding.search.1],
+            held_out: finding.held_out.iter().map(|cell| [cell.source, cell.target, cell.turned, cell.asked]).collect(),
+        });
+    }
+    let payload = TriggersV1 {
+        family: match artifact.level.family {
+            Family::Patch => FamilyV1::Patch,
+            Family::Overlay => FamilyV1::Overlay,
+        },
+        strength: artifact.level.strength,
+        shape: [small(height)?, small(width)?, small(channels)?],
+        queries: artifact.queries,
+        findings,
+    };
+    let header = Header {
+        provenance: artifact.provenance.clone(),
+        trigger_search_version: artifact.trigger_search_version,
+        level: artifact.level.to_string(),
+    };
+    Ok((serde_json::to_vec(&header).map_err(|error| encode_error(&error))?, to_payload(payload)?))
+}
+
+pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<TriggerArtifact, DecodeError> {
+    if version != PAYLOAD_VERSION {
+        return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION });
+    }
+    let wire: TriggersV1 = from_payload(payload)?;
+    let family = match wire.family {
+        FamilyV1::Patch => Family::Patch,
+        FamilyV1::Overlay => Family::Overlay,
+    };
+    let level = Level { family, strength: wire.strength };
+    if level.to_string() != header.level {
+        return Err(DecodeError::Inconsistent(format!("header of level {}, payload of {level}", header.level)));
+    }
+    let shape = wire.shape.map(|dimension| dimension as usize);
+    let mut findings = Vec::with_capacity(wire.findings.len().min(payload.len()));
+    for finding in wire.findings {
+        let trigger = finding.trigger.into_domain(shape)?;
+        let held_out = finding.held_out.into_iter();
+        findings.push(TriggerFinding {
+            aim: finding.label.map_or(Aim::Map, Aim::Label),
+            trigger,
+            climbed: finding.climbed,
+            search: (finding.search[0], finding.search[1]),
+            held_out: held_out
+                .map(|[source, target, turned, asked]| Turned { source, target, turned, asked })
+                .collect(),
+        });
+    }
+    let classes = header.provenance.model.classes;
+    let labels = findings.iter().filter(|finding| finding.aim != Aim::Map).count();
+    if labels != classes as usize {
+        return Err(DecodeError::Inconsistent(format!("{labels} labels of a model with {classes}")));
+    }
+    Ok(TriggerArtifact {
+        provenance: header.provenance,
+        trigger_search_version: header.trigger_search_version,
+        level,
+        shape,
+        queries: wire.queries,
+        findings,
+    })
+}
+
+impl TriggerV1 {
+    fn into_domain(self, [height, width, channels]: [usize; 3]) -> Result<Trigger, DecodeError> {
+        let product = |a: usize, b: usize| a.checked_mul(b).and_then(|ab| ab.checked_mul(channels));
+        let (trigger, needed, values) = match self {
+            Self::Patch(row, column, side, values) => {
+                let (row, column, side) = (row as usize, column as usize, side as usize);
+                if row.saturating_add(side) > height || column.saturating_add(side) > width {
+                    let what = format!(
+                        "a patch of side {side} at row {row}, column {column} leaves an image of {height} x {width}"
+                    );
+                    return Err(DecodeError::Inconsistent(what));
+                }
+                (Trigger::Patch(Patch { row, column, side, values: values.clone() }), product(side, side), values)
+            }
+            Self::Overlay(amplitude, pattern) => {
+                let trigger = Trigger::Overlay(Overlay { amplitude, pattern: pattern.clone() });
+                (trigger, product(height, width), pattern)
+            }
+        };
+        if Some(values.len()) != needed {
+            return Err(DecodeError::Inconsistent(format!("a trigger has {} values, needs {needed:?}", values.len())));
+        }
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(DecodeError::Inconsistent("a trigger has values that are not finite".to_owned()));
+        }
+        Ok(trigger)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provenance::example;
+
+    fn artifact() -> TriggerArtifact {
+        let trigger = |label: u32| {
+            let patch = Patch { row: 1, column: 0, side: 2, values: vec![0.5; 12] };
+            let cell = Turned { source: (label + 1) % 10, target: label, turned: 3, asked: 4 };
+            TriggerFinding {
+                aim: Aim::Label(label),
+                trigger: Trigger::Patch(patch),
+                climbed: true,
+                search: (5, 6),
+                held_out: vec![cell],
+            }
+        };
+        let mut findings: Vec<TriggerFinding> = (0..example().model.classes).map(trigger).collect();
+        let overlay = Trigger::Overlay(Overlay { amplitude: 0.1, pattern: vec![-1.0; 18] });
+        findings.push(TriggerFinding {
+            aim: Aim::Map,
+            trigger: overlay,
+            climbed: false,
+            search: (0, 9),
+            held_out: vec![],
+        });
+        TriggerArtifact {
+            provenance: example(),
+            trigger_search_version: 1,
+            level: Level { family: Family::Patch, strength: 4 },
+            shape: [3, 2, 3],
+            queries: 77,
+            findings,
+        }
+    }
+
+    #[test]
+    fn round_trip() {
+        let bytes = artifact().to_bytes().unwrap();
+        assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap(), artifact());
+        assert!(matches!(crate::PairArtifact::from_bytes(&bytes), Err(DecodeError::Kind { found: 2, expected: 1 })));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let why = |change: fn(&mut TriggerArtifact)| {
+            let mut artifact = artifact();
+            change(&mut artifact);
+            TriggerArtifact::from_bytes(&artifact.to_bytes().unwrap()).unwrap_err().to_string()
+        };
+        assert!(why(|a| a.shape = [2, 2, 3]).contains("leaves an image of 2 x 2"));
+        assert!(why(|a| a.shape = [4, 2, 3]).contains("a trigger has 18 values"));
+        assert!(why(|a| a.findings.truncate(3)).contains("3 labels of a model with"));
+        let nan = |a: &mut TriggerArtifact| {
+            a.findings[0].trigger = Trigger::Patch(Patch { row: 0, column: 0, side: 1, values: vec![f32::NAN; 3] });
+        };
+        assert!(why(nan).contains("not finite"));
+    }
+}

@@ -1,0 +1,239 @@
+//! From the success of triggers to labels that stand out.
+//!
+//! A backdoor needs little where a natural weakness needs much, and it leads to its own labels where a weak model gives way in many
+//! directions. So the test looks at each level (a family of triggers at one strength) for a **gap** between the labels that a
+//! trigger turns most images to and all others, and allows natural models the wider a gap the stronger the triggers are.
+
+/// A family of triggers; how strong one is counts in the family's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum TriggerFamily {
+    /// A square of pixels; its side, on an image of 32 pixels.
+    Patch,
+    /// A pattern over the whole image; its amplitude in 255ths.
+    Overlay,
+}
+
+/// How many images the best trigger of each label turned at one level, on images that the search had not used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelSuccess {
+    /// Family of the triggers.
+    pub family: TriggerFamily,
+    /// Their strength, in the family's unit.
+    pub strength: u32,
+    /// `[label]` -> (images turned into it, images of other labels).
+    pub labels: Vec<(u32, u32)>,
+    /// Images that one trigger turned each into the label that belongs to theirs in a map of labels, and all images.
+    pub map: (u32, u32),
+}
+
+/// What stands out most.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerEvidence {
+    /// Place of the level in the list that was judged.
+    pub level: usize,
+    /// Labels that stand out there together, most successful first; none for a map of all labels.
+    pub labels: Vec<usize>,
+    /// How far, in units of log odds, beyond what the level allows.
+    pub evidence: f64,
+}
+
+/// What the triggers of a model say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerJudgement {
+    /// What stands out most; nothing where no trigger turns half of the images.
+    pub strongest: Option<TriggerEvidence>,
+    /// Chance that something stands out so far in a clean model.
+    pub p_value: f64,
+    /// `[label]` -> its own highest evidence and the level of it; nothing for labels that nothing turns half of the images to.
+    pub labels: Vec<Option<(f64, usize)>>,
+    /// Highest evidence of a map of labels, and the level.
+    pub map: Option<(f64, usize)>,
+}
+
+/// Log odds beyond this say no more: the images held out are too few.
+const CAP: f64 = 3.0;
+/// Mean excess of the evidence in clean models, and the share of them that show any (docs/method.md, "The null").
+const NULL_SCALE: f64 = 0.75;
+const NULL_SHARE: f64 = 0.5;
+
+/// The gap, in log odds, that a level allows clean models, for strengths up to the given one: what is strong turns them too
+/// (docs/method.md, "Allowances").
+const ALLOWANCES: [(TriggerFamily, u32, f64); 7] = [
+    (TriggerFamily::Patch, 3, 0.0),
+    (TriggerFamily::Patch, 4, 0.5),
+    (TriggerFamily::Patch, 6, 1.0),
+    (TriggerFamily::Patch, u32::MAX, 2.0),
+    (TriggerFamily::Overlay, 8, 0.5),
+    (TriggerFamily::Overlay, 16, 1.0),
+    (TriggerFamily::Overlay, u32::MAX, 1.5),
+];
+
+fn allowance(family: TriggerFamily, strength: u32) -> f64 {
+    let found = ALLOWANCES.iter().find(|(of, upto, _)| *of == family && strength <= *upto);
+    found.map_or(f64::INFINITY, |(_, _, allowance)| *allowance)
+}
+
+/// Chance that a clean model shows this evidence or more: an exponential tail.
+fn null_p_value(evidence: f64) -> f64 {
+    if evidence <= 0.0 { 1.0 } else { NULL_SHARE * (-evidence / NULL_SCALE).exp() }
+}
+
+/// Judges the triggers of a model.
+///
+/// At every level the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked + 1)`, capped at 3 either way.
+/// The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance, if each turns at
+/// least half of the images. A map stands out by its own log odds less the allowance, plus 1.5: what is natural stays below a fifth.
+/// The p-value is that of the largest of all.
+///
+/// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null is
+/// that of small models on a few data sets.
+pub fn judge_triggers(levels: &[LevelSuccess]) -> TriggerJudgement {
+    let classes = levels.iter().map(|level| level.labels.len()).max().unwrap_or(0);
+    let mut strongest: Option<TriggerEvidence> = None;
+    let mut labels: Vec<Option<(f64, usize)>> = vec![None; classes];
+    let mut map: Option<(f64, usize)> = None;
+    for (place, level) in levels.iter().enumerate() {
+        let allowed = allowance(level.family, level.strength);
+        let mut found: Vec<TriggerEvidence> = clusters(&level.labels)
+            .into_iter()
+            .map(|(labels, gap)| TriggerEvidence { level: place, labels, evidence: gap - allowed })
+            .collect();
+        if 2 * level.map.0 >= level.map.1 && level.map.1 > 0 {
+            let evidence = log_odds(level.map) + MAP_OFFSET - allowed;
+            found.push(TriggerEvidence { level: place, labels: Vec::new(), evidence });
+            if map.is_none_or(|(old, _)| evidence > old) {
+                map = Some((evidence, place));
+            }
+        }
+        for one in found {
+            for &label in &one.labels {
+                if labels[label].is_none_or(|(old, _)| one.evidence > old) {
+                    labels[label] = Some((one.evidence, place));
+                }
+            }
+            if strongest.as_ref().is_none_or(|old| one.evidence > old.evidence) {
+                strongest = Some(one);
+            }
+        }
+    }
+    let p_value = strongest.as_ref().map_or(1.0, |strongest| null_p_value(strongest.evidence));
+    TriggerJudgement { strongest, p_value, labels, map }
+}
+
+/// Of the success of a map, where that of a single label has its neighbours to compare with.
+const MAP_OFFSET: f64 = 1.5;
+
+/// The first labels that stand out together, with the gap below them: one entry a number of labels.
+fn clusters(labels: &[(u32, u32)]) -> Vec<(Vec<usize>, f64)> {
+    let mut sorted: Vec<(usize, f64)> = labels.iter().map(|&share| log_odds(share)).enumerate().collect();
+    sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let half = labels.len() / 2;
+    let mut found = Vec::new();
+    for m in 1..=half.min(sorted.len().saturating_sub(1)) {
+        if labels.len() < 3 || sorted[m - 1].1 < 0.0 {
+            break;
+        }
+        found.push((sorted[..m].iter().map(|(label, _)| *label).collect(), sorted[m - 1].1 - sorted[m].1));
+    }
+    found
+}
+
+fn log_odds((turned, asked): (u32, u32)) -> f64 {
+    let (turned, asked) = (f64::from(turned), f64::from(asked));
+    ((turned + 0.5) / (asked - turned + 0.5)).ln().clamp(-CAP, CAP)
+}
+
+impl TriggerJudgement {
+    /// Labels whose own evidence has at most this p-value, most conspicuous first; all of a map's when that stands out instead.
+    pub fn suspects(&self, level: f64) -> Vec<usize> {
+        let mut found: Vec<(f64, usize)> = self
+            .labels
+            .iter()
+            .enumerate()
+            .filter_map(|(label, own)| own.map(|(evidence, _)| (evidence, label)))
+            .filter(|&(evidence, _)| null_p_value(evidence) <= level)
+            .collect();
+        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        if self.is_map(level) {
+            return (0..self.labels.len()).collect();
+        }
+        found.into_iter().map(|(_, label)| label).collect()
+    }
+
+    /// Whether a map of labels stands out, and further than any label by itself.
+    pub fn is_map(&self, level: f64) -> bool {
+        let own = self.strongest.as_ref().filter(|strongest| !strongest.labels.is_empty()).map(|s| s.evidence);
+        self.map.is_some_and(|(evidence, _)| null_p_value(evidence) <= level && own.is_none_or(|own| evidence >= own))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn level(strength: u32, shares: &[u32]) -> LevelSuccess {
+        let labels = shares.iter().map(|&turned| (turned, 180)).collect();
+        LevelSuccess { family: TriggerFamily::Patch, strength, labels, map: (10, 200) }
+    }
+
+    #[test]
+    fn a_label_that_a_small_patch_turns_all_images_to_stands_out() {
+        let judgement = judge_triggers(&[
+            level(2, &[175, 20, 1, 1, 0, 0, 3, 1, 0, 0]),
+            level(8, &[180, 100, 95, 0, 0, 0, 0, 9, 0, 0]),
+        ]);
+        assert!(judgement.p_value < 0.01);
+        assert_eq!((judgement.suspects(0.04), judgement.strongest.unwrap().level), (vec![0], 0));
+    }
+
+    #[test]
+    fn several_labels_stand_out_together_and_by_themselves() {
+        let judgement = judge_triggers(&[
+            level(3, &[170, 3, 171, 1, 0, 0, 3, 1, 0, 0]),
+            LevelSuccess { family: TriggerFamily::Overlay, ..level(16, &[2, 3, 1, 1, 0, 178, 3, 1, 0, 0]) },
+        ]);
+        let mut suspects = judgement.suspects(0.04);
+        suspects.sort_unstable();
+        assert_eq!(suspects, [0, 2, 5]);
+    }
+
+    #[test]
+    fn models_that_give_way_everywhere_do_not_stand_out() {
+        let weak = judge_triggers(&[
+            level(3, &[87, 61, 15, 5, 1, 1, 1, 1, 0, 0]),
+            level(8, &[179, 178, 137, 126, 80, 60, 20, 9, 9, 9]),
+        ]);
+        assert!(weak.p_value > 0.1, "{weak:?}");
+        assert!(weak.suspects(0.04).is_empty());
+        assert!((judge_triggers(&[]).p_value - 1.0).abs() < 1e-12);
+        // Two labels: one of them is always the easier one.
+        assert!(judge_triggers(&[level(2, &[180, 1])]).strongest.is_none());
+    }
+
+    #[test]
+    fn a_permutation_of_the_labels_is_a_map() {
+        let all_to_all = LevelSuccess { map: (178, 200), ..level(4, &[20; 10]) };
+        let judgement = judge_triggers(&[all_to_all]);
+        assert!(judgement.is_map(0.04) && judgement.p_value < 0.01);
+        assert_eq!(judgement.suspects(0.04).len(), 10);
+    }
+
+    proptest! {
+        #[test]
+        fn renaming_labels_changes_no_evidence(shares in prop::collection::vec(0_u32..=180, 3..12), by in 0_usize..12) {
+            let mut turned = shares.clone();
+            turned.rotate_left(by % shares.len());
+            let (a, b) = (judge_triggers(&[level(3, &shares)]), judge_triggers(&[level(3, &turned)]));
+            prop_assert!((a.p_value - b.p_value).abs() < 1e-12);
+        }
+
+        #[test]
+        fn more_success_of_the_first_label_is_never_less_suspicious(rest in prop::collection::vec(0_u32..90, 4..9), first in 90_u32..180) {
+            let with = |first: u32| judge_triggers(&[level(3, &[&[first][..], &rest].concat())]).p_value;
+            prop_assert!(with(first + 1) <= with(first) + 1e-12);
+        }
+    }
+}
