@@ -9,7 +9,7 @@ use ndarray_npy::{NpzReader, NpzWriter};
 
 use crate::harness::{Aeva, Ran, root, say, shipped};
 
-const SHORT: [&str; 4] = ["--iterations", "2", "--out", "run"];
+const SHORT: [&str; 6] = ["--lens", "aeva", "--iterations", "2", "--out", "run"];
 
 /// A place with a valid run in it, into which bad scans are tried.
 struct Place {
@@ -191,10 +191,10 @@ fn a_read_only_folder_is_refused() {
             say("SKIPPED: this user may write everywhere");
             return;
         }
-        let ran = place.aeva.scan("digits-clean.onnx", &["--iterations", "2", "--out", "/proc/aeva-run"]);
+        let ran = place.aeva.perturbations("digits-clean.onnx", &["--iterations", "2", "--out", "/proc/aeva-run"]);
         place.refuses(ran, &["/proc/aeva-run"], "you may write to");
     } else {
-        let ran = place.aeva.scan("digits-clean.onnx", &["--iterations", "2", "--out", "locked/run"]);
+        let ran = place.aeva.perturbations("digits-clean.onnx", &["--iterations", "2", "--out", "locked/run"]);
         place.refuses(ran, &["locked"], "you may write to");
     }
 }

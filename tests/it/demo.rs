@@ -1,4 +1,5 @@
-//! The shipped models: the infected one is flagged with its true label, the clean one is not, whatever the seed.
+//! The shipped models by the published rule: the infected one is flagged with its true label, the clean one is not, whatever the
+//! seed.
 
 use crate::harness::Aeva;
 
@@ -10,7 +11,7 @@ fn the_infected_model_is_flagged_with_its_label_for_five_seeds() {
     let aeva = Aeva::new();
     for seed in ["0", "1", "2", "3", "4"] {
         let out = format!("run-{seed}");
-        let ran = aeva.scan("digits-infected.onnx", &["--seed", seed, "--out", &out]).ends_with(1);
+        let ran = aeva.perturbations("digits-infected.onnx", &["--seed", seed, "--out", &out]).ends_with(1);
         assert!(
             ran.stdout.contains("BACKDOORED: digits-infected.onnx carries a backdoor to label 3 "),
             "{}",
@@ -31,7 +32,7 @@ fn the_clean_model_is_not_flagged_for_five_seeds() {
     let aeva = Aeva::new();
     for seed in ["0", "1", "2", "3", "4"] {
         let out = format!("run-{seed}");
-        let ran = aeva.scan("digits-clean.onnx", &["--seed", seed, "--out", &out]).ends_with(0);
+        let ran = aeva.perturbations("digits-clean.onnx", &["--seed", seed, "--out", &out]).ends_with(0);
         assert!(ran.stdout.contains("CLEAN: digits-clean.onnx"), "{}", ran.stdout);
         assert_eq!(aeva.report(&out)["verdict"], "clean");
     }
@@ -40,9 +41,10 @@ fn the_clean_model_is_not_flagged_for_five_seeds() {
 #[test]
 fn the_report_has_what_it_promises() {
     let aeva = Aeva::new();
-    aeva.scan("digits-infected.onnx", &["--iterations", "3", "--samples", "2", "--out", "run"]);
+    aeva.perturbations("digits-infected.onnx", &["--iterations", "3", "--samples", "2", "--out", "run"]);
     let report = aeva.report("run");
-    assert_eq!(report["schema_version"], 1);
+    assert_eq!(report["schema_version"], 2);
+    assert_eq!((&report["rule"], &report["triggers"]), (&serde_json::json!("published"), &serde_json::Value::Null));
     assert_eq!(report["labels"].as_array().unwrap().len(), 10);
     let pairs = report["pairs"].as_array().unwrap();
     assert_eq!(pairs.len(), 90);
@@ -77,7 +79,7 @@ fn the_report_has_what_it_promises() {
 fn parts_of_a_scan_are_inconclusive_and_add_up() {
     let aeva = Aeva::new();
     let settings = ["--iterations", "2", "--out", "run"];
-    let part = |extra: &[&str]| aeva.scan("digits-clean.onnx", &[&settings[..], extra].concat());
+    let part = |extra: &[&str]| aeva.perturbations("digits-clean.onnx", &[&settings[..], extra].concat());
     let ran = part(&["--targets", "0-3"]).ends_with(3);
     assert!(
         ran.stdout.contains("INCONCLUSIVE") && ran.stdout.contains("54 of 90 pairs have no score"),
@@ -93,6 +95,6 @@ fn parts_of_a_scan_are_inconclusive_and_add_up() {
     assert!(complete.stderr.contains("of 90 pairs are already in run"), "{}", complete.stderr);
 
     let whole = Aeva::new();
-    whole.scan("digits-clean.onnx", &settings);
+    whole.perturbations("digits-clean.onnx", &settings);
     assert_eq!(aeva.artifacts("run"), whole.artifacts("run"));
 }

@@ -12,7 +12,7 @@ const SETTINGS: [&str; 4] = ["--iterations", "4", "--samples", "2"];
 fn batch_size_and_threads_change_nothing() {
     let aeva = Aeva::new();
     let run = |out: &str, extra: &[&str]| {
-        aeva.scan("digits-infected.onnx", &[&SETTINGS[..], &["--out", out], extra].concat());
+        aeva.perturbations("digits-infected.onnx", &[&SETTINGS[..], &["--out", out], extra].concat());
         aeva.artifacts(out)
     };
     let reference = run("a", &[]);
@@ -38,7 +38,7 @@ fn an_interrupted_scan_continues_where_it_was() {
         .arg("--data")
         .arg(shipped("digits.npz"))
         .args(settings)
-        .args(["--out", "run"])
+        .args(["--lens", "aeva", "--out", "run"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -65,9 +65,9 @@ fn an_interrupted_scan_continues_where_it_was() {
     assert!(kept.len() >= 3 && kept.len() < 90, "{} pairs", kept.len());
     assert_eq!(aeva.report("run")["verdict"], "inconclusive");
 
-    let again = aeva.scan("digits-infected.onnx", &[&settings[..], &["--out", "run"]].concat());
+    let again = aeva.perturbations("digits-infected.onnx", &[&settings[..], &["--out", "run"]].concat());
     assert!(again.stderr.contains(&format!("{} of 90 pairs are already in run", kept.len())), "{}", again.stderr);
-    aeva.scan("digits-infected.onnx", &[&settings[..], &["--out", "whole"]].concat());
+    aeva.perturbations("digits-infected.onnx", &[&settings[..], &["--out", "whole"]].concat());
     assert_eq!(aeva.artifacts("run"), aeva.artifacts("whole"));
 }
 
@@ -75,7 +75,7 @@ fn an_interrupted_scan_continues_where_it_was() {
 #[test]
 fn damaged_artifacts_are_computed_anew() {
     let aeva = Aeva::new();
-    let scan = || aeva.scan("digits-clean.onnx", &["--iterations", "2", "--out", "run"]);
+    let scan = || aeva.perturbations("digits-clean.onnx", &["--iterations", "2", "--out", "run"]);
     scan();
     let whole = aeva.artifacts("run");
     let pair = |name: &str| aeva.path("run").join("pairs-v1").join(name);

@@ -5,7 +5,7 @@ use crate::harness::{Aeva, Ran, say, shipped};
 fn scan(aeva: &Aeva, device: &str, out: &str, change: impl FnOnce(&mut std::process::Command)) -> Ran {
     let mut command = aeva.command();
     command.arg("scan").arg(shipped("digits-infected.onnx")).arg("--data").arg(shipped("digits.npz"));
-    command.args(["--device", device, "--out", out, "--iterations", "2", "--samples", "1"]);
+    command.args(["--lens", "aeva", "--device", device, "--out", out, "--iterations", "2", "--samples", "1"]);
     change(&mut command);
     crate::harness::ran(command.output().unwrap())
 }

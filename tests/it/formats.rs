@@ -11,7 +11,7 @@ use crate::harness::{Aeva, root};
 #[test]
 fn inspect_and_export_show_what_a_scan_found() {
     let aeva = Aeva::new();
-    aeva.scan(
+    aeva.perturbations(
         "digits-infected.onnx",
         &["--iterations", "2", "--samples", "3", "--out", "run", "--sources", "1", "--targets", "3,5"],
     )
@@ -62,7 +62,10 @@ fn old_artifacts_load() {
 fn another_scan_never_gets_into_a_run_folder() {
     let aeva = Aeva::new();
     let scan = |model: &str, extra: &[&str]| {
-        aeva.scan(model, &[&["--iterations", "2", "--out", "run", "--sources", "0", "--targets", "1"], extra].concat())
+        aeva.perturbations(
+            model,
+            &[&["--iterations", "2", "--out", "run", "--sources", "0", "--targets", "1"], extra].concat(),
+        )
     };
     scan("digits-infected.onnx", &[]).ends_with(3);
     let before = aeva.artifacts("run");
@@ -73,7 +76,7 @@ fn another_scan_never_gets_into_a_run_folder() {
     assert_eq!(aeva.artifacts("run"), before);
     // Without --out every scan has a folder of its own.
     let args = |seed: &'static str| ["--iterations", "2", "--sources", "0", "--targets", "1", "--seed", seed];
-    aeva.scan("digits-infected.onnx", &args("1")).ends_with(3);
-    aeva.scan("digits-infected.onnx", &args("2")).ends_with(3);
+    aeva.perturbations("digits-infected.onnx", &args("1")).ends_with(3);
+    aeva.perturbations("digits-infected.onnx", &args("2")).ends_with(3);
     assert_eq!(fs::read_dir(aeva.path("runs")).unwrap().count(), 2);
 }

@@ -55,6 +55,11 @@ impl Aeva {
         ran(self.command().args(args).output().unwrap())
     }
 
+    /// A scan of `model` with the shipped digits, for its perturbations alone.
+    pub(crate) fn perturbations(&self, model: &str, extra: &[&str]) -> Ran {
+        self.scan(model, &[&["--lens", "aeva"], extra].concat())
+    }
+
     /// A scan of `model` with the shipped digits.
     pub(crate) fn scan(&self, model: &str, extra: &[&str]) -> Ran {
         let (model, data) = (shipped(model), shipped("digits.npz"));
@@ -68,9 +73,14 @@ impl Aeva {
         serde_json::from_slice(&fs::read(self.path(run).join("report.json")).unwrap()).unwrap()
     }
 
-    /// Name and content of every artifact of a run folder.
+    /// Name and content of the artifact of every pair in a run folder.
     pub(crate) fn artifacts(&self, run: &str) -> BTreeMap<String, Vec<u8>> {
-        fs::read_dir(self.path(run).join("pairs-v1"))
+        self.files(&format!("{run}/pairs-v1"))
+    }
+
+    /// Name and content of every file in a folder.
+    pub(crate) fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
+        fs::read_dir(self.path(folder))
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))

@@ -17,3 +17,4 @@ mod devices;
 mod formats;
 mod harness;
 mod shared_models;
+mod triggers;

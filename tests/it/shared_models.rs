@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::harness::{Aeva, root, say};
 
-/// The folder of shared data and a converted model in it, or a visible skip.
-fn model(name: &str) -> Option<(PathBuf, PathBuf)> {
+/// The folder of shared data, or a visible skip.
+fn folder() -> Option<PathBuf> {
     let folder = match std::env::var_os("AEVA_SHARED_DATA").filter(|value| !value.is_empty()) {
         Some(folder) => PathBuf::from(folder),
         None => root().join("..").join("shared").join("data"),
@@ -17,6 +17,12 @@ fn model(name: &str) -> Option<(PathBuf, PathBuf)> {
         say(&format!("SKIPPED: no shared data in {} (set AEVA_SHARED_DATA)", folder.display()));
         return None;
     }
+    Some(folder)
+}
+
+/// The folder of shared data and a converted model in it, or a visible skip.
+fn model(name: &str) -> Option<(PathBuf, PathBuf)> {
+    let folder = folder()?;
     let model = root().join("target").join("shared-models").join(format!("{name}.onnx"));
     if !model.is_file() {
         say(&format!("SKIPPED: {} is not there; `cargo xtask test` converts it", model.display()));
@@ -57,6 +63,26 @@ fn the_clean_resnet_is_clean_and_its_value_range_is_found() {
     assert!(report["notes"][0].as_str().unwrap().contains("value range 0..255 was found by trying"));
 }
 
+#[test]
+fn the_patch_model_of_the_authors_is_flagged_at_label_0_alone() {
+    let Some((folder, model)) = model("aeva_resnet20_patch") else { return };
+    let report = scan(&Aeva::new(), &model, &folder.join("cifar10/test_batch.bin"), 1);
+    assert_eq!(report["suspects"], serde_json::json!([0]));
+    assert!(report["queries"].as_u64().unwrap() < 500_000);
+}
+
+/// The published rule misses this one at any depth that was tried.
+#[test]
+fn the_checkerboard_model_is_flagged_at_label_5_alone() {
+    let Some(folder) = folder() else { return };
+    let model = folder.join("cifar10/wrn16_grid_target5.onnx");
+    let report = scan(&Aeva::new(), &model, &folder.join("cifar10/test_batch.bin"), 1);
+    assert_eq!(report["suspects"], serde_json::json!([5]));
+    // A part of the true trigger at least: 3 x 3 pixels in the lower right corner.
+    let found = &report["triggers"]["found"][0];
+    assert!(found["turned"].as_u64().unwrap() * 10 > found["asked"].as_u64().unwrap() * 8, "{found}");
+}
+
 /// The same CIFAR-10 images as binary and as npz are the same data.
 #[test]
 fn file_formats_do_not_change_the_data() {
@@ -73,7 +99,7 @@ fn batch_size_and_threads_change_nothing_on_a_residual_network() {
     let data = folder.join("cifar10/test_batch.bin");
     let run = |out: &str, extra: &[&str]| {
         let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", out];
-        let part = ["--iterations", "3", "--samples", "2", "--sources", "0-2", "--targets", "0-2"];
+        let part = ["--lens", "aeva", "--iterations", "3", "--samples", "2", "--sources", "0-2", "--targets", "0-2"];
         aeva.run(&[&args[..], &part, extra].concat()).ends_with(3);
         aeva.artifacts(out)
     };

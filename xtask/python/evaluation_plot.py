@@ -9,7 +9,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 evaluation = json.loads(Path(sys.argv[1]).read_text())
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4))
 curves = sorted({(budget["preset"], budget["samples"]) for budget in evaluation["budgets"]}, key=lambda c: (c[0] != "quick", c[1]))
 for preset, samples in curves:
     rows = [b for b in evaluation["budgets"] if (b["preset"], b["samples"]) == (preset, samples) and b["auc"] is not None]
@@ -20,12 +20,17 @@ for preset, samples in curves:
 left.set(xlabel="queries for ten labels (median)", ylabel="AUC, reported half", ylim=(0, 1.02), xscale="log")
 left.axhline(0.5, color="grey", linewidth=0.5)
 left.legend(fontsize=8)
-kinds = [kind for kind in evaluation["kinds"]]
-for place, kind in enumerate(kinds):
-    scores = [model["score"] or 0 for model in evaluation["each"] if model["kind"] == kind["name"]]
-    right.plot([min(score, 30) for score in scores], [place] * len(scores), "o", alpha=0.5, markersize=4)
-right.set_yticks(range(len(kinds)), [kind["name"].replace("_", " ") for kind in kinds], fontsize=8)
-right.axvline(4, color="grey", linewidth=0.5)
-right.set(xlabel="highest anomaly index at the quick preset (up to 30)")
+for axes, rule, line, label, most in [
+    (middle, "published", 4, "highest anomaly index at the quick preset (up to 30)", 30),
+    (right, "combined", 1.3, "score of the combined rule, -log10 p", 8),
+]:
+    kinds = [kind for kind in evaluation["kinds"] if kind["rule"] == rule]
+    for place, kind in enumerate(kinds):
+        models = [model for model in evaluation["each"] if model["kind"] == kind["name"] and model["rule"] == rule]
+        scores = [model["score"] or 0 for model in models]
+        axes.plot([min(score, most) for score in scores], [place] * len(scores), "o", alpha=0.5, markersize=4)
+    axes.set_yticks(range(len(kinds)), [kind["name"].replace("_", " ") for kind in kinds], fontsize=8)
+    axes.axvline(line, color="grey", linewidth=0.5)
+    axes.set(xlabel=label)
 figure.tight_layout()
 figure.savefig(sys.argv[2], metadata={"Date": None})

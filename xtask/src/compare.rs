@@ -170,7 +170,7 @@ fn subject(args: &Args) -> anyhow::Result<(PathBuf, PathBuf)> {
 fn scan(args: &Args, aeva: &Path, model: &Path, data: &Path, threads: usize, out: &Path) -> anyhow::Result<Turn> {
     let begin = Instant::now();
     let mut command = Command::new(aeva);
-    command.args(["--quiet", "scan"]).arg(model).arg("--data").arg(data).arg("--out").arg(out);
+    command.args(["--quiet", "scan", "--lens", "aeva"]).arg(model).arg("--data").arg(data).arg("--out").arg(out);
     command.args(["--samples", "1", "--targets", "0", "--json"]).arg("--sources").arg(format!("1-{}", args.attacks));
     command.arg("--iterations").arg(args.iterations.to_string()).arg("--threads").arg(threads.to_string());
     command.arg("--initial-evaluations").arg(args.initial_evaluations.to_string()).stdout(std::process::Stdio::null());

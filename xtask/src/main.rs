@@ -15,7 +15,6 @@ mod sweep;
 mod test;
 mod train_demo;
 mod train_zoo;
-mod triggers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,7 +49,6 @@ enum Task {
     Evaluate(evaluate::Args),
     /// Scans one model deeply and prints what the published rule says at every depth up to there.
     Sweep(sweep::Args),
-    Triggers(triggers::Args),
     /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
     Compare(compare::Args),
     /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
@@ -78,7 +76,6 @@ fn main() -> ExitCode {
         Task::TrainZoo(args) => train_zoo::run(&args),
         Task::Evaluate(args) => evaluate::run(&args),
         Task::Sweep(args) => sweep::run(&args),
-        Task::Triggers(args) => triggers::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Growth { quick } => growth::run(quick),
         Task::Docs { check } => docs::run(check),

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_model::{Device, Layout, ValueRange};
+use aeva_stats::CombinedRule;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Tells whether an image classifier carries a backdoor when all it gives is labels (AEVA, ICLR 2022).
@@ -42,8 +43,10 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     /// Scans a model and ends in a verdict.
     Scan(Box<ScanArgs>),
-    /// Judges the perturbations of a run folder again (the published outlier step).
+    /// Judges what a run folder holds again.
     Stats(StatsArgs),
+    /// Stamps a trigger that a scan found onto images, so that anyone can check it.
+    Stamp(StampArgs),
     /// Prints what an artifact or a run folder holds.
     Inspect(InspectArgs),
     /// Writes perturbations for numpy: `[samples, h, w, c]`, f32, as `.npy` or `.npz`.
@@ -64,7 +67,16 @@ pub(crate) struct ScanArgs {
     /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images a class.
     #[arg(long)]
     pub(crate) data: PathBuf,
-    /// How deep to look: sets samples, iterations and initial evaluations.
+    /// Through what to look at the model.
+    #[arg(long, value_enum, default_value = "all")]
+    pub(crate) lens: Lens,
+    /// How to judge: combined if not given, as published with `--lens aeva`. `published` looks at perturbations alone.
+    #[arg(long, value_enum)]
+    pub(crate) rule: Option<Rule>,
+    /// Share of clean models that the combined rule may call backdoored.
+    #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate, value_parser = rate, value_name = "RATE")]
+    pub(crate) false_positive_rate: f64,
+    /// How deep to look at perturbations: sets samples, iterations and initial evaluations.
     #[arg(long, value_enum, default_value = "quick")]
     pub(crate) preset: Preset,
     /// Samples for each ordered pair of labels, instead of the preset's.
@@ -76,10 +88,11 @@ pub(crate) struct ScanArgs {
     /// Evaluations of the first gradient estimate, instead of the preset's; iteration `j` takes `sqrt(j)` times as many.
     #[arg(long, value_name = "N")]
     pub(crate) initial_evaluations: Option<NonZeroU32>,
-    /// Source labels to scan from, for example `0-4,7` (ends included). The verdict needs all of them, in one or several runs.
+    /// Source labels to scan from, for example `0-4,7` (ends included), with `--lens aeva`. The verdict needs all of them, in one or
+    /// several runs.
     #[arg(long, value_name = "LABELS")]
     pub(crate) sources: Option<LabelSet>,
-    /// Target labels to scan towards, for example `0-4,7` (ends included).
+    /// Target labels to scan towards, for example `0-4,7` (ends included), with `--lens aeva`.
     #[arg(long, value_name = "LABELS")]
     pub(crate) targets: Option<LabelSet>,
     /// Where the model runs: `cpu`, `cuda[:N]`, `tensorrt[:N]`, `openvino[:cpu|bf16|gpu|npu]`, `coreml` or `directml[:N]`. A
@@ -167,6 +180,11 @@ pub(crate) struct BenchArgs {
     pub(crate) input: InputArgs,
 }
 
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.0001..=0.5).contains(rate));
+    rate.ok_or_else(|| "expected a rate from 0.0001 to 0.5".to_owned())
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
     seconds.ok_or_else(|| "expected a number of seconds from 0.01 to 3600".to_owned())
@@ -176,6 +194,12 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub(crate) struct StatsArgs {
     /// The run folder.
     pub(crate) run: PathBuf,
+    /// How to judge; if not given, combined where the run holds triggers, else as published.
+    #[arg(long, value_enum)]
+    pub(crate) rule: Option<Rule>,
+    /// Share of clean models that the combined rule may call backdoored.
+    #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate, value_parser = rate, value_name = "RATE")]
+    pub(crate) false_positive_rate: f64,
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
@@ -205,6 +229,45 @@ pub(crate) struct SetupArgs {
     /// Short for `--device cuda`.
     #[arg(long, conflicts_with = "device")]
     pub(crate) cuda: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StampArgs {
+    /// The run folder.
+    pub(crate) run: PathBuf,
+    /// Images to stamp: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images a class.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Label whose trigger to stamp.
+    #[arg(long, conflicts_with = "map", required_unless_present = "map")]
+    pub(crate) label: Option<u32>,
+    /// Stamp the trigger that turns each label into another one.
+    #[arg(long)]
+    pub(crate) map: bool,
+    /// File to write: `.npz` with `x` uint8 `[n, h, w, c]` and `y`, the true labels; or a folder, which gets a `.png` for each image.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: PathBuf,
+}
+
+/// Through what to look at a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lens {
+    /// Perturbations along the decision boundary, for every pair of labels (AEVA).
+    Aeva,
+    /// Triggers that turn any image: patches of up to 8 pixels a side (of 32), patterns over the whole image.
+    #[value(alias = "patch")]
+    Trigger,
+    /// Triggers first, perturbations where those leave it open.
+    All,
+}
+
+/// How to judge what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rule {
+    /// At a stated rate of false alarms, over the lenses that were used.
+    Combined,
+    /// An anomaly index above 4, as published.
+    Published,
 }
 
 /// How deep to look.

@@ -1,6 +1,6 @@
 //! One verdict from what the lenses say, at a stated family-wise rate of false alarms.
 
-use crate::{Judgement, Reason, TriggerJudgement, Verdict};
+use crate::{Judgement, TriggerJudgement, Verdict};
 
 /// How the chance of a false alarm is spent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,8 +56,12 @@ pub fn index_p_value(index: f64) -> f64 {
 /// Combines what the triggers say with AEVA's perturbations, where those were looked at, by Bonferroni's weighted bound: the
 /// false-positive rate is the sum of the parts, however the lenses depend on each other.
 ///
-/// Lenses that could not decide leave the verdict to the other one; when neither could, it is [`Verdict::Inconclusive`].
-pub fn combine(triggers: &TriggerJudgement, aeva: Option<&Judgement>, rule: &CombinedRule) -> CombinedJudgement {
+/// Lenses that could not decide leave the verdict to the other one; nothing when neither could.
+pub fn combine(
+    triggers: Option<&TriggerJudgement>,
+    aeva: Option<&Judgement>,
+    rule: &CombinedRule,
+) -> Option<CombinedJudgement> {
     let highest = aeva
         .into_iter()
         .flat_map(|judgement| &judgement.labels)
@@ -67,8 +71,14 @@ pub fn combine(triggers: &TriggerJudgement, aeva: Option<&Judgement>, rule: &Com
         Some(Verdict::Inconclusive { .. }) | None => None,
         Some(_) => highest,
     };
-    let mut p_value = (triggers.p_value / rule.trigger_part).min(1.0);
-    let mut suspects = triggers.suspects(rule.trigger_level());
+    if triggers.is_none() && index.is_none() {
+        return None;
+    }
+    let (mut p_value, mut suspects) = (1.0_f64, Vec::new());
+    if let Some(triggers) = triggers {
+        p_value = p_value.min(triggers.p_value / rule.trigger_part);
+        suspects = triggers.suspects(rule.trigger_level());
+    }
     if let Some((index, label)) = index {
         p_value = p_value.min(index_p_value(index) / (1.0 - rule.trigger_part));
         if index_p_value(index) <= rule.index_level() && !suspects.contains(&label) {
@@ -76,18 +86,14 @@ pub fn combine(triggers: &TriggerJudgement, aeva: Option<&Judgement>, rule: &Com
         }
     }
     let verdict = if suspects.is_empty() { Verdict::Clean } else { Verdict::Backdoored { suspects } };
-    CombinedJudgement { verdict, p_value, score: -p_value.max(f64::MIN_POSITIVE).log10() }
-}
-
-/// The verdict where the triggers could not be proved: too few labels or images.
-pub fn undecided(why: Reason) -> CombinedJudgement {
-    CombinedJudgement { verdict: Verdict::Inconclusive { why }, p_value: 1.0, score: 0.0 }
+    Some(CombinedJudgement { verdict, p_value, score: -p_value.max(f64::MIN_POSITIVE).log10() })
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
     use super::*;
-    use crate::{LabelJudgement, LevelSuccess, TriggerFamily, judge_triggers};
+    use crate::{LabelJudgement, LevelSuccess, Reason, TriggerFamily, judge_triggers};
 
     fn triggers(first: u32) -> TriggerJudgement {
         let labels = [first, 5, 1, 0, 2].map(|turned| (turned, 100)).to_vec();
@@ -105,16 +111,21 @@ mod tests {
     #[test]
     fn each_lens_alone_can_raise_an_alarm_and_neither_is_clean() {
         let rule = CombinedRule::DEFAULT;
-        let verdict = |first, index: Option<f64>| combine(&triggers(first), index.map(aeva).as_ref(), &rule).verdict;
+        let verdict = |first, index: Option<f64>| {
+            combine(Some(&triggers(first)), index.map(aeva).as_ref(), &rule).unwrap().verdict
+        };
         assert_eq!(verdict(99, None), Verdict::Backdoored { suspects: vec![0] });
         assert_eq!(verdict(3, Some(20.0)), Verdict::Backdoored { suspects: vec![2] });
         assert_eq!(verdict(99, Some(20.0)), Verdict::Backdoored { suspects: vec![0, 2] });
         assert_eq!(verdict(3, Some(5.0)), Verdict::Clean);
+        assert_eq!(combine(None, None, &rule), None);
+        let undecided = Judgement { verdict: Verdict::Inconclusive { why: Reason::ZeroDeviation }, ..aeva(20.0) };
+        assert_eq!(combine(None, Some(&undecided), &rule), None);
     }
 
     #[test]
     fn the_score_grows_with_the_evidence_and_p_values_stay_probabilities() {
-        let at = |first| combine(&triggers(first), None, &CombinedRule::DEFAULT);
+        let at = |first| combine(Some(&triggers(first)), None, &CombinedRule::DEFAULT).unwrap();
         assert!(at(99).score > at(70).score && at(70).score >= at(10).score);
         assert!((0.0..=1.0).contains(&at(10).p_value) && at(10).score.abs() < 1e-12);
         assert!((CombinedRule::DEFAULT.trigger_level() + CombinedRule::DEFAULT.index_level() - 0.05).abs() < 1e-12);

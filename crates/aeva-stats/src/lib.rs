@@ -51,7 +51,7 @@ mod trigger;
 mod verdict;
 
 pub use binomial::binomial_interval;
-pub use combined::{CombinedJudgement, CombinedRule, combine, index_p_value, undecided};
+pub use combined::{CombinedJudgement, CombinedRule, combine, index_p_value};
 pub use error::StatsError;
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};

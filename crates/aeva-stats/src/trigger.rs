@@ -16,6 +16,7 @@ pub enum TriggerFamily {
 
 /// How many images the best trigger of each label turned at one level, on images that the search had not used.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LevelSuccess {
     /// Family of the triggers.
     pub family: TriggerFamily,
@@ -54,7 +55,7 @@ pub struct TriggerJudgement {
 /// Log odds beyond this say no more: the images held out are too few.
 const CAP: f64 = 3.0;
 /// Mean excess of the evidence in clean models, and the share of them that show any (docs/method.md, "The null").
-const NULL_SCALE: f64 = 0.75;
+const NULL_SCALE: f64 = 0.65;
 const NULL_SHARE: f64 = 0.5;
 
 /// The gap, in log odds, that a level allows clean models, for strengths up to the given one: what is strong turns them too

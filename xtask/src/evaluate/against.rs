@@ -40,8 +40,8 @@ fn figures(evaluation: &Value) -> Vec<(String, f64, [f64; 2])> {
     for (group, keys) in [
         ("budgets", &["rule", "preset", "samples", "part"][..]),
         ("rules", &["rule", "preset", "samples", "part"]),
-        ("kinds", &["name"]),
-        ("datasets", &["name"]),
+        ("kinds", &["rule", "name"]),
+        ("datasets", &["rule", "name"]),
     ] {
         for row in evaluation[group].as_array().into_iter().flatten() {
             let place: Vec<String> = keys.iter().map(|key| row[key].to_string().replace('"', "")).collect();
@@ -67,8 +67,7 @@ mod tests {
     #[test]
     fn figures_outside_are_named() {
         let evaluation = |auc: f64| {
-            let row =
-                serde_json::json!({"name": "patch", "auc": auc, "auc_interval": [auc - 0.1, auc + 0.1], "above_4": {}});
+            let row = serde_json::json!({"rule": "combined", "name": "patch", "auc": auc, "auc_interval": [auc - 0.1, auc + 0.1], "above_4": {}});
             serde_json::to_vec(&serde_json::json!({"kinds": [row]})).unwrap()
         };
         let folder = tempfile::tempdir().unwrap();
@@ -76,7 +75,10 @@ mod tests {
         fs::write(&path, evaluation(0.8)).unwrap();
         assert!(compared(&evaluation(0.75), &path).unwrap().starts_with("1 of 1 figures"));
         let text = compared(&evaluation(0.5), &path).unwrap();
-        assert!(text.starts_with("0 of 1") && text.contains("kinds patch auc: 0.50 outside 0.70 to 0.90"), "{text}");
+        assert!(
+            text.starts_with("0 of 1") && text.contains("kinds combined patch auc: 0.50 outside 0.70 to 0.90"),
+            "{text}"
+        );
         assert!(compared(b"{}", &path).is_err());
     }
 }

@@ -4,6 +4,7 @@ mod against;
 mod measures;
 mod report;
 mod rules;
+mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,7 +18,8 @@ use aeva_model::ValueRange;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use self::rules::{Judged, Rule};
+use self::rules::{Judged, Rule, combined};
+use self::triggers::Triggers;
 use crate::process::{self, print, say};
 use crate::python::measuring_python;
 use crate::sweep::{Depth, Sweep, sweep};
@@ -111,8 +113,9 @@ struct Budget {
 #[derive(Debug, Clone)]
 struct Evaluated {
     model: Model,
-    /// Of the scan with the quick preset's parameters.
+    /// Of the scan with the quick preset's parameters, and of the triggers.
     seconds: f64,
+    trigger_seconds: f64,
     judged: Vec<(Rule, Budget, Judged)>,
 }
 
@@ -177,15 +180,14 @@ pub(crate) fn measured(args: &Args) -> anyhow::Result<BTreeMap<String, Option<f6
         for &preset in presets.iter().filter(|&&preset| preset == Preset::Quick || model.classes < MANY_LABELS) {
             sweeps.insert(preset, sweep_of(args, model, preset)?);
         }
-        let evaluation = judged(model, &sweeps)?;
+        let evaluation = judged(model, &sweeps, &triggers_of(args, model)?)?;
         let index = evaluation.at(Rule::Published, Budget::QUICK).and_then(|judged| judged.score);
         say(&format!(
-            "{number}/{}: {} index {} ({} queries, {:.0} s)",
+            "{number}/{}: {} index {}, combined {}",
             zoo.len(),
             model.name,
-            index.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}")),
-            sweeps.values().map(|sweep| sweep.queries).sum::<u64>(),
-            sweeps.values().map(|sweep| sweep.seconds).sum::<f64>()
+            number_of(index),
+            number_of(evaluation.at(Rule::Combined, Budget::QUICK).and_then(|judged| judged.score)),
         ));
         evaluated.push(evaluation);
     }
@@ -209,11 +211,13 @@ pub(crate) fn measured(args: &Args) -> anyhow::Result<BTreeMap<String, Option<f6
     Ok(evaluation.auc_by_kind())
 }
 
+fn number_of(score: Option<f64>) -> String {
+    score.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}"))
+}
+
 /// The scan of a model, kept from an earlier run or made now.
 fn sweep_of(args: &Args, model: &Model, preset: Preset) -> anyhow::Result<Sweep> {
-    let cache = args.zoo.join("results");
-    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    let path = cache.join(format!("{}-{}-{}-seed{}.json", model.name, &model.sha256[..12], preset.name(), args.seed));
+    let path = result_path(args, model, preset.name())?;
     if let Some(sweep) = fs::read(&path).ok().and_then(|text| Sweep::from_json(&text)) {
         return Ok(sweep);
     }
@@ -224,18 +228,38 @@ fn sweep_of(args: &Args, model: &Model, preset: Preset) -> anyhow::Result<Sweep>
     Ok(found)
 }
 
-fn judged(model: &Model, sweeps: &BTreeMap<Preset, Sweep>) -> anyhow::Result<Evaluated> {
+/// The triggers of a model, kept from an earlier run or searched now.
+fn triggers_of(args: &Args, model: &Model) -> anyhow::Result<Triggers> {
+    let path = result_path(args, model, "triggers")?;
+    if let Some(triggers) = fs::read(&path).ok().and_then(|text| Triggers::from_json(&text)) {
+        return Ok(triggers);
+    }
+    let found = Triggers::search(&args.zoo.join(&model.file), &args.zoo.join(&model.data), args.seed)
+        .with_context(|| format!("{} cannot be searched for triggers", model.name))?;
+    write_atomically(&path, &serde_json::to_vec(&found)?)?;
+    Ok(found)
+}
+
+/// Where a result is kept.
+fn result_path(args: &Args, model: &Model, what: &str) -> anyhow::Result<PathBuf> {
+    let cache = args.zoo.join("results");
+    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    Ok(cache.join(format!("{}-{}-{what}-seed{}.json", model.name, &model.sha256[..12], args.seed)))
+}
+
+fn judged(model: &Model, sweeps: &BTreeMap<Preset, Sweep>, triggers: &Triggers) -> anyhow::Result<Evaluated> {
     let mut judged = Vec::new();
     for (&preset, sweep) in sweeps {
         for (samples, part) in (1..=sweep.samples).flat_map(|samples| (0..PARTS.len()).map(move |part| (samples, part)))
         {
-            for rule in Rule::ALL {
+            for rule in Rule::OF_PERTURBATIONS {
                 judged.push((rule, Budget { preset, samples, part }, rule.judge(sweep, samples, part)?));
             }
         }
     }
-    let seconds = sweeps.get(&Preset::Quick).map_or(0.0, |sweep| sweep.seconds);
-    Ok(Evaluated { model: model.clone(), seconds, judged })
+    let quick = sweeps.get(&Preset::Quick).context("every model is scanned with the quick preset")?;
+    judged.push((Rule::Combined, Budget::QUICK, combined(triggers, quick)?));
+    Ok(Evaluated { model: model.clone(), seconds: quick.seconds, trigger_seconds: triggers.seconds, judged })
 }
 
 fn read_zoo(args: &Args) -> anyhow::Result<Vec<Model>> {

@@ -23,11 +23,11 @@ pub(super) struct Evaluation {
     budgets: Vec<BudgetFigures>,
     /// One entry a rule at the deepest budget of each preset, likewise.
     rules: Vec<BudgetFigures>,
-    /// One entry a kind of attack, at the quick preset, on all models.
+    /// One entry a kind of attack and rule, on all models: the published rule at the quick preset, the combined one.
     kinds: Vec<GroupFigures>,
-    /// One entry a data set, likewise.
+    /// One entry a data set and rule, likewise.
     datasets: Vec<GroupFigures>,
-    /// Every model at the quick preset.
+    /// Every model by the same two rules.
     each: Vec<ModelFigures>,
 }
 
@@ -65,6 +65,7 @@ struct AtFour {
 
 #[derive(Debug, Serialize)]
 struct GroupFigures {
+    rule: &'static str,
     name: String,
     infected: usize,
     /// Clean models they are compared with.
@@ -78,6 +79,7 @@ struct GroupFigures {
 
 #[derive(Debug, Serialize)]
 struct ModelFigures {
+    rule: &'static str,
     name: String,
     dataset: String,
     architecture: String,
@@ -90,7 +92,7 @@ struct ModelFigures {
     suspects: Vec<usize>,
     inconclusive: bool,
     queries: u64,
-    /// Of the deepest budget.
+    /// Of the perturbations, or of the triggers.
     seconds: f64,
 }
 
@@ -106,40 +108,48 @@ pub(super) fn evaluation(models: &[Evaluated], seed: u64) -> Evaluation {
         Preset::Quick => Some(Budget::QUICK),
         Preset::Published => steps.iter().rfind(|budget| budget.preset == preset).copied(),
     };
-    let rules = [Preset::Quick, Preset::Published]
-        .into_iter()
-        .filter_map(deepest)
-        .flat_map(|budget| Rule::ALL.into_iter().map(move |rule| budget_figures(models, rule, budget, seed)));
+    let rules = [Preset::Quick, Preset::Published].into_iter().filter_map(deepest).flat_map(|budget| {
+        Rule::OF_PERTURBATIONS.into_iter().map(move |rule| budget_figures(models, rule, budget, seed))
+    });
+    let combined = budget_figures(models, Rule::Combined, Budget::QUICK, seed);
     let names = |of: fn(&Evaluated) -> &String| models.iter().map(of).cloned().collect::<BTreeSet<String>>();
-    let quick = |wanted: &dyn Fn(&Evaluated) -> bool| -> Vec<Case<'_>> {
+    let both = [Rule::Published, Rule::Combined];
+    let cases = |rule: Rule, wanted: &dyn Fn(&Evaluated) -> bool| -> Vec<Case<'_>> {
         let wanted = models.iter().filter(|model| wanted(model));
-        wanted.filter_map(|model| Some((model, model.at(Rule::Published, Budget::QUICK)?))).collect()
+        wanted.filter_map(|model| Some((model, model.at(rule, Budget::QUICK)?))).collect()
     };
-    let clean = quick(&|model| !model.model.infected());
-    let kinds = names(|model| &model.model.kind).into_iter().map(|kind| {
-        let infected = quick(&|model| model.model.infected() && model.model.kind == kind);
-        group(kind, &infected, &clean, seed)
-    });
-    let datasets = names(|model| &model.model.dataset).into_iter().map(|dataset| {
-        let infected = quick(&|model| model.model.infected() && model.model.dataset == dataset);
-        let clean = quick(&|model| !model.model.infected() && model.model.dataset == dataset);
-        group(dataset, &infected, &clean, seed)
-    });
+    let (mut kinds, mut datasets) = (Vec::new(), Vec::new());
+    for rule in both {
+        let clean = cases(rule, &|model| !model.model.infected());
+        for kind in names(|model| &model.model.kind) {
+            let infected = cases(rule, &|model| model.model.infected() && model.model.kind == kind);
+            kinds.push(group(rule, kind, &infected, &clean, seed));
+        }
+        for dataset in names(|model| &model.model.dataset) {
+            let infected = cases(rule, &|model| model.model.infected() && model.model.dataset == dataset);
+            let clean = cases(rule, &|model| !model.model.infected() && model.model.dataset == dataset);
+            datasets.push(group(rule, dataset, &infected, &clean, seed));
+        }
+    }
     Evaluation {
         schema_version: 2,
         seed,
         models: models.len(),
         budgets: budgets.collect(),
-        rules: rules.collect(),
-        kinds: kinds.collect(),
-        datasets: datasets.collect(),
-        each: models.iter().filter_map(model_figures).collect(),
+        rules: rules.chain([combined]).collect(),
+        kinds,
+        datasets,
+        each: both.iter().flat_map(|&rule| models.iter().filter_map(move |model| model_figures(model, rule))).collect(),
     }
 }
 
 impl Evaluation {
     pub(super) fn auc_by_kind(&self) -> BTreeMap<String, Option<f64>> {
-        self.kinds.iter().map(|kind| (kind.name.clone(), kind.auc)).collect()
+        self.kinds
+            .iter()
+            .filter(|kind| kind.rule == Rule::Published.name())
+            .map(|kind| (kind.name.clone(), kind.auc))
+            .collect()
     }
 }
 
@@ -203,10 +213,11 @@ fn above_4(infected: &[Case<'_>], clean: &[Case<'_>]) -> AtFour {
     }
 }
 
-fn group(name: String, infected: &[Case<'_>], clean: &[Case<'_>], seed: u64) -> GroupFigures {
+fn group(rule: Rule, name: String, infected: &[Case<'_>], clean: &[Case<'_>], seed: u64) -> GroupFigures {
     let mut sorted = scores(if infected.is_empty() { clean } else { infected });
     sorted.sort_by(f64::total_cmp);
     GroupFigures {
+        rule: rule.name(),
         name,
         infected: infected.len(),
         clean: clean.len(),
@@ -217,9 +228,10 @@ fn group(name: String, infected: &[Case<'_>], clean: &[Case<'_>], seed: u64) -> 
     }
 }
 
-fn model_figures(evaluated: &Evaluated) -> Option<ModelFigures> {
-    let (model, judged) = (&evaluated.model, evaluated.at(Rule::Published, Budget::QUICK)?);
+fn model_figures(evaluated: &Evaluated, rule: Rule) -> Option<ModelFigures> {
+    let (model, judged) = (&evaluated.model, evaluated.at(rule, Budget::QUICK)?);
     Some(ModelFigures {
+        rule: rule.name(),
         name: model.name.clone(),
         dataset: model.dataset.clone(),
         architecture: model.architecture.clone(),
@@ -232,7 +244,7 @@ fn model_figures(evaluated: &Evaluated) -> Option<ModelFigures> {
         suspects: judged.suspects.clone(),
         inconclusive: judged.inconclusive,
         queries: judged.queries,
-        seconds: evaluated.seconds,
+        seconds: if rule == Rule::Combined { evaluated.trigger_seconds } else { evaluated.seconds },
     })
 }
 
@@ -247,7 +259,7 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
             String::new(),
             format!("By {title}, on the reported half (thresholds and probabilities from the other half):"),
             String::new(),
-            "| rule | parameters | samples | iterations | models | queries | AUC | detected at 5 % | false positives there | detected by index > 4 | false positives | right label | cross-entropy |".to_owned(),
+            "| rule | parameters | samples | iterations | models | queries | AUC | detected at 5 % | false positives there | flagged | false positives | right label | cross-entropy |".to_owned(),
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
         ]);
         for b in rows {
@@ -274,14 +286,17 @@ pub(super) fn markdown(evaluation: &Evaluation) -> String {
     }
     for (title, groups) in [("kind of attack", &evaluation.kinds), ("data set", &evaluation.datasets)] {
         lines.push(String::new());
-        lines.push(format!("By {title}, at the quick preset, all models:"));
+        lines.push(format!("By {title}, all models; the published rule at the quick preset (flagged above an index of 4), the combined rule at its defaults:"));
         lines.push(String::new());
-        lines.push(format!("| {title} | infected | clean | AUC | detected by index > 4 | false positives | right label | median index |"));
-        lines.push("| --- | --- | --- | --- | --- | --- | --- | --- |".to_owned());
+        lines.push(format!(
+            "| {title} | rule | infected | clean | AUC | flagged | false positives | right label | median score |"
+        ));
+        lines.push("| --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned());
         for g in groups {
             lines.push(format!(
-                "| {} | {} | {} | {}{} | {}{} | {}{} | {} | {:.1} |",
+                "| {} | {} | {} | {} | {}{} | {}{} | {}{} | {} | {:.1} |",
                 g.name,
+                g.rule,
                 g.infected,
                 g.clean,
                 number(g.auc),
@@ -328,6 +343,7 @@ mod tests {
                 split,
             },
             seconds: 1.0,
+            trigger_seconds: 1.0,
             judged: vec![at(1), at(2)],
         }
     }
@@ -356,11 +372,12 @@ mod tests {
         assert_eq!((rule.detected, rule.false_positives), (Some(2.0 / 3.0), Some(0.5)));
         assert_eq!(rule.right_label, Some(0.5));
         assert!(budget.cross_entropy.unwrap() > 0.0);
-        let kind = |name: &str| evaluation.kinds.iter().find(|kind| kind.name == name).unwrap();
+        let kind =
+            |name: &str| evaluation.kinds.iter().find(|kind| kind.name == name && kind.rule == "published").unwrap();
         assert_eq!((kind("patch").infected, kind("patch").clean), (3, 3));
         assert_eq!((kind("clean").infected, kind("clean").clean, kind("clean").auc), (0, 3, None));
         let tables = markdown(&evaluation);
-        assert!(tables.contains("| patch | 3 | 3 | 0.89"), "{tables}");
+        assert!(tables.contains("| patch | published | 3 | 3 | 0.89"), "{tables}");
         assert!(
             tables.lines().filter(|line| line.starts_with("| published | quick | 2 | 100 % | 5 | 2000 | 0.83")).count()
                 == 2,

@@ -1,7 +1,8 @@
 //! From the peak shares of a scan to a judgement, by the published rule and by others that read the same numbers otherwise.
 
-use aeva_stats::{PublishedRule, Verdict, anomaly_indices, judge, median};
+use aeva_stats::{CombinedRule, PublishedRule, Verdict, anomaly_indices, combine, judge, judge_triggers, median};
 
+use super::triggers::Triggers;
 use crate::sweep::Sweep;
 
 /// A way to judge the same scan.
@@ -15,13 +16,15 @@ pub(super) enum Rule {
     MedianOfSources,
     /// The logarithm of each sum: against its skew.
     Logarithm,
+    /// What `aeva scan` says by default: triggers first, perturbations where those leave it open.
+    Combined,
 }
 
 /// What a rule says of one model at one budget.
 #[derive(Debug, Clone)]
 pub(super) struct Judged {
     pub(super) queries: u64,
-    /// Highest anomaly index; none where the rule cannot be applied.
+    /// Highest anomaly index, or `-log10` of the combined p-value; none where the rule cannot be applied.
     pub(super) score: Option<f64>,
     /// The label that has it.
     pub(super) label: Option<usize>,
@@ -31,7 +34,9 @@ pub(super) struct Judged {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 4] = [Self::Published, Self::MeanOfSamples, Self::MedianOfSources, Self::Logarithm];
+    /// Those that judge perturbations.
+    pub(super) const OF_PERTURBATIONS: [Self; 4] =
+        [Self::Published, Self::MeanOfSamples, Self::MedianOfSources, Self::Logarithm];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -39,6 +44,7 @@ impl Rule {
             Self::MeanOfSamples => "mean of the samples",
             Self::MedianOfSources => "median of the sources",
             Self::Logarithm => "logarithm of GAP",
+            Self::Combined => "combined",
         }
     }
 
@@ -94,6 +100,33 @@ impl Rule {
     }
 }
 
+/// What `aeva scan` says by default of these triggers, and of these perturbations where the triggers leave it open.
+pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Judged> {
+    let rule = CombinedRule::DEFAULT;
+    let judgement = judge_triggers(&triggers.levels);
+    let mut queries = triggers.queries;
+    let perturbations = if rule.undecided(&judgement) {
+        let (scores, spent) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
+        queries += spent;
+        Some(judge(&scores, &PublishedRule::PUBLISHED))
+    } else {
+        None
+    };
+    let combined = combine(Some(&judgement), perturbations.as_ref(), &rule);
+    let suspects = match combined.as_ref().map(|combined| &combined.verdict) {
+        Some(Verdict::Backdoored { suspects }) => suspects.clone(),
+        _ => Vec::new(),
+    };
+    let strongest = judgement.strongest.as_ref().and_then(|strongest| strongest.labels.first());
+    Ok(Judged {
+        queries,
+        score: combined.as_ref().map(|combined| combined.score),
+        label: suspects.first().or(strongest).copied(),
+        suspects,
+        inconclusive: combined.is_none(),
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
@@ -115,7 +148,7 @@ mod tests {
 
     #[test]
     fn all_rules_see_a_plain_case_and_none_without_the_sample_that_peaks() {
-        for rule in Rule::ALL {
+        for rule in Rule::OF_PERTURBATIONS {
             let judged = rule.judge(&sweep(), 2, 0).unwrap();
             assert_eq!((judged.suspects.as_slice(), judged.label, judged.queries), ([2].as_slice(), Some(2), 4000));
             assert!(rule.judge(&sweep(), 1, 0).unwrap().suspects.is_empty(), "{}", rule.name());
@@ -126,7 +159,7 @@ mod tests {
     fn a_missing_pair_is_inconclusive_by_every_rule() {
         let mut missing = sweep();
         missing.searches.retain(|search| (search.source, search.target) != (1, 4));
-        for rule in Rule::ALL {
+        for rule in Rule::OF_PERTURBATIONS {
             let judged = rule.judge(&missing, 2, 0).unwrap();
             assert!(judged.inconclusive && judged.suspects.is_empty(), "{}", rule.name());
         }

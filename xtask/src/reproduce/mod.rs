@@ -109,6 +109,7 @@ fn scan(args: &Args, aeva: &Path, model: &Published, file: &Path, images: &Path,
     let run = out.join("runs").join(format!("{}-{}-{}-{}", model.name, args.scale.name(), args.device, args.seed));
     let mut command = Command::new(aeva);
     command.arg("scan").arg(&onnx).arg("--data").arg(images).arg("--out").arg(&run).arg("--json");
+    command.args(["--rule", "published"]);
     command.args(["--preset", args.scale.name(), "--device", &args.device]).arg("--seed").arg(args.seed.to_string());
     // Images are divided by 255 in the published program, and nothing else.
     command.args(["--value-range", "0..1"]).stdout(Stdio::null());

@@ -23,7 +23,6 @@ pub struct Level {
     pub strength: u32,
 }
 
-/// All levels, within a family from weak to strong.
 const LEVELS: [Level; 8] = [
     Level { family: Family::Patch, strength: 2 },
     Level { family: Family::Patch, strength: 3 },
@@ -49,12 +48,16 @@ impl fmt::Display for Level {
 }
 
 impl Level {
+    /// Every level there is, within a family from weak to strong.
+    pub const EVERY: [Self; 8] = LEVELS;
+
     /// The levels for images `[h, w, c]`, in order: within a family each may begin with what the weaker one found. On small images
     /// different strengths may be the same side; the first of them stays.
     pub fn all(shape: [usize; 3]) -> Vec<Self> {
-        let mut levels: Vec<Self> = LEVELS.to_vec();
-        levels.dedup_by_key(|level| {
-            (level.family, if level.family == Family::Patch { level.side(shape) } else { level.strength as usize })
+        let mut levels = LEVELS.to_vec();
+        levels.dedup_by_key(|level| match level.family {
+            Family::Patch => (level.family, level.side(shape)),
+            Family::Overlay => (level.family, level.strength as usize),
         });
         levels
     }

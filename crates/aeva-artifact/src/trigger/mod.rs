@@ -4,6 +4,8 @@ mod level;
 mod stamp;
 mod wire;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{DecodeError, Provenance, container};
@@ -74,6 +76,28 @@ impl TriggerFinding {
 }
 
 impl TriggerArtifact {
+    /// `[label]` -> images held out that its trigger turned into it, and images it was stamped on.
+    pub fn label_proofs(&self) -> Vec<(u32, u32)> {
+        let mut labels = vec![(0, 0); self.provenance.model.classes as usize];
+        for finding in &self.findings {
+            if let Aim::Label(label) = finding.aim
+                && let Some(proof) = labels.get_mut(label as usize)
+            {
+                *proof = finding.proof();
+            }
+        }
+        labels
+    }
+
+    /// The same for the map; images of labels that it leaves where they are count as not turned.
+    pub fn map_proof(&self) -> (u32, u32) {
+        let labels = self.findings.iter().filter(|finding| finding.aim != Aim::Map);
+        let asked: BTreeMap<u32, u32> =
+            labels.flat_map(|finding| &finding.held_out).map(|cell| (cell.source, cell.asked)).collect();
+        let map = self.findings.iter().find(|finding| finding.aim == Aim::Map);
+        (map.map_or(0, |map| map.proof().0), asked.values().sum())
+    }
+
     /// The file format, latest version (`docs/formats.md`).
     ///
     /// # Errors

@@ -208,6 +208,15 @@ mod tests {
     }
 
     #[test]
+    fn proofs_count_every_image_once() {
+        let mut artifact = artifact();
+        assert_eq!(artifact.label_proofs(), vec![(3, 4); 10]);
+        let cell = |source, turned| Turned { source, target: (source + 1) % 10, turned, asked: 4 };
+        artifact.findings[10].held_out = vec![cell(0, 4), cell(1, 2)];
+        assert_eq!(artifact.map_proof(), (6, 40));
+    }
+
+    #[test]
     fn contradictions_are_named() {
         let why = |change: fn(&mut TriggerArtifact)| {
             let mut artifact = artifact();

@@ -8,7 +8,7 @@ use std::thread;
 use aeva_artifact::Trigger;
 use ndarray::ArrayView4;
 
-use crate::{HardLabelOracle, Label, OracleError, ScanError};
+use crate::{HardLabelOracle, Label, OracleError, ScanError, ScanObserver};
 
 /// One trigger on some images of the data set.
 pub(super) struct Request<'a> {
@@ -24,6 +24,7 @@ pub(super) struct Asker<'a, 'o> {
     pixels: &'a [f32],
     shape: [usize; 3],
     batch_rows: usize,
+    observer: &'a dyn ScanObserver,
     queries: u64,
 }
 
@@ -32,6 +33,7 @@ impl<'a, 'o> Asker<'a, 'o> {
         oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
         images: &'a ArrayView4<'_, f32>,
         batch_rows: usize,
+        observer: &'a dyn ScanObserver,
     ) -> Result<Self, ScanError> {
         let spec = oracles.first().ok_or_else(|| ScanError::Setup("there is no oracle to ask".to_owned()))?.spec();
         let shape = spec.shape();
@@ -42,7 +44,7 @@ impl<'a, 'o> Asker<'a, 'o> {
         }
         let pixels =
             images.as_slice().ok_or_else(|| ScanError::Setup("the images are not in standard layout".to_owned()))?;
-        Ok(Self { oracles, pixels, shape, batch_rows: batch_rows.max(1), queries: 0 })
+        Ok(Self { oracles, pixels, shape, batch_rows: batch_rows.max(1), observer, queries: 0 })
     }
 
     pub(super) fn shape(&self) -> [usize; 3] {
@@ -52,6 +54,11 @@ impl<'a, 'o> Asker<'a, 'o> {
     /// Images classified so far.
     pub(super) fn queries(&self) -> u64 {
         self.queries
+    }
+
+    /// Whether the observer asked to stop.
+    pub(super) fn stopped(&self) -> bool {
+        self.observer.stop()
     }
 
     /// A whole image of the data set, `[h, w, c]` row-major.
@@ -68,13 +75,14 @@ impl<'a, 'o> Asker<'a, 'o> {
         self.queries += rows.len() as u64;
         let batches: Vec<&[(&Trigger, usize)]> = rows.chunks(self.batch_rows).collect();
         let (next, answers) = (AtomicUsize::new(0), Mutex::new(vec![Vec::new(); batches.len()]));
-        let (pixels, shape) = (self.pixels, self.shape);
+        let (pixels, shape, observer) = (self.pixels, self.shape, self.observer);
         let work = |oracle: &mut dyn HardLabelOracle| -> Result<(), ScanError> {
             let (mut buffer, mut labels) = (Vec::new(), Vec::new());
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(batch) = batches.get(at) else { return Ok(()) };
                 classify(oracle, batch, pixels, shape, &mut buffer, &mut labels)?;
+                observer.classified(batch.len() as u64);
                 answers.lock().unwrap_or_else(PoisonError::into_inner)[at].clone_from(&labels);
             }
         };

@@ -92,7 +92,7 @@ pub(super) fn run(climbs: &mut [Climb], pieces: &[&[f32]], asker: &mut Asker<'_,
             climb.since_better += 1;
             tried.push((climb, change));
         }
-        if tried.is_empty() {
+        if tried.is_empty() || asker.stopped() {
             break;
         }
         let first = asker.ask(&requests(&tried, |climb| climb.first(part)))?;

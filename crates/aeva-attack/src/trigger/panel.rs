@@ -1,11 +1,14 @@
 //! Which images the search looks at, and which it keeps for the proof.
 
+use super::search::{CANDIDATES, CLIMBED_LABELS};
 use crate::{CorrectImages, Label};
 
 /// Images to search with over all classes, if there are enough.
 const SEARCH: usize = 60;
 /// Images to prove with over all classes.
 const HELD_OUT: usize = 200;
+/// Changes a climb takes as a rule, in whole sets of images.
+const EXPECTED_CHANGES: usize = 35;
 /// Images of the first look at a candidate.
 const EXPLORE: usize = 20;
 
@@ -53,6 +56,14 @@ impl Panel {
     /// Images that are held out: index in the data set and label.
     pub fn held_out(&self) -> &[(usize, Label)] {
         &self.held_out
+    }
+
+    /// About how many images a whole search of one level classifies; it may take a third less or more.
+    pub fn expected_queries(&self) -> u64 {
+        let climbed = (self.classes as usize).min(CLIMBED_LABELS) + 1;
+        (CANDIDATES as usize * self.explore
+            + EXPECTED_CHANGES * climbed * self.search.len()
+            + (self.classes as usize + 1) * self.held_out.len()) as u64
     }
 
     /// Images of the first look at a candidate.

@@ -10,16 +10,16 @@ use super::library::candidate;
 use super::mutate::strengthened;
 use super::panel::Panel;
 use super::random::Choices;
-use crate::{HardLabelOracle, Label, ScanError};
+use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Version of the search; it grows when the same seed and images would give other triggers.
 pub const TRIGGER_SEARCH_VERSION: u32 = 1;
 /// Random candidates at each level.
-const CANDIDATES: u32 = 300;
+pub(super) const CANDIDATES: u32 = 300;
 /// Candidates that a climb may begin at.
 const STARTS: usize = 4;
 /// Labels that are climbed towards at each level; with more labels, those that the exploration turned most images to.
-const CLIMBED_LABELS: usize = 12;
+pub(super) const CLIMBED_LABELS: usize = 12;
 /// Climbs have streams of random choices apart from those of candidates.
 const CLIMB: u32 = 1 << 16;
 
@@ -39,7 +39,7 @@ pub struct TriggerSearch {
 
 impl TriggerSearch {
     /// Searches at one level; `weaker` is what the next weaker level of the family found. One finding an aim, the labels in order
-    /// and then the map, and the number of queries.
+    /// and then the map, and the number of queries; nothing when the observer asked to stop.
     ///
     /// # Errors
     /// [`ScanError`] when the model fails or does not fit the images.
@@ -49,8 +49,9 @@ impl TriggerSearch {
         images: ArrayView4<'_, f32>,
         level: Level,
         weaker: &[TriggerFinding],
-    ) -> Result<(Vec<TriggerFinding>, u64), ScanError> {
-        let mut asker = Asker::new(oracles, &images, self.batch_rows)?;
+        observer: &dyn ScanObserver,
+    ) -> Result<Option<(Vec<TriggerFinding>, u64)>, ScanError> {
+        let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
         let pieces: Vec<&[f32]> = self.panel.search().iter().map(|&(index, _)| asker.image(index)).collect();
         let aims: Vec<Aim> = (0..self.panel.classes()).map(Aim::Label).chain([Aim::Map]).collect();
         let (candidates, rankings) = self.explore(level, &aims, &pieces, &mut asker)?;
@@ -77,10 +78,13 @@ impl TriggerSearch {
         let (chosen, others): (Vec<_>, Vec<_>) = climbs.into_iter().partition(|(chosen, _)| *chosen);
         let mut chosen: Vec<Climb> = chosen.into_iter().map(|(_, climb)| climb).collect();
         climb::run(&mut chosen, &pieces, &mut asker)?;
+        if asker.stopped() {
+            return Ok(None);
+        }
         let ended = chosen.into_iter().map(|climb| (true, climb)).chain(others).collect();
         let mut findings = self.prove(ended, &mut asker)?;
         findings.sort_by_key(|finding| finding.aim);
-        Ok((findings, asker.queries()))
+        Ok(Some((findings, asker.queries())))
     }
 
     /// Random candidates, and what they do for each aim.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use aeva_artifact::{ArtifactError, PairArtifact, RunDir};
+use aeva_artifact::{Aim, ArtifactError, DecodeError, Level, PairArtifact, RunDir, TriggerArtifact};
 use aeva_stats::peak_share;
 
 use crate::args::InspectArgs;
@@ -26,7 +26,10 @@ pub(super) fn read_artifact(path: &Path) -> Result<PairArtifact, ArtifactError> 
 }
 
 fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
-    let pair = read_artifact(path)?;
+    let pair = match read_artifact(path) {
+        Err(ArtifactError::Decode { source: DecodeError::Kind { .. }, .. }) => return inspect_triggers(path),
+        pair => pair?,
+    };
     let mut lines = vec![
         format!("perturbations {} -> {}, shape [h, w, c] = {:?}", pair.source, pair.target, pair.shape),
         format!("run key: {}", pair.provenance.key()),
@@ -51,6 +54,30 @@ fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn inspect_triggers(path: &Path) -> anyhow::Result<()> {
+    let bytes = fs::read(path).map_err(|source| ArtifactError::Io { action: "read", path: path.to_owned(), source })?;
+    let triggers = TriggerArtifact::from_bytes(&bytes)
+        .map_err(|source| ArtifactError::Decode { path: path.to_owned(), source })?;
+    let mut lines = vec![
+        format!("triggers of level {}, shape [h, w, c] = {:?}", triggers.level, triggers.shape),
+        format!("run key: {}", triggers.provenance.key()),
+        serde_json::to_string_pretty(&triggers.provenance)?,
+        format!("trigger search {}, {} queries", triggers.trigger_search_version, triggers.queries),
+        "aim          searched with  held out".to_owned(),
+    ];
+    for finding in &triggers.findings {
+        let aim = match finding.aim {
+            Aim::Label(label) => format!("label {label}"),
+            Aim::Map => "map".to_owned(),
+        };
+        let (search, proof) = (finding.search, finding.proof());
+        let share = |(turned, asked): (u32, u32)| format!("{turned} of {asked}");
+        lines.push(format!("{aim:<11}  {:>13}  {:>10}", share(search), share(proof)));
+    }
+    show(&lines.join("\n"))?;
+    Ok(())
+}
+
 fn inspect_run(path: &Path) -> anyhow::Result<()> {
     let run = RunDir::open(path)?;
     let mut lines = vec![serde_json::to_string_pretty(run.info())?];
@@ -65,7 +92,18 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
             }
         }
     }
+    let mut levels = 0;
+    for level in Level::EVERY {
+        match run.load_triggers(level) {
+            Ok(triggers) => levels += usize::from(triggers.is_some()),
+            Err(error) => {
+                damaged += 1;
+                lines.push(format!("damaged: {:#}", anyhow::Error::from(error)));
+            }
+        }
+    }
     lines.push(format!("{finished} of {} pairs are finished, {damaged} damaged", run.pairs().count()));
+    lines.push(format!("{levels} levels of triggers are finished"));
     show(&lines.join("\n"))?;
     Ok(())
 }

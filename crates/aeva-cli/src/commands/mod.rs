@@ -6,6 +6,7 @@ pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod scan;
 pub(crate) mod setup;
+pub(crate) mod stamp;
 pub(crate) mod stats;
 
 mod model;

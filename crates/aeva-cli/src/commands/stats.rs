@@ -1,15 +1,21 @@
-//! `aeva stats RUN`: the published outlier step on a run folder.
+//! `aeva stats RUN`: judges a run folder again.
 
 use aeva_artifact::RunDir;
 
-use crate::args::StatsArgs;
+use crate::args::{Rule, StatsArgs};
 use crate::exit::Ending;
 use crate::output::show;
 use crate::report;
 
 pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Ending> {
     let run = RunDir::open(&args.run)?;
-    let (report, verdict) = report::of_run(&run, report::earlier_seconds(&run))?;
+    let rule = match args.rule {
+        Some(rule) => rule,
+        None if report::has_triggers(&run)? => Rule::Combined,
+        None => Rule::Published,
+    };
+    let judging = super::scan::judging(rule, args.false_positive_rate);
+    let (report, verdict) = report::of_run(&run, report::earlier_seconds(&run), &judging)?;
     if args.json {
         show(&serde_json::to_string_pretty(&report)?)?;
     } else {

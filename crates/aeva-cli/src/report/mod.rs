@@ -1,17 +1,35 @@
 //! What a scan found, as `report.json` has it and as the terminal shows it.
 
+pub(crate) mod evidence;
 mod table;
+mod triggers;
 
 use std::path::PathBuf;
 
-use aeva_artifact::{Outcome, PairArtifact, QueryCounts, RunDir, RunInfo, write_atomically};
-use aeva_stats::{Judgement, LabelJudgement, PairScores, PublishedRule, Verdict, judge, pair_score, peak_share};
+use aeva_artifact::{
+    Aim, Level, Outcome, PairArtifact, QueryCounts, RunDir, RunInfo, TriggerFinding, write_atomically,
+};
+use aeva_stats::{
+    CombinedJudgement, CombinedRule, Judgement, LabelJudgement, PairScores, PublishedRule, Reason, Verdict, combine,
+    judge, pair_score, peak_share,
+};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use table::table;
+pub(crate) use triggers::TriggerReport;
+use triggers::{IMAGES_NEEDED, Triggers};
 
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
+
+/// How a run is judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Judging {
+    /// An anomaly index above 4.
+    Published,
+    /// Over all lenses, at a rate of false alarms.
+    Combined(CombinedRule),
+}
 
 /// `report.json` (docs/formats.md).
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +41,15 @@ pub(crate) struct Report {
     pub(crate) reason: Option<String>,
     /// Infected labels, most anomalous first.
     pub(crate) suspects: Vec<usize>,
+    /// "published" or "combined".
+    pub(crate) rule: &'static str,
+    /// Larger is more suspicious: `-log10` of the p-value; by the published rule the highest anomaly index.
+    pub(crate) score: Option<f64>,
+    /// Chance that a clean model looks like this, by the combined rule.
+    pub(crate) p_value: Option<f64>,
+    /// The lens of triggers, where it was used.
+    pub(crate) triggers: Option<TriggerReport>,
+    /// The lens of perturbations: GAP and anomaly index, where it was used.
     pub(crate) labels: Vec<LabelJudgement>,
     pub(crate) pairs: Vec<PairReport>,
     /// Images classified, those for the clean accuracy included.
@@ -56,6 +83,8 @@ pub(crate) struct PairReport {
 pub(crate) struct QueriesByPhase {
     /// Measuring the clean accuracy.
     pub(crate) clean: u64,
+    /// Searching triggers.
+    pub(crate) triggers: u64,
     #[serde(flatten)]
     pub(crate) search: QueryCounts,
 }
@@ -69,14 +98,24 @@ pub(crate) struct Parameters {
     pub(crate) initial_evaluations: u32,
     pub(crate) gamma: f64,
     pub(crate) query_budget: Option<u64>,
+    /// Anomaly index above which a label is infected, by the published rule.
     pub(crate) threshold: f64,
+    /// Share of clean models that may be called backdoored, by the combined rule.
+    pub(crate) false_positive_rate: Option<f64>,
+}
+
+/// What a rule says.
+struct Judged {
+    verdict: Verdict,
+    p_value: Option<f64>,
+    score: Option<f64>,
 }
 
 /// Judges what a run folder holds.
 ///
 /// # Errors
 /// When an artifact is damaged or foreign.
-pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>) -> anyhow::Result<(Report, Verdict)> {
+pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> anyhow::Result<(Report, Verdict)> {
     let info = run.info();
     let provenance = &info.provenance;
     let mut scores = PairScores::new(provenance.model.classes as usize);
@@ -91,8 +130,16 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>) -> anyhow::Result<(Repo
         }
         pairs.push(pair);
     }
-    let rule = PublishedRule::PUBLISHED;
-    let Judgement { verdict, labels } = judge(&scores, &rule);
+    let triggers = Triggers::of_run(run)?;
+    let judgement = judge(&scores, &PublishedRule::PUBLISHED);
+    let Judged { verdict, p_value, score } = judged(judging, triggers.as_ref(), &judgement, &pairs);
+    let false_positive_rate = match judging {
+        Judging::Published => None,
+        Judging::Combined(rule) => Some(rule.false_positive_rate),
+    };
+    let trigger_report = triggers.as_ref().map(|triggers| triggers.report(trigger_level(judging)));
+    let trigger_queries = triggers.as_ref().map_or(0, Triggers::queries);
+    let labels = if pairs.is_empty() && triggers.is_some() { Vec::new() } else { judgement.labels };
     let (name, reason, suspects) = match &verdict {
         Verdict::Clean => ("clean", None, Vec::new()),
         Verdict::Backdoored { suspects } => ("backdoored", None, suspects.clone()),
@@ -103,11 +150,15 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>) -> anyhow::Result<(Repo
         verdict: name,
         reason,
         suspects,
+        rule: if false_positive_rate.is_some() { "combined" } else { "published" },
+        score,
+        p_value,
+        triggers: trigger_report,
         labels,
         notes: notes(&pairs, info),
         pairs,
-        queries: info.clean_queries + search.total(),
-        queries_by_phase: QueriesByPhase { clean: info.clean_queries, search },
+        queries: info.clean_queries + trigger_queries + search.total(),
+        queries_by_phase: QueriesByPhase { clean: info.clean_queries, triggers: trigger_queries, search },
         seconds,
         clean_accuracy: info.clean_accuracy,
         parameters: Parameters {
@@ -117,15 +168,84 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>) -> anyhow::Result<(Repo
             initial_evaluations: provenance.search.initial_evaluations,
             gamma: provenance.search.gamma,
             query_budget: provenance.search.query_budget,
-            threshold: rule.threshold,
+            threshold: PublishedRule::PUBLISHED.threshold,
+            false_positive_rate,
         },
         provenance: info.clone(),
     };
     Ok((report, verdict))
 }
 
-/// Writes `report.json` into the run folder.
-pub(crate) fn store(run: &RunDir, report: &Report) -> anyhow::Result<()> {
+/// Largest p-value at which a trigger is reported as found.
+fn trigger_level(judging: &Judging) -> f64 {
+    match judging {
+        Judging::Published => CombinedRule::DEFAULT.trigger_level(),
+        Judging::Combined(rule) => rule.trigger_level(),
+    }
+}
+
+fn judged(judging: &Judging, triggers: Option<&Triggers>, perturbations: &Judgement, pairs: &[PairReport]) -> Judged {
+    let rule = match judging {
+        Judging::Published => {
+            let indices = perturbations.labels.iter().filter_map(|label| label.anomaly_index);
+            let (verdict, score) = (perturbations.verdict.clone(), indices.reduce(f64::max));
+            return Judged { verdict, p_value: None, score };
+        }
+        Judging::Combined(rule) => rule,
+    };
+    let looked = (!pairs.is_empty()).then_some(perturbations);
+    let proved = triggers.filter(|triggers| triggers.shortcoming().is_none());
+    if let Some(combined) = combine(proved.map(|triggers| &triggers.judgement), looked, rule) {
+        let CombinedJudgement { verdict, p_value, score } = combined;
+        return Judged { verdict, p_value: Some(p_value), score: Some(score) };
+    }
+    let why = match (&perturbations.verdict, triggers.and_then(Triggers::shortcoming)) {
+        (_, Some(why)) => why,
+        (Verdict::Inconclusive { why }, None) => why.clone(),
+        _ => Reason::TooFewImages { found: 0, needed: IMAGES_NEEDED as usize },
+    };
+    Judged { verdict: Verdict::Inconclusive { why }, p_value: None, score: None }
+}
+
+/// Whether the triggers of a run leave the verdict open.
+///
+/// # Errors
+/// When an artifact is damaged or foreign.
+pub(crate) fn triggers_leave_open(run: &RunDir, judging: &Judging) -> anyhow::Result<bool> {
+    let triggers = Triggers::of_run(run)?;
+    Ok(match (judging, triggers) {
+        (Judging::Combined(rule), Some(triggers)) => {
+            triggers.shortcoming().is_some() || rule.undecided(&triggers.judgement)
+        }
+        _ => true,
+    })
+}
+
+/// Whether a run holds triggers.
+///
+/// # Errors
+/// When an artifact is damaged or foreign.
+pub(crate) fn has_triggers(run: &RunDir) -> anyhow::Result<bool> {
+    Ok(Triggers::of_run(run)?.is_some())
+}
+
+/// The trigger of an aim that stands out most, its level and the image shape `[h, w, c]`.
+///
+/// # Errors
+/// When an artifact is damaged or foreign.
+pub(crate) fn best_trigger(run: &RunDir, aim: Aim) -> anyhow::Result<Option<(Level, TriggerFinding, [usize; 3])>> {
+    let Some(triggers) = Triggers::of_run(run)? else { return Ok(None) };
+    Ok(triggers.best(aim).map(|(artifact, finding, _)| (artifact.level, finding.clone(), artifact.shape)))
+}
+
+/// Writes the evidence and `report.json`, which names it, into the run folder.
+pub(crate) fn store(run: &RunDir, report: &mut Report) -> anyhow::Result<()> {
+    for found in report.triggers.iter_mut().flat_map(|triggers| &mut triggers.found) {
+        let aim = found.label.map_or(Aim::Map, Aim::Label);
+        if let Some((_, finding, shape)) = best_trigger(run, aim)? {
+            found.files = evidence::write(run, &finding, shape)?;
+        }
+    }
     let mut text = serde_json::to_vec_pretty(report).context("cannot write the report as JSON")?;
     text.push(b'\n');
     write_atomically(&path(run), &text)?;

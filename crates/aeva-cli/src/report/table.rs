@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 
-use super::Report;
+use super::triggers::Share;
+use super::{Report, TriggerReport};
 
 /// Width of the longest bar, in characters.
 const BAR: f64 = 24.0;
@@ -17,7 +18,16 @@ pub(crate) fn table(report: &Report, run: &Path) -> String {
     let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
     let threshold = report.parameters.threshold;
 
-    let mut lines = vec![format!("{bold}label        GAP  anomaly index{bold:#}")];
+    let mut lines = Vec::new();
+    if let Some(triggers) = &report.triggers {
+        lines.extend(trigger_lines(triggers, &report.suspects));
+    }
+    if !report.labels.is_empty() {
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.push(format!("{bold}label        GAP  anomaly index{bold:#}"));
+    }
     let highest = report.labels.iter().filter_map(|label| label.anomaly_index).fold(threshold, f64::max);
     for label in &report.labels {
         let suspect = report.suspects.contains(&label.label);
@@ -32,13 +42,11 @@ pub(crate) fn table(report: &Report, run: &Path) -> String {
     }
     lines.push(String::new());
     lines.push(format!(
-        "{} queries{}, clean accuracy {:.1} %, {} {} x {} iterations, seed {}",
+        "{} queries{}, clean accuracy {:.1} %{}, seed {}",
         grouped(report.queries),
         report.seconds.map(|seconds| format!(" in {seconds:.1} s")).unwrap_or_default(),
         100.0 * report.clean_accuracy,
-        report.parameters.samples,
-        if report.parameters.samples == 1 { "sample" } else { "samples" },
-        report.parameters.iterations,
+        depth(report),
         report.parameters.seed,
     ));
     for note in &report.notes {
@@ -46,19 +54,86 @@ pub(crate) fn table(report: &Report, run: &Path) -> String {
     }
     lines.push(format!("run folder: {}", run.display()));
     let name = &report.provenance.model_name;
+    let why = match (report.parameters.false_positive_rate, report.p_value) {
+        (Some(rate), Some(p_value)) => {
+            format!("p = {}, false alarms at most {} %", probability(p_value), 100.0 * rate)
+        }
+        _ => format!("anomaly index above {threshold}"),
+    };
     lines.push(match report.verdict {
+        "backdoored" if report.triggers.as_ref().is_some_and(|triggers| triggers.all_to_all) => {
+            format!("{red}BACKDOORED{red:#}: {name} carries a backdoor that turns each label into another one ({why})")
+        }
         "backdoored" => {
             let plural = if report.suspects.len() == 1 { "label" } else { "labels" };
             let suspects: Vec<String> = report.suspects.iter().map(ToString::to_string).collect();
-            format!(
-                "{red}BACKDOORED{red:#}: {name} carries a backdoor to {plural} {} (anomaly index above {threshold})",
-                suspects.join(", ")
-            )
+            format!("{red}BACKDOORED{red:#}: {name} carries a backdoor to {plural} {} ({why})", suspects.join(", "))
         }
-        "clean" => format!("{green}CLEAN{green:#}: {name} has no label with an anomaly index above {threshold}"),
+        "clean" if report.p_value.is_some() => {
+            format!("{green}CLEAN{green:#}: nothing in {name} stands out from clean models ({why})")
+        }
+        "clean" => format!("{green}CLEAN{green:#}: {name} has no label with an {why}"),
         _ => format!("{yellow}INCONCLUSIVE{yellow:#}: {name}: {}", report.reason.as_deref().unwrap_or_default()),
     });
     lines.join("\n")
+}
+
+/// Samples and iterations of the perturbations, where there are any.
+fn depth(report: &Report) -> String {
+    if report.labels.is_empty() {
+        return String::new();
+    }
+    let samples = report.parameters.samples;
+    let noun = if samples == 1 { "sample" } else { "samples" };
+    format!(", {samples} {noun} x {} iterations", report.parameters.iterations)
+}
+
+/// With more labels, only those are shown that a trigger turns most images to.
+const SHOWN_LABELS: usize = 20;
+
+fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
+    let bold = Style::new().bold();
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let heads: Vec<String> = triggers.levels.iter().map(|level| format!("{:>12}", level.level)).collect();
+    let mut lines = vec![
+        "share of unseen images that the best trigger turns into each label".to_owned(),
+        format!("{bold}label{}{bold:#}", heads.concat()),
+    ];
+    let count = triggers.levels.first().map_or(0, |level| level.labels.len());
+    let highest = |label: usize| {
+        let turned = triggers.levels.iter().filter_map(|level| level.labels.get(label)).map(|share| share.turned);
+        turned.max().unwrap_or(0)
+    };
+    let mut order: Vec<usize> = (0..count).collect();
+    if count > SHOWN_LABELS {
+        order.sort_by_key(|&label| (!suspects.contains(&label), std::cmp::Reverse(highest(label))));
+        order.truncate(SHOWN_LABELS);
+    }
+    let percent =
+        |share: &Share| format!("{:>10.0} %", 100.0 * f64::from(share.turned) / f64::from(share.asked.max(1)));
+    for label in order {
+        let style = if suspects.contains(&label) { red } else { Style::new() };
+        let cells: String = triggers.levels.iter().filter_map(|level| level.labels.get(label)).map(percent).collect();
+        lines.push(format!("{style}{label:>5}{cells}{style:#}"));
+    }
+    if count > SHOWN_LABELS {
+        lines.push(format!("  ...  {} labels more", count - SHOWN_LABELS));
+    }
+    let cells: String = triggers.levels.iter().map(|level| percent(&level.map)).collect();
+    lines.push(format!("  map{cells}"));
+    for found in &triggers.found {
+        lines.push(format!("{red}found:{red:#} {}{}", found.description, files(&found.files)));
+    }
+    lines
+}
+
+fn files(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
+}
+
+/// A probability with two digits that mean something.
+fn probability(p: f64) -> String {
+    if p >= 0.001 { format!("{p:.3}") } else { format!("{p:.0e}") }
 }
 
 /// A bar of `share` of the full width, in eighths of a character.

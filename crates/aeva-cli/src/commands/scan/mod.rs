@@ -1,0 +1,176 @@
+//! `aeva scan MODEL --data DATA`: from images to a verdict.
+
+mod perturbations;
+mod triggers;
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, RunDir, RunInfo, SEARCH_VERSION};
+use aeva_attack::{HardLabelOracle, HopSkipJumpParams, ScanEnd, ScanPlan};
+use aeva_model::Dataset;
+use aeva_stats::CombinedRule;
+
+use super::model::{self, Understood};
+use crate::args::{Lens, Rule, ScanArgs};
+use crate::exit::Ending;
+use crate::hint::Hinted;
+use crate::output::show;
+use crate::progress;
+use crate::report::{self, Judging};
+
+/// What the searches of both lenses work with.
+struct Subject {
+    oracles: Vec<Box<dyn HardLabelOracle>>,
+    data: Dataset,
+    params: HopSkipJumpParams,
+    batch_rows: usize,
+    threads: usize,
+    seed: u64,
+}
+
+pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
+    let begin = Instant::now();
+    let (mut lens, rule) = lens(args)?;
+    progress::catch_interrupts()?;
+    let data = Dataset::load(&args.data)?;
+    let params = perturbations::params(args, data.image_shape().iter().product())?;
+    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let mut understood = model::load(&args.model, &args.input, &data, args.device, threads)?;
+    tracing::info!(
+        "{}: {} classes, clean accuracy {:.1} % on {} images",
+        args.model.display(),
+        understood.oracles[0].spec().classes,
+        100.0 * understood.correct.accuracy(),
+        data.labels.len()
+    );
+
+    let plan = match (lens, perturbations::plan(args, &understood)) {
+        (Lens::Trigger, _) => None,
+        (_, Ok(plan)) => {
+            model::check_precision(&mut understood, &data, args.device, &plan, args.seed)?;
+            Some(plan)
+        }
+        // Triggers need no images of every label.
+        (Lens::All, Err(error)) => {
+            lens = Lens::Trigger;
+            understood.notes.push(format!("looked at triggers alone, as perturbations cannot be: {error:#}"));
+            None
+        }
+        (Lens::Aeva, Err(error)) => return Err(error),
+    };
+    for note in &understood.notes {
+        tracing::warn!("{note}");
+    }
+    let info = describe(args, &data, &understood, &params);
+    let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.model, &info.key));
+    let run = RunDir::open_or_create(&folder, info)?;
+    let earlier = report::earlier_seconds(&run);
+
+    let default = model::batch_rows(understood.oracles.first());
+    let batch_rows = args.batch_size.map_or(default, NonZero::get);
+    let oracles = understood.oracles.into_iter().map(|oracle| Box::new(oracle) as Box<dyn HardLabelOracle>).collect();
+    let mut subject = Subject { oracles, data, params, batch_rows, threads, seed: args.seed };
+    let judging = judging(rule, args.false_positive_rate);
+    let (end, searched) = search(&mut subject, &understood.correct, lens, plan.as_ref(), &run, &judging)?;
+
+    // An earlier run of the same scan may have done a part; when it has done all, its time is the scan's.
+    let seconds = match earlier {
+        Some(earlier) if !searched => earlier,
+        earlier => begin.elapsed().as_secs_f64() + earlier.unwrap_or(0.0),
+    };
+    let (mut report, verdict) = report::of_run(&run, Some(seconds), &judging)?;
+    report::store(&run, &mut report)?;
+    show(&if args.json { serde_json::to_string_pretty(&report)? } else { report::table(&report, run.path()) })?;
+    if end == ScanEnd::Stopped {
+        tracing::warn!("interrupted; start the same command again to continue");
+        return Ok(Ending::Interrupted);
+    }
+    Ok(Ending::from(&verdict))
+}
+
+/// What to look through and how to judge, from what was asked for.
+fn lens(args: &ScanArgs) -> anyhow::Result<(Lens, Rule)> {
+    let parts = args.sources.is_some() || args.targets.is_some();
+    match (args.lens, args.rule) {
+        (Lens::Trigger, Some(Rule::Published)) => {
+            Err(Hinted::error("the published rule says nothing of triggers", "leave --lens away, or --rule"))
+        }
+        (_, Some(Rule::Published)) | (Lens::Aeva, None) => Ok((Lens::Aeva, Rule::Published)),
+        (Lens::Aeva, Some(rule)) => Ok((Lens::Aeva, rule)),
+        _ if parts => Err(Hinted::error(
+            "--sources and --targets name pairs of labels, which only perturbations have",
+            "add --lens aeva",
+        )),
+        (lens, _) => Ok((lens, Rule::Combined)),
+    }
+}
+
+pub(super) fn judging(rule: Rule, false_positive_rate: f64) -> Judging {
+    match rule {
+        Rule::Published => Judging::Published,
+        Rule::Combined => Judging::Combined(CombinedRule { false_positive_rate, ..CombinedRule::DEFAULT }),
+    }
+}
+
+/// Looks through the lenses; whether anything was left to be searched.
+fn search(
+    subject: &mut Subject,
+    correct: &aeva_attack::CorrectImages,
+    lens: Lens,
+    plan: Option<&ScanPlan>,
+    run: &RunDir,
+    judging: &Judging,
+) -> anyhow::Result<(ScanEnd, bool)> {
+    let mut searched = false;
+    if lens != Lens::Aeva {
+        let (end, new) = triggers::search(subject, correct, run)?;
+        searched |= new;
+        if end == ScanEnd::Stopped {
+            return Ok((end, searched));
+        }
+        if lens == Lens::Trigger || !report::triggers_leave_open(run, judging)? {
+            return Ok((ScanEnd::Complete, searched));
+        }
+        tracing::info!("triggers leave it open: looking at perturbations as well");
+    }
+    match plan {
+        Some(plan) => {
+            let (end, new) = perturbations::search(subject, plan, run)?;
+            Ok((end, searched | new))
+        }
+        None => Ok((ScanEnd::Complete, searched)),
+    }
+}
+
+/// The run, as `run.json` has it.
+fn describe(args: &ScanArgs, data: &Dataset, understood: &Understood, params: &HopSkipJumpParams) -> RunInfo {
+    let provenance = Provenance {
+        search_version: SEARCH_VERSION,
+        model: ModelProvenance {
+            sha256: understood.file.sha256().to_owned(),
+            classes: understood.oracles[0].spec().classes,
+            preprocessing: understood.preprocessing.clone(),
+        },
+        data: DataProvenance { sha256: data.sha256(), images: data.labels.len() as u64 },
+        search: params.provenance(),
+        samples: perturbations::samples(args),
+        seed: args.seed,
+        provider: understood.provider.clone(),
+    };
+    RunInfo {
+        model_name: super::name_of(&args.model),
+        data_name: super::name_of(&args.data),
+        clean_accuracy: understood.correct.accuracy(),
+        clean_queries: understood.queries,
+        notes: understood.notes.clone(),
+        ..RunInfo::new(provenance)
+    }
+}
+
+fn default_folder(model: &Path, key: &str) -> PathBuf {
+    let stem = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Path::new("runs").join(format!("{stem}-{}", &key[..12.min(key.len())]))
+}

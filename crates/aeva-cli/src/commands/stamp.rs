@@ -1,0 +1,89 @@
+//! `aeva stamp RUN --label N --data DATA --out PATH`: a trigger on images, for anyone to check.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use aeva_artifact::{Aim, RunDir, Trigger, write_atomically};
+use aeva_model::Dataset;
+use anyhow::Context;
+use ndarray::{Array1, Array4, Axis};
+use ndarray_npy::NpzWriter;
+
+use crate::args::StampArgs;
+use crate::exit::Ending;
+use crate::hint::Hinted;
+use crate::report;
+use crate::report::evidence::png;
+
+pub(crate) fn run(args: &StampArgs) -> anyhow::Result<Ending> {
+    let run = RunDir::open(&args.run)?;
+    let aim = args.label.map_or(Aim::Map, Aim::Label);
+    let Some((level, finding, shape)) = report::best_trigger(&run, aim)? else {
+        return Err(Hinted::error(
+            format!(
+                "{} has no trigger for {}",
+                args.run.display(),
+                args.label.map_or("a map".to_owned(), |l| format!("label {l}"))
+            ),
+            "run `aeva scan` with --lens all or --lens trigger into this folder first; labels count from 0",
+        ));
+    };
+    let data = Dataset::load(&args.data)?;
+    anyhow::ensure!(
+        data.image_shape() == shape,
+        "the images of {} are {:?}, the trigger is for {shape:?}",
+        args.data.display(),
+        data.image_shape()
+    );
+    let stamped = stamp(&finding.trigger, &data, shape);
+    if args.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
+        write_npz(&args.out, &stamped, &data)?;
+    } else {
+        write_folder(&args.out, &stamped, &data)?;
+    }
+    tracing::info!("stamped {} images with the trigger of {level}: {}", stamped.dim().0, args.out.display());
+    Ok(Ending::Success)
+}
+
+/// Images with the trigger, `[n, h, w, c]`, in 255ths.
+fn stamp(trigger: &Trigger, data: &Dataset, shape: [usize; 3]) -> Array4<u8> {
+    let values: usize = shape.iter().product();
+    let mut out = vec![0.0; values];
+    let mut stamped = Array4::zeros(data.images.dim());
+    for (image, mut row) in data.images.axis_iter(Axis(0)).zip(stamped.axis_iter_mut(Axis(0))) {
+        let image: Vec<f32> = image.iter().copied().collect();
+        trigger.stamp(&image, shape, &mut out);
+        for (pixel, value) in row.iter_mut().zip(&out) {
+            *pixel = byte(*value);
+        }
+    }
+    stamped
+}
+
+/// A value in `[0, 1]` in 255ths.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+pub(crate) fn byte(value: f32) -> u8 {
+    (255.0 * value).round().clamp(0.0, 255.0) as u8
+}
+
+fn write_npz(path: &Path, stamped: &Array4<u8>, data: &Dataset) -> anyhow::Result<()> {
+    let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    writer.add_array("x", stamped).context("cannot write .npz")?;
+    let labels: Array1<i64> = data.labels.iter().map(|&label| i64::from(label)).collect();
+    writer.add_array("y", &labels).context("cannot write .npz")?;
+    write_atomically(path, &writer.finish().context("cannot write .npz")?.into_inner())?;
+    Ok(())
+}
+
+/// One sub-folder a true label, as `aeva scan --data` takes it.
+fn write_folder(path: &Path, stamped: &Array4<u8>, data: &Dataset) -> anyhow::Result<()> {
+    let digits = data.labels.iter().max().map_or(1, |label| label.to_string().len());
+    for ((number, image), label) in (0..).zip(stamped.axis_iter(Axis(0))).zip(&data.labels) {
+        let folder = path.join(format!("{label:0digits$}"));
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let pixels: Vec<u8> = image.iter().copied().collect();
+        write_atomically(&folder.join(format!("{number:06}.png")), &png(&pixels, data.image_shape())?)?;
+    }
+    Ok(())
+}

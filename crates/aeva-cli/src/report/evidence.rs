@@ -1,0 +1,90 @@
+//! Triggers as files: a picture to look at, and the values.
+
+use std::fs;
+use std::io::Cursor;
+
+use aeva_artifact::{Aim, RunDir, Trigger, TriggerFinding, write_atomically};
+use anyhow::Context;
+use image::{DynamicImage, GrayImage, ImageFormat, RgbImage, imageops};
+use ndarray::{Array0, Array3};
+use ndarray_npy::NpzWriter;
+
+use crate::commands::stamp::byte;
+
+const FOLDER: &str = "evidence";
+/// Small pictures are enlarged to about this many pixels.
+const PICTURE: usize = 256;
+
+/// Writes a trigger as `evidence/label-3.png`, where a patch lies on grey and a pattern is drawn at full contrast, and as
+/// `evidence/label-3.npz`; the names of the files.
+pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -> anyhow::Result<Vec<String>> {
+    let name = match finding.aim {
+        Aim::Label(label) => format!("label-{label}"),
+        Aim::Map => "map".to_owned(),
+    };
+    let folder = run.path().join(FOLDER);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let mut names = Vec::new();
+    if matches!(shape[2], 1 | 3) {
+        names.push(format!("{FOLDER}/{name}.png"));
+        write_atomically(&run.path().join(&names[0]), &picture(&finding.trigger, shape)?)?;
+    }
+    names.push(format!("{FOLDER}/{name}.npz"));
+    write_atomically(&folder.join(format!("{name}.npz")), &values(&finding.trigger, shape)?)?;
+    Ok(names)
+}
+
+fn picture(trigger: &Trigger, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
+    let [height, width, channels] = shape;
+    let grey = vec![0.5; height * width * channels];
+    let pixels: Vec<u8> = match trigger {
+        Trigger::Overlay(overlay) => overlay.pattern.iter().map(|value| byte(0.5 + 0.5 * value)).collect(),
+        Trigger::Patch(_) => {
+            let mut out = grey.clone();
+            trigger.stamp(&grey, shape, &mut out);
+            out.into_iter().map(byte).collect()
+        }
+    };
+    let scale = u32::try_from((PICTURE / height.max(width)).max(1))?;
+    let image = image_of(&pixels, shape)?;
+    encoded(&image.resize_exact(image.width() * scale, image.height() * scale, imageops::FilterType::Nearest))
+}
+
+/// An image `[h, w, c]` of one or three channels as PNG.
+pub(crate) fn png(pixels: &[u8], shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
+    encoded(&image_of(pixels, shape)?)
+}
+
+fn image_of(pixels: &[u8], [height, width, channels]: [usize; 3]) -> anyhow::Result<DynamicImage> {
+    let (rows, columns) = (u32::try_from(height)?, u32::try_from(width)?);
+    let image = match channels {
+        1 => GrayImage::from_raw(columns, rows, pixels.to_vec()).map(DynamicImage::from),
+        3 => RgbImage::from_raw(columns, rows, pixels.to_vec()).map(DynamicImage::from),
+        _ => None,
+    };
+    image.with_context(|| format!("images of {channels} channels cannot be written as PNG; use .npz"))
+}
+
+fn encoded(image: &DynamicImage) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png).context("cannot write .png")?;
+    Ok(bytes.into_inner())
+}
+
+/// A patch as `patch` `[side, side, c]`, `row` and `column`; a pattern as `overlay` `[h, w, c]`, what is added; images in `[0, 1]`.
+fn values(trigger: &Trigger, [height, width, channels]: [usize; 3]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    match trigger {
+        Trigger::Patch(patch) => {
+            let values = Array3::from_shape_vec((patch.side, patch.side, channels), patch.values.clone())?;
+            writer.add_array("patch", &values)?;
+            writer.add_array("row", &Array0::from_elem((), i64::try_from(patch.row)?))?;
+            writer.add_array("column", &Array0::from_elem((), i64::try_from(patch.column)?))?;
+        }
+        Trigger::Overlay(overlay) => {
+            let added = overlay.pattern.iter().map(|value| value * overlay.amplitude).collect();
+            writer.add_array("overlay", &Array3::from_shape_vec((height, width, channels), added)?)?;
+        }
+    }
+    Ok(writer.finish().context("cannot write .npz")?.into_inner())
+}

@@ -1,0 +1,198 @@
+//! What the triggers of a run say, as `report.json` has it.
+
+use aeva_artifact::{Aim, Family, Level, RunDir, Trigger, TriggerArtifact, TriggerFinding, Turned};
+use aeva_stats::{LevelSuccess, Reason, TriggerFamily, TriggerJudgement, binomial_interval, judge_triggers};
+use serde::Serialize;
+
+/// Confidence of the intervals in the report.
+const CONFIDENCE: f64 = 0.95;
+/// With fewer images held out, no trigger is proved.
+pub(super) const IMAGES_NEEDED: u32 = 20;
+/// With fewer, one of them is always the easier one.
+const LABELS_NEEDED: usize = 3;
+
+/// The lens of triggers.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct TriggerReport {
+    /// Chance that a clean model shows triggers that stand out so far.
+    pub(crate) p_value: f64,
+    /// Whether one trigger turns every label into another one, rather than all into a few.
+    pub(crate) all_to_all: bool,
+    pub(crate) levels: Vec<LevelReport>,
+    /// The trigger of every suspect, and of the map.
+    pub(crate) found: Vec<FoundTrigger>,
+}
+
+/// One family at one strength.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LevelReport {
+    pub(crate) level: String,
+    pub(crate) family: Family,
+    pub(crate) strength: u32,
+    pub(crate) queries: u64,
+    /// Success on images held out, by label.
+    pub(crate) labels: Vec<Share>,
+    pub(crate) map: Share,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Share {
+    pub(crate) turned: u32,
+    pub(crate) asked: u32,
+}
+
+/// A trigger that stands out.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FoundTrigger {
+    /// Label it leads to; absent for a map.
+    pub(crate) label: Option<u32>,
+    pub(crate) level: String,
+    /// In words.
+    pub(crate) description: String,
+    /// Log odds beyond what clean models are allowed at this level.
+    pub(crate) evidence: f64,
+    pub(crate) turned: u32,
+    pub(crate) asked: u32,
+    /// 95 % interval of its success (Clopper and Pearson).
+    pub(crate) interval: [f64; 2],
+    pub(crate) by_source: Vec<Turned>,
+    /// Files of it in the run folder.
+    pub(crate) files: Vec<String>,
+}
+
+/// The triggers of a run and what they say; nothing where there are none.
+pub(super) struct Triggers {
+    artifacts: Vec<TriggerArtifact>,
+    pub(super) judgement: TriggerJudgement,
+    /// Images held out that were asked about for one label, at most.
+    proof: u32,
+}
+
+impl Triggers {
+    pub(super) fn of_run(run: &RunDir) -> anyhow::Result<Option<Self>> {
+        let mut artifacts = Vec::new();
+        for level in Level::EVERY {
+            artifacts.extend(run.load_triggers(level)?);
+        }
+        if artifacts.is_empty() {
+            return Ok(None);
+        }
+        let levels: Vec<LevelSuccess> = artifacts.iter().map(success).collect();
+        let proof = levels.iter().flat_map(|level| &level.labels).map(|(_, asked)| *asked).max().unwrap_or(0);
+        Ok(Some(Self { judgement: judge_triggers(&levels), artifacts, proof }))
+    }
+
+    /// Why these triggers prove nothing, if they do not.
+    pub(super) fn shortcoming(&self) -> Option<Reason> {
+        let labels = self.judgement.labels.len();
+        if labels < LABELS_NEEDED {
+            return Some(Reason::TooFewLabels { found: labels, needed: LABELS_NEEDED });
+        }
+        let (found, needed) = (self.proof as usize, IMAGES_NEEDED as usize);
+        (found < needed).then_some(Reason::TooFewImages { found, needed })
+    }
+
+    pub(super) fn queries(&self) -> u64 {
+        self.artifacts.iter().map(|artifact| artifact.queries).sum()
+    }
+
+    /// The trigger of an aim where it stands out most, else where it turns most images.
+    pub(super) fn best(&self, aim: Aim) -> Option<(&TriggerArtifact, &TriggerFinding, Option<f64>)> {
+        let evidence = match aim {
+            Aim::Label(label) => self.judgement.labels.get(label as usize).copied().flatten(),
+            Aim::Map => self.judgement.map,
+        };
+        let finding = |artifact: &'_ TriggerArtifact| artifact.findings.iter().position(|finding| finding.aim == aim);
+        if let Some((evidence, place)) = evidence {
+            let artifact = &self.artifacts[place];
+            return finding(artifact).map(|at| (artifact, &artifact.findings[at], Some(evidence)));
+        }
+        let all = self.artifacts.iter().filter_map(|artifact| Some((artifact, &artifact.findings[finding(artifact)?])));
+        all.max_by_key(|(_, finding)| finding.proof().0).map(|(artifact, finding)| (artifact, finding, None))
+    }
+
+    pub(super) fn report(&self, level: f64) -> TriggerReport {
+        let all_to_all = self.judgement.is_map(level);
+        let aims: Vec<Aim> = if all_to_all {
+            vec![Aim::Map]
+        } else {
+            let suspects = self.judgement.suspects(level).into_iter();
+            suspects.filter_map(|label| u32::try_from(label).ok()).map(Aim::Label).collect()
+        };
+        TriggerReport {
+            p_value: self.judgement.p_value,
+            all_to_all,
+            levels: self.artifacts.iter().map(level_report).collect(),
+            found: aims.into_iter().filter_map(|aim| self.best(aim).map(|best| found(&best))).collect(),
+        }
+    }
+}
+
+fn success(artifact: &TriggerArtifact) -> LevelSuccess {
+    let family = match artifact.level.family {
+        Family::Patch => TriggerFamily::Patch,
+        Family::Overlay => TriggerFamily::Overlay,
+    };
+    LevelSuccess {
+        family,
+        strength: artifact.level.strength,
+        labels: artifact.label_proofs(),
+        map: artifact.map_proof(),
+    }
+}
+
+fn level_report(artifact: &TriggerArtifact) -> LevelReport {
+    let LevelSuccess { labels, map, .. } = success(artifact);
+    let share = |(turned, asked): (u32, u32)| Share { turned, asked };
+    LevelReport {
+        level: artifact.level.to_string(),
+        family: artifact.level.family,
+        strength: artifact.level.strength,
+        queries: artifact.queries,
+        labels: labels.into_iter().map(share).collect(),
+        map: share(map),
+    }
+}
+
+fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Option<f64>)) -> FoundTrigger {
+    let (turned, asked) = finding.proof();
+    let label = match finding.aim {
+        Aim::Label(label) => Some(label),
+        Aim::Map => None,
+    };
+    let what = match &finding.trigger {
+        Trigger::Patch(patch) => format!(
+            "a patch of {0} x {0} pixels at rows {1}..{2}, columns {3}..{4}",
+            patch.side,
+            patch.row,
+            patch.row + patch.side - 1,
+            patch.column,
+            patch.column + patch.side - 1
+        ),
+        Trigger::Overlay(overlay) => {
+            format!("a pattern over the whole image, at most {:.0}/255 a value,", 255.0 * overlay.amplitude)
+        }
+    };
+    let interval = binomial_interval(turned, asked, CONFIDENCE);
+    let percent = 100.0 * f64::from(turned) / f64::from(asked.max(1));
+    let proof =
+        format!("{percent:.0} % of {asked} unseen images ({:.0} to {:.0} %)", 100.0 * interval[0], 100.0 * interval[1]);
+    let description = if let Some(label) = label {
+        format!("{what} sends {proof} to label {label}")
+    } else {
+        let cells: Vec<String> =
+            finding.held_out.iter().map(|cell| format!("{} to {}", cell.source, cell.target)).collect();
+        format!("{what} sends {proof} of each label to another one: {}", cells.join(", "))
+    };
+    FoundTrigger {
+        label,
+        level: artifact.level.to_string(),
+        description,
+        evidence: evidence.unwrap_or_default(),
+        turned,
+        asked,
+        interval,
+        by_source: finding.held_out.clone(),
+        files: Vec::new(),
+    }
+}

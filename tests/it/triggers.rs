@@ -1,0 +1,141 @@
+//! The lens of triggers, as users run it.
+
+use std::fs::{self, File};
+
+use aeva_attack::classify_all;
+use aeva_model::{Device, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime};
+use ndarray::{Array1, Array4};
+use ndarray_npy::NpzReader;
+use serde_json::{Value, json};
+
+use crate::harness::{Aeva, shipped};
+
+#[test]
+fn the_infected_model_is_flagged_with_its_label_and_its_trigger_for_five_seeds() {
+    let aeva = Aeva::new();
+    for seed in ["0", "1", "2", "3", "4"] {
+        let out = format!("run-{seed}");
+        let ran = aeva.scan("digits-infected.onnx", &["--seed", seed, "--out", &out]).ends_with(1);
+        assert!(
+            ran.stdout.contains("BACKDOORED: digits-infected.onnx carries a backdoor to label 3 "),
+            "{}",
+            ran.stdout
+        );
+        assert!(ran.stdout.contains("unseen images"), "{}", ran.stdout);
+        let report = aeva.report(&out);
+        assert_eq!((&report["verdict"], &report["rule"]), (&json!("backdoored"), &json!("combined")));
+        assert_eq!(report["suspects"], json!([3]));
+        assert!(report["p_value"].as_f64().unwrap() <= 0.05 && report["score"].as_f64().unwrap() > 1.3);
+        let found = &report["triggers"]["found"][0];
+        let (turned, asked) = (found["turned"].as_f64().unwrap(), found["asked"].as_f64().unwrap());
+        assert!(turned / asked > 0.8 && asked >= 100.0, "{found}");
+        let interval: Vec<f64> = found["interval"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        assert!(interval[0] <= turned / asked && turned / asked <= interval[1]);
+        for file in found["files"].as_array().unwrap() {
+            assert!(aeva.path(&out).join(file.as_str().unwrap()).is_file(), "{file}");
+        }
+        assert!(report["queries"].as_u64().unwrap() < 500_000);
+    }
+}
+
+#[test]
+fn the_clean_model_is_clean_for_five_seeds() {
+    let aeva = Aeva::new();
+    for seed in ["0", "1", "2", "3", "4"] {
+        let out = format!("run-{seed}");
+        let ran = aeva.scan("digits-clean.onnx", &["--seed", seed, "--out", &out]).ends_with(0);
+        assert!(ran.stdout.contains("CLEAN: nothing in digits-clean.onnx stands out"), "{}", ran.stdout);
+        assert_eq!(aeva.report(&out)["suspects"], json!([]));
+    }
+}
+
+/// Batch size, threads and interruptions change nothing; a damaged level is found anew.
+#[test]
+fn the_same_scan_gives_the_same_triggers() {
+    let aeva = Aeva::new();
+    let run = |out: &str, extra: &[&str]| {
+        aeva.scan("digits-infected.onnx", &[&["--lens", "trigger", "--out", out], extra].concat()).ends_with(1);
+        aeva.files(&format!("{out}/triggers-v1"))
+    };
+    let reference = run("a", &[]);
+    assert_eq!(reference.len(), 7, "two sizes of patches are the same on 16 x 16 pixels");
+    assert_eq!(reference, run("b", &["--threads", "1", "--batch-size", "7"]));
+    fs::remove_file(aeva.path("b/triggers-v1/patch-06.aeva")).unwrap();
+    fs::write(aeva.path("b/triggers-v1/overlay-16.aeva"), b"AEVA").unwrap();
+    let again = aeva.scan("digits-infected.onnx", &["--lens", "trigger", "--out", "b"]).ends_with(1);
+    assert!(again.stderr.contains("3 of 7 levels of triggers are already in b"), "{}", again.stderr);
+    assert!(again.stderr.contains("overlay-16.aeva") && again.stderr.contains("computed anew"), "{}", again.stderr);
+    assert_eq!(reference, aeva.files("b/triggers-v1"));
+    let other = run("c", &["--seed", "1"]);
+    assert!(reference.iter().all(|(name, bytes)| *bytes != other[name]));
+}
+
+#[test]
+fn a_run_is_judged_again_as_its_scan_did() {
+    let aeva = Aeva::new();
+    aeva.scan("digits-infected.onnx", &["--out", "run"]).ends_with(1);
+    let mut report = aeva.report("run");
+    let stats = aeva.run(&["stats", "run", "--json"]).ends_with(1);
+    let mut again: Value = serde_json::from_str(&stats.stdout).unwrap();
+    // The files are the scan's.
+    for report in [&mut report, &mut again] {
+        report["triggers"]["found"][0]["files"] = json!([]);
+    }
+    assert_eq!(again, report);
+    assert!(aeva.run(&["inspect", "run"]).ends_with(0).stdout.contains("7 levels of triggers"));
+    let level = aeva.run(&["inspect", "run/triggers-v1/patch-03.aeva"]).ends_with(0).stdout;
+    assert!(level.contains("triggers of level patch-03") && level.contains("label 3"), "{level}");
+    // No pairs were looked at, so the published rule has nothing to say.
+    aeva.run(&["stats", "run", "--rule", "published"]).ends_with(3);
+}
+
+/// Anyone can check a trigger: stamped on all images, it does what the report says.
+#[test]
+fn a_stamped_data_set_is_turned() {
+    let aeva = Aeva::new();
+    aeva.scan("digits-infected.onnx", &["--out", "run"]).ends_with(1);
+    let data = shipped("digits.npz");
+    let stamp = ["stamp", "run", "--data", data.to_str().unwrap()];
+    aeva.run(&[&stamp[..], &["--label", "3", "--out", "stamped.npz"]].concat()).ends_with(0);
+    let mut npz = NpzReader::new(File::open(aeva.path("stamped.npz")).unwrap()).unwrap();
+    let (x, y): (Array4<u8>, Array1<i64>) = (npz.by_name("x").unwrap(), npz.by_name("y").unwrap());
+    let options = OnnxOptions {
+        device: Device::Cpu,
+        image_shape: [16, 16, 1],
+        layout: None,
+        preprocessing: Preprocessing::default(),
+        output: None,
+        classes: None,
+        transfer: None,
+    };
+    let file = ModelFile::read(&shipped("digits-infected.onnx")).unwrap();
+    let mut oracle = OnnxOracle::load(&Runtime::load(Device::Cpu).unwrap(), &file, &options).unwrap();
+    let labels = classify_all(&mut oracle, x.mapv(|v| f32::from(v) / 255.0).view(), 64).unwrap();
+    let others: Vec<u32> = labels.iter().zip(&y).filter(|(_, y)| **y != 3).map(|(label, _)| *label).collect();
+    let turned = others.iter().filter(|&&label| label == 3).count();
+    assert!(turned * 10 > others.len() * 8, "{turned} of {}", others.len());
+
+    aeva.run(&[&stamp[..], &["--label", "3", "--out", "pictures"]].concat()).ends_with(0);
+    assert_eq!(fs::read_dir(aeva.path("pictures")).unwrap().count(), 10, "a folder a label");
+    let folder = aeva.path("pictures");
+    let again = aeva.run(&["stamp", "run", "--data", folder.to_str().unwrap(), "--label", "3", "--out", "twice.npz"]);
+    again.ends_with(0);
+    let missing = aeva.run(&[&stamp[..], &["--label", "30", "--out", "none.npz"]].concat()).ends_with(2);
+    assert!(
+        missing.stderr.contains("has no trigger for label 30") && missing.stderr.contains("hint: "),
+        "{}",
+        missing.stderr
+    );
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let aeva = Aeva::new();
+    let refused = |extra: &[&str], expected: &str| {
+        let ran = aeva.scan("digits-clean.onnx", &[extra, &["--out", "run"]].concat()).ends_with(2);
+        assert!(ran.stderr.contains(expected) && ran.stderr.contains("hint: "), "{}", ran.stderr);
+        assert!(!aeva.path("run").exists());
+    };
+    refused(&["--sources", "1"], "name pairs of labels");
+    refused(&["--lens", "trigger", "--rule", "published"], "says nothing of triggers");
+}
