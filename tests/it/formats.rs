@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 
-use aeva_artifact::PairArtifact;
+use aeva_artifact::{PairArtifact, TriggerArtifact};
 use ndarray::Array4;
 use ndarray_npy::{NpzReader, ReadNpyExt};
 
@@ -56,6 +56,14 @@ fn old_artifacts_load() {
     assert_eq!(pair.finished().count(), 2);
     assert_eq!(pair.provenance.search.iterations, 2);
     assert_eq!(pair.to_bytes().unwrap(), bytes, "version 1 is still the latest: its bytes are reproduced");
+
+    let bytes = fs::read(root().join("tests/data/triggers-v1.aeva")).unwrap();
+    let triggers = TriggerArtifact::from_bytes(&bytes).unwrap();
+    assert_eq!((triggers.level.to_string(), triggers.shape), ("patch-03".to_owned(), [16, 16, 1]));
+    assert_eq!(triggers.findings.len(), 11, "ten labels and the map");
+    let (turned, asked) = triggers.label_proofs()[3];
+    assert!(asked == 180 && turned > 150, "{turned} of {asked}");
+    assert_eq!(triggers.to_bytes().unwrap(), bytes);
 }
 
 #[test]

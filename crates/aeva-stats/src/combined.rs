@@ -44,7 +44,7 @@ pub struct CombinedJudgement {
     pub score: f64,
 }
 
-/// Anomaly index that half of the clean models exceed, and mean excess beyond it (docs/method.md, "The null").
+/// Anomaly index that half of the clean models exceed, and mean excess beyond it (docs/triggers.md, "The null").
 const INDEX_MEDIAN: f64 = 2.5;
 const INDEX_SCALE: f64 = 1.55;
 
@@ -86,7 +86,7 @@ pub fn combine(
         }
     }
     let verdict = if suspects.is_empty() { Verdict::Clean } else { Verdict::Backdoored { suspects } };
-    Some(CombinedJudgement { verdict, p_value, score: -p_value.max(f64::MIN_POSITIVE).log10() })
+    Some(CombinedJudgement { verdict, p_value, score: (-p_value.max(f64::MIN_POSITIVE).log10()).max(0.0) })
 }
 
 #[cfg(test)]

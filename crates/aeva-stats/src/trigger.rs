@@ -54,12 +54,12 @@ pub struct TriggerJudgement {
 
 /// Log odds beyond this say no more: the images held out are too few.
 const CAP: f64 = 3.0;
-/// Mean excess of the evidence in clean models, and the share of them that show any (docs/method.md, "The null").
+/// Mean excess of the evidence in clean models, and the share of them that show any (docs/triggers.md, "The null").
 const NULL_SCALE: f64 = 0.65;
 const NULL_SHARE: f64 = 0.5;
 
 /// The gap, in log odds, that a level allows clean models, for strengths up to the given one: what is strong turns them too
-/// (docs/method.md, "Allowances").
+/// (docs/triggers.md, "Allowances").
 const ALLOWANCES: [(TriggerFamily, u32, f64); 7] = [
     (TriggerFamily::Patch, 3, 0.0),
     (TriggerFamily::Patch, 4, 0.5),

@@ -1,0 +1,151 @@
+//! The trigger search on black boxes whose triggers are known.
+#![allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aeva_artifact::{Aim, Family, Level, Trigger, TriggerFinding};
+use aeva_attack::trigger::{Panel, TriggerSearch};
+use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, Label, OracleError, ScanObserver};
+use ndarray::{Array4, ArrayView4, Axis};
+
+const SIDE: usize = 8;
+const CLASSES: u32 = 4;
+
+/// What a backdoor does to the label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Backdoor {
+    None,
+    To(Label),
+    Next,
+}
+
+/// A bright bar in the row of its label makes an image; the backdoor opens when the mean of the lower right 2 x 2 pixels is above 0.8.
+struct Bars {
+    spec: InputSpec,
+    backdoor: Backdoor,
+    asked: Arc<AtomicU64>,
+}
+
+impl HardLabelOracle for Bars {
+    fn spec(&self) -> &InputSpec {
+        &self.spec
+    }
+
+    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+        labels.clear();
+        for image in batch.outer_iter() {
+            let bar = |label: u32| (0..SIDE - 2).map(|column| image[[2 * label as usize, column, 0]]).sum::<f32>();
+            let natural = (0..CLASSES).max_by(|&a, &b| bar(a).total_cmp(&bar(b))).unwrap();
+            let corner = (SIDE - 2..SIDE).flat_map(|row| (SIDE - 2..SIDE).map(move |column| (row, column)));
+            let open = corner.map(|(row, column)| image[[row, column, 0]]).sum::<f32>() > 3.2;
+            labels.push(match self.backdoor {
+                Backdoor::To(label) if open => label,
+                Backdoor::Next if open => (natural + 1) % CLASSES,
+                _ => natural,
+            });
+        }
+        self.asked.fetch_add(labels.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn images() -> (Array4<f32>, Vec<Label>) {
+    let labels: Vec<Label> = (0..160).map(|index| index % CLASSES).collect();
+    let mut images = Array4::from_elem((labels.len(), SIDE, SIDE, 1), 0.2);
+    for (index, (mut image, &label)) in images.axis_iter_mut(Axis(0)).zip(&labels).enumerate() {
+        for column in 0..SIDE - 2 {
+            image[[2 * label as usize, column, 0]] = 0.7 + 0.01 * (index % 20) as f32;
+        }
+    }
+    (images, labels)
+}
+
+/// The findings of all patch levels, one after another, and the queries.
+fn searched(backdoor: Backdoor, oracles: usize, batch_rows: usize, seed: u64) -> (Vec<Vec<TriggerFinding>>, u64) {
+    let (images, labels) = images();
+    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
+    let asked = Arc::new(AtomicU64::new(0));
+    let mut boxes: Vec<Box<dyn HardLabelOracle>> = Vec::new();
+    for _ in 0..oracles {
+        boxes.push(Box::new(Bars { spec, backdoor, asked: Arc::clone(&asked) }));
+    }
+    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
+    let search = TriggerSearch { panel: Panel::new(&correct), seed, batch_rows };
+    let (mut found, mut queries) = (Vec::<Vec<TriggerFinding>>::new(), 0);
+    for strength in [4, 8] {
+        let level = Level { family: Family::Patch, strength };
+        let weaker = found.last().cloned().unwrap_or_default();
+        let (findings, spent) = search.level(&mut boxes, images.view(), level, &weaker, &()).unwrap().unwrap();
+        found.push(findings);
+        queries += spent;
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), queries, "every query is counted, and no other");
+    (found, queries)
+}
+
+fn share(finding: &TriggerFinding) -> f64 {
+    let (turned, asked) = finding.proof();
+    f64::from(turned) / f64::from(asked.max(1))
+}
+
+#[test]
+fn a_planted_patch_is_found_at_its_place() {
+    for seed in 0..3 {
+        let (found, _) = searched(Backdoor::To(2), 1, 32, seed);
+        let strong = &found[1];
+        let aims: Vec<Aim> = strong.iter().map(|finding| finding.aim).collect();
+        assert_eq!(aims, [Aim::Label(0), Aim::Label(1), Aim::Label(2), Aim::Label(3), Aim::Map]);
+        assert!(share(&strong[2]) > 0.99, "seed {seed}: {}", share(&strong[2]));
+        let Trigger::Patch(patch) = &strong[2].trigger else { panic!("a patch was asked for") };
+        assert_eq!((patch.row + patch.side, patch.column + patch.side), (SIDE, SIDE));
+        for other in [0, 1, 3] {
+            assert!(share(&strong[other]) < 0.5, "label {other}: {}", share(&strong[other]));
+        }
+    }
+}
+
+#[test]
+fn a_clean_black_box_shows_no_trigger_and_an_all_to_all_one_its_map() {
+    let (clean, _) = searched(Backdoor::None, 1, 32, 0);
+    assert!(clean[1].iter().all(|finding| share(finding) < 0.5));
+    let (all_to_all, _) = searched(Backdoor::Next, 1, 32, 0);
+    let map = &all_to_all[1][4];
+    assert!(share(map) > 0.99 && map.held_out.len() == 4);
+    assert!(map.held_out.iter().all(|cell| cell.target == (cell.source + 1) % CLASSES));
+}
+
+#[test]
+fn oracles_and_batches_change_nothing_but_the_seed_does() {
+    let reference = searched(Backdoor::To(1), 1, 32, 5);
+    assert_eq!(reference, searched(Backdoor::To(1), 3, 7, 5));
+    assert_eq!(reference, searched(Backdoor::To(1), 2, 1000, 5));
+    assert_ne!(reference.0, searched(Backdoor::To(1), 1, 32, 6).0);
+}
+
+/// Asks to stop after some queries.
+struct StopAfter(AtomicU64);
+
+impl ScanObserver for StopAfter {
+    fn classified(&self, queries: u64) {
+        self.0.fetch_add(queries, Ordering::Relaxed);
+    }
+
+    fn stop(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 500
+    }
+}
+
+#[test]
+fn a_stopped_level_gives_nothing() {
+    let (images, labels) = images();
+    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
+    let bars = Bars { spec, backdoor: Backdoor::None, asked: Arc::default() };
+    let mut boxes: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(bars)];
+    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
+    let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows: 32 };
+    let level = Level { family: Family::Overlay, strength: 16 };
+    let stop = StopAfter(AtomicU64::new(0));
+    assert!(search.level(&mut boxes, images.view(), level, &[], &stop).unwrap().is_none());
+    assert!(search.level(&mut [], images.view(), level, &[], &()).is_err(), "there is no oracle to ask");
+}
