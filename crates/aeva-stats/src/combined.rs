@@ -40,7 +40,7 @@ pub struct CombinedJudgement {
     pub verdict: Verdict,
     /// Chance that a clean model looks like this, over all lenses that were used.
     pub p_value: f64,
-    /// `-log10` of it: larger is more suspicious.
+    /// `-log10` of it, and a little below 0 where the bound is above 1: larger is more suspicious.
     pub score: f64,
 }
 
@@ -74,19 +74,19 @@ pub fn combine(
     if triggers.is_none() && index.is_none() {
         return None;
     }
-    let (mut p_value, mut suspects) = (1.0_f64, Vec::new());
+    let (mut bound, mut suspects) = (f64::INFINITY, Vec::new());
     if let Some(triggers) = triggers {
-        p_value = p_value.min(triggers.p_value / rule.trigger_part);
+        bound = bound.min(triggers.p_value / rule.trigger_part);
         suspects = triggers.suspects(rule.trigger_level());
     }
     if let Some((index, label)) = index {
-        p_value = p_value.min(index_p_value(index) / (1.0 - rule.trigger_part));
+        bound = bound.min(index_p_value(index) / (1.0 - rule.trigger_part));
         if index_p_value(index) <= rule.index_level() && !suspects.contains(&label) {
             suspects.push(label);
         }
     }
     let verdict = if suspects.is_empty() { Verdict::Clean } else { Verdict::Backdoored { suspects } };
-    Some(CombinedJudgement { verdict, p_value, score: (-p_value.max(f64::MIN_POSITIVE).log10()).max(0.0) })
+    Some(CombinedJudgement { verdict, p_value: bound.min(1.0), score: -bound.max(f64::MIN_POSITIVE).log10() })
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
     fn the_score_grows_with_the_evidence_and_p_values_stay_probabilities() {
         let at = |first| combine(Some(&triggers(first)), None, &CombinedRule::DEFAULT).unwrap();
         assert!(at(99).score > at(70).score && at(70).score >= at(10).score);
-        assert!((0.0..=1.0).contains(&at(10).p_value) && at(10).score.abs() < 1e-12);
+        assert!((0.0..=1.0).contains(&at(10).p_value) && at(10).score < 0.1);
         assert!((CombinedRule::DEFAULT.trigger_level() + CombinedRule::DEFAULT.index_level() - 0.05).abs() < 1e-12);
     }
 }

@@ -42,11 +42,11 @@ pub struct TriggerEvidence {
 /// What the triggers of a model say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerJudgement {
-    /// What stands out most; nothing where no trigger turns half of the images.
+    /// What stands out most; nothing without levels, or with fewer than three labels.
     pub strongest: Option<TriggerEvidence>,
     /// Chance that something stands out so far in a clean model.
     pub p_value: f64,
-    /// `[label]` -> its own highest evidence and the level of it; nothing for labels that nothing turns half of the images to.
+    /// `[label]` -> its own highest evidence and the level of it; nothing for labels that are never among the first half.
     pub labels: Vec<Option<(f64, usize)>>,
     /// Highest evidence of a map of labels, and the level.
     pub map: Option<(f64, usize)>,
@@ -54,7 +54,7 @@ pub struct TriggerJudgement {
 
 /// Log odds beyond this say no more: the images held out are too few.
 const CAP: f64 = 3.0;
-/// Mean excess of the evidence in clean models, and the share of them that show any (docs/triggers.md, "The null").
+/// Mean excess of the evidence in clean models, and the share of them that show any above 0 (docs/triggers.md, "The null").
 const NULL_SCALE: f64 = 0.65;
 const NULL_SHARE: f64 = 0.5;
 
@@ -75,16 +75,18 @@ fn allowance(family: TriggerFamily, strength: u32) -> f64 {
     found.map_or(f64::INFINITY, |(_, _, allowance)| *allowance)
 }
 
-/// Chance that a clean model shows this evidence or more: an exponential tail.
+/// Chance that a clean model shows this evidence or more: a Laplace distribution, of which the upper tail matters.
 fn null_p_value(evidence: f64) -> f64 {
-    if evidence <= 0.0 { 1.0 } else { NULL_SHARE * (-evidence / NULL_SCALE).exp() }
+    let tail = NULL_SHARE * (-evidence.abs() / NULL_SCALE).exp();
+    if evidence > 0.0 { tail } else { 1.0 - tail }
 }
 
 /// Judges the triggers of a model.
 ///
 /// At every level the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked + 1)`, capped at 3 either way.
-/// The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance, if each turns at
-/// least half of the images. A map stands out by its own log odds less the allowance, plus 1.5: what is natural stays below a fifth.
+/// The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance; where one of them
+/// turns fewer than half of the images, by `L[m]` at most, which is below 0. A map stands out by its own log odds less the
+/// allowance, plus 1.5: what is natural stays below a fifth.
 /// The p-value is that of the largest of all.
 ///
 /// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null is
@@ -98,7 +100,10 @@ pub fn judge_triggers(levels: &[LevelSuccess]) -> TriggerJudgement {
         let allowed = allowance(level.family, level.strength);
         let mut found: Vec<TriggerEvidence> = clusters(&level.labels)
             .into_iter()
-            .map(|(labels, gap)| TriggerEvidence { level: place, labels, evidence: gap - allowed })
+            .map(|(labels, gap, least)| {
+                let evidence = if least < 0.0 { least.min(gap - allowed) } else { gap - allowed };
+                TriggerEvidence { level: place, labels, evidence }
+            })
             .collect();
         if 2 * level.map.0 >= level.map.1 && level.map.1 > 0 {
             let evidence = log_odds(level.map) + MAP_OFFSET - allowed;
@@ -125,17 +130,18 @@ pub fn judge_triggers(levels: &[LevelSuccess]) -> TriggerJudgement {
 /// Of the success of a map, where that of a single label has its neighbours to compare with.
 const MAP_OFFSET: f64 = 1.5;
 
-/// The first labels that stand out together, with the gap below them: one entry a number of labels.
-fn clusters(labels: &[(u32, u32)]) -> Vec<(Vec<usize>, f64)> {
+/// The first labels that stand out together, with the gap below them and the log odds of the least: one entry a number of labels.
+fn clusters(labels: &[(u32, u32)]) -> Vec<(Vec<usize>, f64, f64)> {
     let mut sorted: Vec<(usize, f64)> = labels.iter().map(|&share| log_odds(share)).enumerate().collect();
     sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let half = labels.len() / 2;
     let mut found = Vec::new();
     for m in 1..=half.min(sorted.len().saturating_sub(1)) {
-        if labels.len() < 3 || sorted[m - 1].1 < 0.0 {
+        if labels.len() < 3 {
             break;
         }
-        found.push((sorted[..m].iter().map(|(label, _)| *label).collect(), sorted[m - 1].1 - sorted[m].1));
+        let (least, next) = (sorted[m - 1].1, sorted[m].1);
+        found.push((sorted[..m].iter().map(|(label, _)| *label).collect(), least - next, least));
     }
     found
 }
