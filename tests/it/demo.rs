@@ -1,6 +1,11 @@
 //! The shipped models by the published rule: the infected one is flagged with its true label, the clean one is not, whatever the
 //! seed.
 
+use std::fs::File;
+
+use ndarray::{Array2, s};
+use ndarray_npy::NpzReader;
+
 use crate::harness::Aeva;
 
 /// Label that the shipped infected model gives to stamped images.
@@ -24,6 +29,12 @@ fn the_infected_model_is_flagged_with_its_label_for_five_seeds() {
             let index = label["anomaly_index"].as_f64().unwrap();
             assert_eq!(index > 4.0, label["label"] == TARGET, "seed {seed}: {label}");
         }
+        // The trigger is in the lower right corner: there the perturbations of all sources agree.
+        assert_eq!(report["consensus"], serde_json::json!(["evidence/consensus-3.png", "evidence/consensus-3.npz"]));
+        let file = File::open(aeva.path(&out).join("evidence/consensus-3.npz")).unwrap();
+        let map: Array2<f64> = NpzReader::new(file).unwrap().by_name("map").unwrap();
+        let corner = map.slice(s![12.., 12..]).sum();
+        assert!((map.sum() - 1.0).abs() < 1e-9 && corner > 2.0 * 16.0 / 256.0, "{corner}");
     }
 }
 
@@ -70,7 +81,11 @@ fn the_report_has_what_it_promises() {
     assert_eq!(report["provenance"]["key"].as_str().unwrap().len(), 64);
 
     let json = aeva.run(&["stats", "run", "--json"]);
-    let again: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let mut again: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    // The files are the scan's.
+    if let Some(files) = report.get("consensus") {
+        again["consensus"] = files.clone();
+    }
     assert_eq!(again, report, "`aeva stats` judges a run as its scan did");
 }
 

@@ -43,6 +43,7 @@
 
 mod binomial;
 mod combined;
+mod consensus;
 mod error;
 mod gap;
 mod mad;
@@ -52,6 +53,7 @@ mod verdict;
 
 pub use binomial::binomial_interval;
 pub use combined::{CombinedJudgement, CombinedRule, combine, index_p_value};
+pub use consensus::ConsensusMap;
 pub use error::StatsError;
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};

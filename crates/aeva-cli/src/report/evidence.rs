@@ -1,12 +1,13 @@
-//! Triggers as files: a picture to look at, and the values.
+//! Triggers, and where perturbations agree, as files: a picture to look at, and the values.
 
 use std::fs;
 use std::io::Cursor;
 
 use aeva_artifact::{Aim, RunDir, Trigger, TriggerFinding, write_atomically};
+use aeva_stats::ConsensusMap;
 use anyhow::Context;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage, imageops};
-use ndarray::{Array0, Array3};
+use ndarray::{Array0, Array2, Array3};
 use ndarray_npy::NpzWriter;
 
 use crate::commands::stamp::byte;
@@ -34,6 +35,35 @@ pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -
     Ok(names)
 }
 
+/// Writes where the perturbations towards a label agree, as `evidence/consensus-3.png`, the brighter the more, and as
+/// `evidence/consensus-3.npz`, `map` `[h, w]`, which sums to 1; the names of the files. None without perturbations.
+pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<String>> {
+    let (mut consensus, mut size) = (ConsensusMap::default(), [0; 2]);
+    for (source, target) in run.pairs().filter(|&(_, target)| target == label) {
+        let Some(pair) = run.load(source, target)? else { continue };
+        let [height, width, channels] = pair.shape;
+        size = [height, width];
+        for perturbation in pair.finished() {
+            // One without mass points nowhere.
+            let _ = consensus.add(perturbation, channels);
+        }
+    }
+    let Some(map) = consensus.map() else { return Ok(Vec::new()) };
+    let folder = run.path().join(FOLDER);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let names = vec![format!("{FOLDER}/consensus-{label}.png"), format!("{FOLDER}/consensus-{label}.npz")];
+    let highest = map.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    // The root: what is faint beside the peak can still be seen.
+    #[expect(clippy::cast_possible_truncation, reason = "a shade of grey")]
+    let pixels: Vec<u8> = map.iter().map(|share| byte((share / highest).sqrt() as f32)).collect();
+    write_atomically(&run.path().join(&names[0]), &enlarged(&pixels, [size[0], size[1], 1])?)?;
+    let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    writer.add_array("map", &Array2::from_shape_vec((size[0], size[1]), map)?)?;
+    let bytes = writer.finish().context("cannot write .npz")?.into_inner();
+    write_atomically(&run.path().join(&names[1]), &bytes)?;
+    Ok(names)
+}
+
 fn picture(trigger: &Trigger, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
     let [height, width, channels] = shape;
     let grey = vec![0.5; height * width * channels];
@@ -45,8 +75,13 @@ fn picture(trigger: &Trigger, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
             out.into_iter().map(byte).collect()
         }
     };
-    let scale = u32::try_from((PICTURE / height.max(width)).max(1))?;
-    let image = image_of(&pixels, shape)?;
+    enlarged(&pixels, shape)
+}
+
+/// As PNG, each pixel as a square.
+fn enlarged(pixels: &[u8], shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
+    let scale = u32::try_from((PICTURE / shape[0].max(shape[1]).max(1)).max(1))?;
+    let image = image_of(pixels, shape)?;
     encoded(&image.resize_exact(image.width() * scale, image.height() * scale, imageops::FilterType::Nearest))
 }
 

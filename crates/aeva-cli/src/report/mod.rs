@@ -52,6 +52,9 @@ pub(crate) struct Report {
     /// The lens of perturbations: GAP and anomaly index, where it was used.
     pub(crate) labels: Vec<LabelJudgement>,
     pub(crate) pairs: Vec<PairReport>,
+    /// Files that show where the perturbations towards each suspect agree.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) consensus: Vec<String>,
     /// Images classified, those for the clean accuracy included.
     pub(crate) queries: u64,
     pub(crate) queries_by_phase: QueriesByPhase,
@@ -157,6 +160,7 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> a
         labels,
         notes: notes(&pairs, info),
         pairs,
+        consensus: Vec::new(),
         queries: info.clean_queries + trigger_queries + search.total(),
         queries_by_phase: QueriesByPhase { clean: info.clean_queries, triggers: trigger_queries, search },
         seconds,
@@ -245,6 +249,9 @@ pub(crate) fn store(run: &RunDir, report: &mut Report) -> anyhow::Result<()> {
         if let Some((_, finding, shape)) = best_trigger(run, aim)? {
             found.files = evidence::write(run, &finding, shape)?;
         }
+    }
+    for &label in &report.suspects {
+        report.consensus.extend(evidence::write_consensus(run, u32::try_from(label)?)?);
     }
     let mut text = serde_json::to_vec_pretty(report).context("cannot write the report as JSON")?;
     text.push(b'\n');

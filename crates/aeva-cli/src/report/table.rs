@@ -49,6 +49,9 @@ pub(crate) fn table(report: &Report, run: &Path) -> String {
         depth(report),
         report.parameters.seed,
     ));
+    if !report.consensus.is_empty() {
+        lines.push(format!("where perturbations towards the suspects agree:{}", files(&report.consensus)));
+    }
     for note in &report.notes {
         lines.push(format!("{yellow}note:{yellow:#} {note}"));
     }
