@@ -67,12 +67,14 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-fn digits() -> (Array4<u8>, Array1<i64>) {
+/// The shipped images `[n, h, w, c]` and their labels.
+pub(crate) fn digits() -> (Array4<u8>, Array1<i64>) {
     let mut npz = NpzReader::new(fs::File::open(shipped("digits.npz")).unwrap()).unwrap();
     (npz.by_name("x.npy").unwrap(), npz.by_name("y.npy").unwrap())
 }
 
-fn save(path: &Path, images: &Array4<u8>, labels: Option<&Array1<i64>>) {
+/// Writes images and labels as `.npz`.
+pub(crate) fn save(path: &Path, images: &Array4<u8>, labels: Option<&Array1<i64>>) {
     let mut writer = NpzWriter::new(fs::File::create(path).unwrap());
     writer.add_array("x", images).unwrap();
     if let Some(labels) = labels {

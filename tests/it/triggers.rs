@@ -4,10 +4,11 @@ use std::fs::{self, File};
 
 use aeva_attack::classify_all;
 use aeva_model::{Device, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime};
-use ndarray::{Array1, Array4};
+use ndarray::{Array1, Array4, Axis};
 use ndarray_npy::NpzReader;
 use serde_json::{Value, json};
 
+use crate::bad_input::{digits, save};
 use crate::harness::{Aeva, shipped};
 
 #[test]
@@ -138,4 +139,50 @@ fn what_does_not_go_together_is_refused() {
     };
     refused(&["--sources", "1"], "name pairs of labels");
     refused(&["--lens", "trigger", "--rule", "published"], "says nothing of triggers");
+}
+
+/// The shipped images, at most so many of each label.
+fn some(aeva: &Aeva, most: impl Fn(i64) -> usize) -> String {
+    let (images, labels) = digits();
+    let mut seen = [0; 10];
+    let chosen: Vec<usize> = (0..labels.len())
+        .filter(|&index| {
+            let label = usize::try_from(labels[index]).unwrap();
+            seen[label] += 1;
+            seen[label] <= most(labels[index])
+        })
+        .collect();
+    let path = aeva.path("some.npz");
+    save(&path, &images.select(Axis(0), &chosen), Some(&labels.select(Axis(0), &chosen)));
+    path.to_str().unwrap().to_owned()
+}
+
+/// With too few images to prove a trigger, triggers alone decide nothing, and perturbations are asked.
+#[test]
+fn too_few_images_prove_nothing() {
+    let aeva = Aeva::new();
+    let (model, data) = (shipped("digits-infected.onnx"), some(&aeva, |_| 3));
+    let args = ["scan", model.to_str().unwrap(), "--data", &data, "--out", "run"];
+    let alone = aeva.run(&[&args[..], &["--lens", "trigger"]].concat()).ends_with(3);
+    assert!(
+        alone.stdout.contains("INCONCLUSIVE") && alone.stdout.contains("to prove a trigger with"),
+        "{}",
+        alone.stdout
+    );
+    let both = aeva.run(&args);
+    assert!(both.stderr.contains("triggers leave it open: looking at perturbations as well"), "{}", both.stderr);
+    let report = aeva.report("run");
+    assert_eq!(report["labels"].as_array().unwrap().len(), 10);
+    assert!(report["p_value"].is_number() && report["queries_by_phase"]["gradient"].as_u64().unwrap() > 0);
+}
+
+/// Triggers need no images of every label; perturbations do, and the report says what was left out.
+#[test]
+fn a_label_without_images_leaves_triggers() {
+    let aeva = Aeva::new();
+    let (model, data) = (shipped("digits-infected.onnx"), some(&aeva, |label| if label == 4 { 0 } else { 40 }));
+    let args = ["scan", model.to_str().unwrap(), "--data", &data, "--out", "run"];
+    let ran = aeva.run(&args).ends_with(1);
+    assert!(ran.stdout.contains("looked at triggers alone") && ran.stdout.contains("to label 3 "), "{}", ran.stdout);
+    assert_eq!(aeva.report("run")["suspects"], json!([3]));
 }
