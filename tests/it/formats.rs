@@ -60,7 +60,9 @@ fn old_artifacts_load() {
     let bytes = fs::read(root().join("tests/data/triggers-v1.aeva")).unwrap();
     let triggers = TriggerArtifact::from_bytes(&bytes).unwrap();
     assert_eq!((triggers.level.to_string(), triggers.shape), ("patch-03".to_owned(), [16, 16, 1]));
-    assert_eq!(triggers.findings.len(), 11, "ten labels and the map");
+    let pairs = triggers.pair_proofs().len();
+    assert_eq!(triggers.findings.len(), 11 + pairs, "ten labels, some pairs and the map");
+    assert!((24..=28).contains(&pairs), "{pairs}");
     let (turned, asked) = triggers.label_proofs()[3];
     assert!(asked == 180 && turned > 150, "{turned} of {asked}");
     assert_eq!(triggers.to_bytes().unwrap(), bytes);

@@ -17,6 +17,8 @@ const CLASSES: u32 = 4;
 enum Backdoor {
     None,
     To(Label),
+    /// From one label to another.
+    Pair(Label, Label),
     Next,
 }
 
@@ -41,6 +43,7 @@ impl HardLabelOracle for Bars {
             let open = corner.map(|(row, column)| image[[row, column, 0]]).sum::<f32>() > 3.2;
             labels.push(match self.backdoor {
                 Backdoor::To(label) if open => label,
+                Backdoor::Pair(from, to) if open && natural == from => to,
                 Backdoor::Next if open => (natural + 1) % CLASSES,
                 _ => natural,
             });
@@ -94,7 +97,8 @@ fn a_planted_patch_is_found_at_its_place() {
     for seed in 0..3 {
         let (found, _) = searched(Backdoor::To(2), 1, 32, seed);
         let strong = &found[1];
-        let aims: Vec<Aim> = strong.iter().map(|finding| finding.aim).collect();
+        let aims: Vec<Aim> =
+            strong.iter().map(|finding| finding.aim).filter(|aim| !matches!(aim, Aim::Pair { .. })).collect();
         assert_eq!(aims, [Aim::Label(0), Aim::Label(1), Aim::Label(2), Aim::Label(3), Aim::Map]);
         assert!(share(&strong[2]) > 0.99, "seed {seed}: {}", share(&strong[2]));
         let Trigger::Patch(patch) = &strong[2].trigger else { panic!("a patch was asked for") };
@@ -108,11 +112,21 @@ fn a_planted_patch_is_found_at_its_place() {
 #[test]
 fn a_clean_black_box_shows_no_trigger_and_an_all_to_all_one_its_map() {
     let (clean, _) = searched(Backdoor::None, 1, 32, 0);
-    assert!(clean[1].iter().all(|finding| share(finding) < 0.5));
+    let of_label = |finding: &&TriggerFinding| !matches!(finding.aim, Aim::Pair { .. });
+    assert!(clean[1].iter().filter(of_label).all(|finding| share(finding) < 0.5));
     let (all_to_all, _) = searched(Backdoor::Next, 1, 32, 0);
-    let map = &all_to_all[1][4];
+    let map = all_to_all[1].last().unwrap();
     assert!(share(map) > 0.99 && map.held_out.len() == 4);
     assert!(map.held_out.iter().all(|cell| cell.target == (cell.source + 1) % CLASSES));
+}
+
+#[test]
+fn a_source_specific_trigger_is_found_for_its_pair() {
+    let (found, _) = searched(Backdoor::Pair(3, 0), 1, 32, 0);
+    let pair = found[1].iter().find(|finding| finding.aim == Aim::Pair { source: 3, target: 0 }).unwrap();
+    assert!(share(pair) > 0.99 && pair.held_out.len() == 1);
+    // A third of the images of other labels is of label 3.
+    assert!(share(&found[1][0]) < 0.67);
 }
 
 #[test]

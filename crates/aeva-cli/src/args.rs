@@ -241,6 +241,9 @@ pub(crate) struct StampArgs {
     /// Label whose trigger to stamp.
     #[arg(long, conflicts_with = "map", required_unless_present = "map")]
     pub(crate) label: Option<u32>,
+    /// The trigger that works from this label alone, of a source-specific backdoor.
+    #[arg(long, requires = "label", value_name = "LABEL")]
+    pub(crate) source: Option<u32>,
     /// Stamp the trigger that turns each label into another one.
     #[arg(long)]
     pub(crate) map: bool,

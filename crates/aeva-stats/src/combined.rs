@@ -97,7 +97,13 @@ mod tests {
 
     fn triggers(first: u32) -> TriggerJudgement {
         let labels = [first, 5, 1, 0, 2].map(|turned| (turned, 100)).to_vec();
-        judge_triggers(&[LevelSuccess { family: TriggerFamily::Patch, strength: 3, labels, map: (0, 100) }])
+        judge_triggers(&[LevelSuccess {
+            family: TriggerFamily::Patch,
+            strength: 3,
+            labels,
+            pairs: Vec::new(),
+            map: (0, 100),
+        }])
     }
 
     fn aeva(index: f64) -> Judgement {

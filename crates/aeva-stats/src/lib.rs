@@ -58,5 +58,5 @@ pub use error::StatsError;
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};
 pub use peak::{PEAK_PIXELS, pair_score, peak_share, pixel_mass};
-pub use trigger::{LevelSuccess, TriggerEvidence, TriggerFamily, TriggerJudgement, judge_triggers};
+pub use trigger::{LevelSuccess, PairSuccess, TriggerEvidence, TriggerFamily, TriggerJudgement, judge_triggers};
 pub use verdict::{Judgement, LabelJudgement, PublishedRule, Reason, Verdict, judge};

@@ -24,8 +24,24 @@ pub struct LevelSuccess {
     pub strength: u32,
     /// `[label]` -> (images turned into it, images of other labels).
     pub labels: Vec<(u32, u32)>,
+    /// Pairs of labels that were looked at.
+    pub pairs: Vec<PairSuccess>,
     /// Images that one trigger turned each into the label that belongs to theirs in a map of labels, and all images.
     pub map: (u32, u32),
+}
+
+/// How many images of one label a trigger turned into another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PairSuccess {
+    /// Label of the images.
+    pub source: usize,
+    /// Label they were to turn into.
+    pub target: usize,
+    /// Images that did.
+    pub turned: u32,
+    /// All of them.
+    pub asked: u32,
 }
 
 /// What stands out most.
@@ -35,6 +51,8 @@ pub struct TriggerEvidence {
     pub level: usize,
     /// Labels that stand out there together, most successful first; none for a map of all labels.
     pub labels: Vec<usize>,
+    /// The label that they stand out from alone, for a pair of labels.
+    pub source: Option<usize>,
     /// How far, in units of log odds, beyond what the level allows.
     pub evidence: f64,
 }
@@ -48,6 +66,8 @@ pub struct TriggerJudgement {
     pub p_value: f64,
     /// `[label]` -> its own highest evidence and the level of it; nothing for labels that are never among the first half.
     pub labels: Vec<Option<(f64, usize)>>,
+    /// The pair of labels with the highest evidence, that evidence, and the level.
+    pub pair: Option<((usize, usize), f64, usize)>,
     /// Highest evidence of a map of labels, and the level.
     pub map: Option<(f64, usize)>,
 }
@@ -86,7 +106,7 @@ fn null_p_value(evidence: f64) -> f64 {
 /// At every level the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked + 1)`, capped at 3 either way.
 /// The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance; where one of them
 /// turns fewer than half of the images, by `L[m]` at most, which is below 0. A map stands out by its own log odds less the
-/// allowance, plus 1.5: what is natural stays below a fifth.
+/// allowance, plus 1.5: what is natural stays below a fifth. A pair stands out by the gap to the next pair, less the allowance and 1.
 /// The p-value is that of the largest of all.
 ///
 /// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null is
@@ -95,25 +115,33 @@ pub fn judge_triggers(levels: &[LevelSuccess]) -> TriggerJudgement {
     let classes = levels.iter().map(|level| level.labels.len()).max().unwrap_or(0);
     let mut strongest: Option<TriggerEvidence> = None;
     let mut labels: Vec<Option<(f64, usize)>> = vec![None; classes];
-    let mut map: Option<(f64, usize)> = None;
+    let (mut pair, mut map) = (None::<((usize, usize), f64, usize)>, None::<(f64, usize)>);
     for (place, level) in levels.iter().enumerate() {
         let allowed = allowance(level.family, level.strength);
         let mut found: Vec<TriggerEvidence> = clusters(&level.labels)
             .into_iter()
             .map(|(labels, gap, least)| {
                 let evidence = if least < 0.0 { least.min(gap - allowed) } else { gap - allowed };
-                TriggerEvidence { level: place, labels, evidence }
+                TriggerEvidence { level: place, labels, source: None, evidence }
             })
             .collect();
         if 2 * level.map.0 >= level.map.1 && level.map.1 > 0 {
             let evidence = log_odds(level.map) + MAP_OFFSET - allowed;
-            found.push(TriggerEvidence { level: place, labels: Vec::new(), evidence });
+            found.push(TriggerEvidence { level: place, labels: Vec::new(), source: None, evidence });
             if map.is_none_or(|(old, _)| evidence > old) {
                 map = Some((evidence, place));
             }
         }
+        if let Some(((source, target), gap, share)) = first_pair(&level.pairs) {
+            let evidence = gap - allowed - PAIR_ALLOWANCE;
+            let evidence = if share < 0.0 { share.min(evidence) } else { evidence };
+            found.push(TriggerEvidence { level: place, labels: vec![target], source: Some(source), evidence });
+            if pair.is_none_or(|(_, old, _)| evidence > old) {
+                pair = Some(((source, target), evidence, place));
+            }
+        }
         for one in found {
-            for &label in &one.labels {
+            for &label in one.labels.iter().filter(|_| one.source.is_none()) {
                 if labels[label].is_none_or(|(old, _)| one.evidence > old) {
                     labels[label] = Some((one.evidence, place));
                 }
@@ -124,11 +152,26 @@ pub fn judge_triggers(levels: &[LevelSuccess]) -> TriggerJudgement {
         }
     }
     let p_value = strongest.as_ref().map_or(1.0, |strongest| null_p_value(strongest.evidence));
-    TriggerJudgement { strongest, p_value, labels, map }
+    TriggerJudgement { strongest, p_value, labels, pair, map }
 }
 
+/// The gap that every level allows pairs besides: one label into one other is a natural weakness of many models.
+const PAIR_ALLOWANCE: f64 = 1.0;
 /// Of the success of a map, where that of a single label has its neighbours to compare with.
 const MAP_OFFSET: f64 = 1.5;
+
+/// The pair that a trigger turns most images of, how far that is above the next pair, and its log odds.
+///
+/// Of a trigger that works from all labels there are many pairs, none far above the next.
+fn first_pair(pairs: &[PairSuccess]) -> Option<((usize, usize), f64, f64)> {
+    let share = |pair: &PairSuccess| log_odds((pair.turned, pair.asked));
+    let mut sorted: Vec<&PairSuccess> = pairs.iter().filter(|pair| pair.asked > 0).collect();
+    sorted.sort_by(|a, b| share(b).total_cmp(&share(a)).then((a.source, a.target).cmp(&(b.source, b.target))));
+    match sorted.as_slice() {
+        [first, second, ..] => Some(((first.source, first.target), share(first) - share(second), share(first))),
+        _ => None,
+    }
+}
 
 /// The first labels that stand out together, with the gap below them and the log odds of the least: one entry a number of labels.
 fn clusters(labels: &[(u32, u32)]) -> Vec<(Vec<usize>, f64, f64)> {
@@ -165,13 +208,26 @@ impl TriggerJudgement {
         if self.is_map(level) {
             return (0..self.labels.len()).collect();
         }
-        found.into_iter().map(|(_, label)| label).collect()
+        let mut labels: Vec<usize> = found.into_iter().map(|(_, label)| label).collect();
+        if let Some((_, target)) = self.suspect_pair(level)
+            && !labels.contains(&target)
+        {
+            labels.push(target);
+        }
+        labels
+    }
+
+    /// The pair (source, target) of a source-specific backdoor: where a pair stands out and its target does not by itself.
+    pub fn suspect_pair(&self, level: f64) -> Option<(usize, usize)> {
+        let ((source, target), evidence, _) = self.pair?;
+        let own = self.labels.get(target).copied().flatten().map_or(f64::NEG_INFINITY, |(own, _)| own);
+        (null_p_value(evidence) <= level && evidence > own).then_some((source, target))
     }
 
     /// Whether a map of labels stands out, and further than any label by itself.
     pub fn is_map(&self, level: f64) -> bool {
-        let own = self.strongest.as_ref().filter(|strongest| !strongest.labels.is_empty()).map(|s| s.evidence);
-        self.map.is_some_and(|(evidence, _)| null_p_value(evidence) <= level && own.is_none_or(|own| evidence >= own))
+        let own = self.labels.iter().flatten().map(|(own, _)| *own).fold(f64::NEG_INFINITY, f64::max);
+        self.map.is_some_and(|(evidence, _)| null_p_value(evidence) <= level && evidence >= own)
     }
 }
 
@@ -183,7 +239,7 @@ mod tests {
 
     fn level(strength: u32, shares: &[u32]) -> LevelSuccess {
         let labels = shares.iter().map(|&turned| (turned, 180)).collect();
-        LevelSuccess { family: TriggerFamily::Patch, strength, labels, map: (10, 200) }
+        LevelSuccess { family: TriggerFamily::Patch, strength, labels, pairs: Vec::new(), map: (10, 200) }
     }
 
     #[test]
@@ -218,6 +274,20 @@ mod tests {
         assert!((judge_triggers(&[]).p_value - 1.0).abs() < 1e-12);
         // Two labels: one of them is always the easier one.
         assert!(judge_triggers(&[level(2, &[180, 1])]).strongest.is_none());
+    }
+
+    #[test]
+    fn a_pair_far_above_the_others_is_source_specific() {
+        let with = |turned: [(usize, usize, u32); 3]| {
+            let pairs =
+                turned.map(|(source, target, turned)| PairSuccess { source, target, turned, asked: 20 }).to_vec();
+            judge_triggers(&[LevelSuccess { pairs, ..level(3, &[20, 18, 16, 15, 9, 8, 7, 0, 0, 0]) }])
+        };
+        let specific = with([(4, 9, 20), (1, 8, 6), (2, 3, 3)]);
+        assert_eq!((specific.suspects(0.04), specific.suspect_pair(0.04)), (vec![9], Some((4, 9))));
+        // Pairs that give way alike are natural.
+        let natural = with([(4, 9, 20), (7, 9, 18), (2, 3, 3)]);
+        assert!(natural.suspects(0.04).is_empty() && natural.p_value > 0.2);
     }
 
     #[test]

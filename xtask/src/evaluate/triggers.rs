@@ -7,7 +7,7 @@ use aeva_artifact::{DataProvenance, Family, Level, ModelProvenance, Provenance, 
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::trigger::{Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
 use aeva_model::ValueRange;
-use aeva_stats::{LevelSuccess, TriggerFamily};
+use aeva_stats::{LevelSuccess, PairSuccess, TriggerFamily};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,16 @@ impl Triggers {
                 },
                 strength: level.strength,
                 labels: artifact.label_proofs(),
+                pairs: artifact
+                    .pair_proofs()
+                    .into_iter()
+                    .map(|cell| PairSuccess {
+                        source: cell.source as usize,
+                        target: cell.target as usize,
+                        turned: cell.turned,
+                        asked: cell.asked,
+                    })
+                    .collect(),
                 map: artifact.map_proof(),
             });
             queries += spent;

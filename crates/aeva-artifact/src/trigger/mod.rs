@@ -26,7 +26,7 @@ pub struct TriggerArtifact {
     pub shape: [usize; 3],
     /// Images classified at this level.
     pub queries: u64,
-    /// One finding an aim: every label in order, then the map.
+    /// One finding an aim: every label in order, the pairs that were looked at, then the map.
     pub findings: Vec<TriggerFinding>,
 }
 
@@ -36,6 +36,13 @@ pub struct TriggerArtifact {
 pub enum Aim {
     /// To turn images of all other labels into one.
     Label(u32),
+    /// To turn images of one label into another, as a source-specific backdoor does.
+    Pair {
+        /// Label of the images.
+        source: u32,
+        /// Label that they turn into.
+        target: u32,
+    },
     /// To turn the images of every label into a label of its own, as an all-to-all backdoor does.
     Map,
 }
@@ -89,9 +96,21 @@ impl TriggerArtifact {
         labels
     }
 
+    /// The same for the pairs of labels that were looked at.
+    pub fn pair_proofs(&self) -> Vec<Turned> {
+        let proof = |finding: &TriggerFinding| match finding.aim {
+            Aim::Pair { source, target } => {
+                let (turned, asked) = finding.proof();
+                Some(Turned { source, target, turned, asked })
+            }
+            _ => None,
+        };
+        self.findings.iter().filter_map(proof).collect()
+    }
+
     /// The same for the map; images of labels that it leaves where they are count as not turned.
     pub fn map_proof(&self) -> (u32, u32) {
-        let labels = self.findings.iter().filter(|finding| finding.aim != Aim::Map);
+        let labels = self.findings.iter().filter(|finding| matches!(finding.aim, Aim::Label(_)));
         let asked: BTreeMap<u32, u32> =
             labels.flat_map(|finding| &finding.held_out).map(|cell| (cell.source, cell.asked)).collect();
         let map = self.findings.iter().find(|finding| finding.aim == Aim::Map);

@@ -35,13 +35,20 @@ enum FamilyV1 {
 
 #[derive(Serialize, Deserialize)]
 struct FindingV1 {
-    /// The label, or none for a map.
-    label: Option<u32>,
+    aim: AimV1,
     trigger: TriggerV1,
     climbed: bool,
     search: [u32; 2],
     /// source, target, turned, asked
     held_out: Vec<[u32; 4]>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum AimV1 {
+    Label(u32),
+    /// source, target
+    Pair(u32, u32),
+    Map,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,9 +66,10 @@ pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), E
     let mut findings = Vec::with_capacity(artifact.findings.len());
     for finding in &artifact.findings {
         findings.push(FindingV1 {
-            label: match finding.aim {
-                Aim::Label(label) => Some(label),
-                Aim::Map => None,
+            aim: match finding.aim {
+                Aim::Label(label) => AimV1::Label(label),
+                Aim::Pair { source, target } => AimV1::Pair(source, target),
+                Aim::Map => AimV1::Map,
             },
             trigger: match &finding.trigger {
                 Trigger::Patch(patch) => {
@@ -111,7 +119,11 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
         let trigger = finding.trigger.into_domain(shape)?;
         let held_out = finding.held_out.into_iter();
         findings.push(TriggerFinding {
-            aim: finding.label.map_or(Aim::Map, Aim::Label),
+            aim: match finding.aim {
+                AimV1::Label(label) => Aim::Label(label),
+                AimV1::Pair(source, target) => Aim::Pair { source, target },
+                AimV1::Map => Aim::Map,
+            },
             trigger,
             climbed: finding.climbed,
             search: (finding.search[0], finding.search[1]),
@@ -121,7 +133,7 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
         });
     }
     let classes = header.provenance.model.classes;
-    let labels = findings.iter().filter(|finding| finding.aim != Aim::Map).count();
+    let labels = findings.iter().filter(|finding| matches!(finding.aim, Aim::Label(_))).count();
     if labels != classes as usize {
         return Err(DecodeError::Inconsistent(format!("{labels} labels of a model with {classes}")));
     }
@@ -182,6 +194,7 @@ mod tests {
             }
         };
         let mut findings: Vec<TriggerFinding> = (0..example().model.classes).map(trigger).collect();
+        findings.push(TriggerFinding { aim: Aim::Pair { source: 7, target: 2 }, ..trigger(2) });
         let overlay = Trigger::Overlay(Overlay { amplitude: 0.1, pattern: vec![-1.0; 18] });
         findings.push(TriggerFinding {
             aim: Aim::Map,
@@ -212,7 +225,8 @@ mod tests {
         let mut artifact = artifact();
         assert_eq!(artifact.label_proofs(), vec![(3, 4); 10]);
         let cell = |source, turned| Turned { source, target: (source + 1) % 10, turned, asked: 4 };
-        artifact.findings[10].held_out = vec![cell(0, 4), cell(1, 2)];
+        assert_eq!(artifact.pair_proofs(), [Turned { source: 7, target: 2, turned: 3, asked: 4 }]);
+        artifact.findings[11].held_out = vec![cell(0, 4), cell(1, 2)];
         assert_eq!(artifact.map_proof(), (6, 40));
     }
 

@@ -9,7 +9,11 @@ use crate::Label;
 
 /// Whether images of this label are asked about.
 pub(super) fn takes(aim: Aim, source: Label) -> bool {
-    aim != Aim::Label(source)
+    match aim {
+        Aim::Label(label) => source != label,
+        Aim::Pair { source: wanted, .. } => source == wanted,
+        Aim::Map => true,
+    }
 }
 
 /// For every label of the images, the label it turns into; a map is read off the answers, each target taken once, by the label
@@ -22,6 +26,7 @@ pub(super) fn targets(aim: Aim, truth: &[Label], answers: &[Label]) -> Vec<(Labe
             sources.dedup();
             sources.into_iter().map(|source| (source, label)).collect()
         }
+        Aim::Pair { source, target } => vec![(source, target)],
         Aim::Map => {
             let mut counts: BTreeMap<(Label, Label), usize> = BTreeMap::new();
             for (&source, &answer) in truth.iter().zip(answers).filter(|(source, answer)| source != answer) {
@@ -47,7 +52,7 @@ pub(super) fn targets(aim: Aim, truth: &[Label], answers: &[Label]) -> Vec<(Labe
 /// Number of images that do as is meant.
 pub(super) fn score(aim: Aim, truth: &[Label], answers: &[Label]) -> usize {
     match aim {
-        Aim::Label(label) => answers.iter().filter(|&&answer| answer == label).count(),
+        Aim::Label(target) | Aim::Pair { target, .. } => answers.iter().filter(|&&answer| answer == target).count(),
         Aim::Map => turned(&targets(aim, truth, answers), truth, answers).iter().map(|cell| cell.turned as usize).sum(),
     }
 }

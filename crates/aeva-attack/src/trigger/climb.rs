@@ -57,13 +57,13 @@ impl Climb {
         self.since_better < PATIENCE && self.score() < self.images.len()
     }
 
-    /// Positions of the images that are asked about first: a part with every class in it, as the images come class by class; for a
-    /// map, which a part does not show, all of them.
+    /// Positions of the images that are asked about first: a part with every class in it, as the images come class by class; all
+    /// of them for a map, which a part does not show, and for a pair, which has few.
     fn first(&self, part: usize) -> Vec<usize> {
         let length = self.images.len();
         match self.aim {
             Aim::Label(_) => (part * length / PARTS..(part + 1) * length / PARTS).collect(),
-            Aim::Map => (0..length).collect(),
+            Aim::Pair { .. } | Aim::Map => (0..length).collect(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! One level of the trigger search: explore for all labels at once, climb for each, prove on images held out.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aeva_artifact::{Aim, Level, Trigger, TriggerFinding};
 use ndarray::ArrayView4;
 
@@ -13,18 +15,24 @@ use super::random::Choices;
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Version of the search; it grows when the same seed and images would give other triggers.
-pub const TRIGGER_SEARCH_VERSION: u32 = 1;
+pub const TRIGGER_SEARCH_VERSION: u32 = 2;
 /// Random candidates at each level.
 pub(super) const CANDIDATES: u32 = 300;
 /// Candidates that a climb may begin at.
 const STARTS: usize = 4;
 /// Labels that are climbed towards at each level; with more labels, those that the exploration turned most images to.
 pub(super) const CLIMBED_LABELS: usize = 12;
+/// Pairs of labels that are climbed towards at each level: those that the exploration turned most images of.
+const CLIMBED_PAIRS: usize = 24;
+/// And those that a weaker trigger turned most images of, besides.
+const WARM_PAIRS: usize = 4;
 /// Climbs have streams of random choices apart from those of candidates.
 const CLIMB: u32 = 1 << 16;
+/// Those of pairs apart from those of labels, by place in the matrix of pairs.
+const CLIMB_PAIR: u32 = 1 << 18;
 
-/// For each aim what every candidate does, best first: (images that do as is meant, candidate).
-type Ranking = Vec<(usize, usize)>;
+/// A candidate, and the answers to it on the images of the exploration.
+type Explored = (Trigger, Vec<Label>);
 
 /// The trigger search of one model.
 #[derive(Debug, Clone)]
@@ -38,8 +46,8 @@ pub struct TriggerSearch {
 }
 
 impl TriggerSearch {
-    /// Searches at one level; `weaker` is what the next weaker level of the family found. One finding an aim, the labels in order
-    /// and then the map, and the number of queries; nothing when the observer asked to stop.
+    /// Searches at one level; `weaker` is what the next weaker level of the family found. One finding an aim, the labels in order,
+    /// some pairs of labels and then the map, and the number of queries; nothing when the observer asked to stop.
     ///
     /// # Errors
     /// [`ScanError`] when the model fails or does not fit the images.
@@ -53,27 +61,27 @@ impl TriggerSearch {
     ) -> Result<Option<(Vec<TriggerFinding>, u64)>, ScanError> {
         let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
         let pieces: Vec<&[f32]> = self.panel.search().iter().map(|&(index, _)| asker.image(index)).collect();
-        let aims: Vec<Aim> = (0..self.panel.classes()).map(Aim::Label).chain([Aim::Map]).collect();
-        let (candidates, rankings) = self.explore(level, &aims, &pieces, &mut asker)?;
-
-        let best = |place: usize| rankings[place].first().map_or(0, |&(score, _)| score);
-        let mut order: Vec<usize> = (0..aims.len() - 1).collect();
-        order.sort_by_key(|&place| std::cmp::Reverse(best(place)));
-        order.truncate(CLIMBED_LABELS);
-        order.push(aims.len() - 1);
+        let explored = self.explore(level, &pieces, &mut asker)?;
+        let labels = || (0..self.panel.classes()).map(Aim::Label);
+        let mut climbed: Vec<(usize, Aim)> = labels().map(|aim| (self.best(&explored, aim), aim)).collect();
+        climbed.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
+        climbed.truncate(CLIMBED_LABELS);
+        let climbed: Vec<Aim> = climbed.into_iter().map(|(_, aim)| aim).collect();
+        let pairs = self.pairs(&explored, weaker);
 
         let (side, amplitude) = (level.side(asker.shape()), level.amplitude());
         let mut climbs = Vec::new();
-        for (place, (&aim, ranking)) in aims.iter().zip(&rankings).enumerate() {
-            let starts = if order.contains(&place) { STARTS } else { 1 };
-            let mut starts: Vec<Trigger> = ranking.iter().take(starts).map(|&(_, at)| candidates[at].clone()).collect();
+        for aim in labels().chain(pairs).chain([Aim::Map]) {
+            let chosen = !matches!(aim, Aim::Label(_)) || climbed.contains(&aim);
+            let ranking = self.ranking(&explored, aim).into_iter().take(if chosen { STARTS } else { 1 });
+            let mut starts: Vec<Trigger> = ranking.map(|(_, at)| explored[at].0.clone()).collect();
             let warm = weaker.iter().find(|finding| finding.aim == aim);
             starts.extend(warm.map(|finding| strengthened(&finding.trigger, side, amplitude, asker.shape())));
             let images = sources(self.panel.search(), aim);
             let answers = asker.ask(&on_all(&starts, &images))?;
-            let choices = self.choices(level, CLIMB + u32::try_from(place).unwrap_or(u32::MAX));
-            let climb = Climb::new(aim, &images, starts.into_iter().zip(answers).collect(), choices);
-            climbs.extend(climb.map(|climb| (order.contains(&place), climb)));
+            let climb =
+                Climb::new(aim, &images, starts.into_iter().zip(answers).collect(), self.climb_choices(level, aim));
+            climbs.extend(climb.map(|climb| (chosen, climb)));
         }
         let (chosen, others): (Vec<_>, Vec<_>) = climbs.into_iter().partition(|(chosen, _)| *chosen);
         let mut chosen: Vec<Climb> = chosen.into_iter().map(|(_, climb)| climb).collect();
@@ -87,35 +95,57 @@ impl TriggerSearch {
         Ok(Some((findings, asker.queries())))
     }
 
-    /// Random candidates, and what they do for each aim.
-    fn explore(
-        &self,
-        level: Level,
-        aims: &[Aim],
-        pieces: &[&[f32]],
-        asker: &mut Asker<'_, '_>,
-    ) -> Result<(Vec<Trigger>, Vec<Ranking>), ScanError> {
+    /// Random candidates, and the labels that the model gives to the images of the exploration with them.
+    fn explore(&self, level: Level, pieces: &[&[f32]], asker: &mut Asker<'_, '_>) -> Result<Vec<Explored>, ScanError> {
         let shape = asker.shape();
         let candidates: Vec<Trigger> =
             (0..CANDIDATES).map(|item| candidate(level, shape, pieces, &mut self.choices(level, item))).collect();
-        let explore = self.panel.explore();
-        let truth: Vec<Label> = explore.iter().map(|&(_, truth)| truth).collect();
-        let answers = asker.ask(&on_all(&candidates, explore))?;
-        let mut rankings = Vec::with_capacity(aims.len());
-        for aim in aims {
-            // An image of the label itself says nothing of what turns into it.
-            let done = |answers: &Vec<Label>| match aim {
-                Aim::Map => score(*aim, &truth, answers),
-                Aim::Label(label) => {
-                    answers.iter().zip(&truth).filter(|&(found, truth)| found == label && truth != label).count()
-                }
-            };
-            let mut ranking: Ranking = answers.iter().map(done).zip(0..).collect();
-            // Stable: among equals the first candidate, so that the order never depends on anything else.
-            ranking.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
-            rankings.push(ranking);
+        let answers = asker.ask(&on_all(&candidates, self.panel.explore()))?;
+        Ok(candidates.into_iter().zip(answers).collect())
+    }
+
+    /// What a candidate does for an aim; an image that the aim is not about says nothing of it.
+    fn does(&self, answers: &[Label], aim: Aim) -> usize {
+        let about = self.panel.explore().iter().zip(answers).filter(|&(&(_, truth), _)| takes(aim, truth));
+        let (truth, answers): (Vec<Label>, Vec<Label>) = about.map(|(&(_, truth), &answer)| (truth, answer)).unzip();
+        score(aim, &truth, &answers)
+    }
+
+    /// What every candidate does for an aim, best first, and its place.
+    fn ranking(&self, explored: &[Explored], aim: Aim) -> Vec<(usize, usize)> {
+        let mut ranking: Vec<(usize, usize)> =
+            explored.iter().map(|(_, answers)| self.does(answers, aim)).zip(0..).collect();
+        // Stable: among equals the first candidate, so that the order never depends on anything else.
+        ranking.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
+        ranking
+    }
+
+    fn best(&self, explored: &[Explored], aim: Aim) -> usize {
+        explored.iter().map(|(_, answers)| self.does(answers, aim)).max().unwrap_or(0)
+    }
+
+    /// Pairs of labels worth a climb: by how many images of the source the best candidate turned, then all of them together.
+    fn pairs(&self, explored: &[Explored], weaker: &[TriggerFinding]) -> BTreeSet<Aim> {
+        let mut cells: BTreeMap<(Label, Label), (usize, usize)> = BTreeMap::new();
+        for (_, answers) in explored {
+            let mut here: BTreeMap<(Label, Label), usize> = BTreeMap::new();
+            for (&answer, &(_, truth)) in
+                answers.iter().zip(self.panel.explore()).filter(|(answer, (_, truth))| *answer != truth)
+            {
+                *here.entry((truth, answer)).or_default() += 1;
+            }
+            for (cell, count) in here {
+                let (most, sum) = cells.entry(cell).or_default();
+                (*most, *sum) = ((*most).max(count), *sum + count);
+            }
         }
-        Ok((candidates, rankings))
+        let mut order: Vec<((Label, Label), (usize, usize))> = cells.into_iter().collect();
+        order.sort_by_key(|&(cell, counts)| (std::cmp::Reverse(counts), cell));
+        let explored = order.into_iter().take(CLIMBED_PAIRS).map(|((source, target), _)| Aim::Pair { source, target });
+        let mut warm: Vec<&TriggerFinding> =
+            weaker.iter().filter(|finding| matches!(finding.aim, Aim::Pair { .. })).collect();
+        warm.sort_by_key(|finding| std::cmp::Reverse(finding.search.0));
+        explored.chain(warm.into_iter().take(WARM_PAIRS).map(|finding| finding.aim)).collect()
     }
 
     /// Success on images that no search has seen.
@@ -139,6 +169,16 @@ impl TriggerSearch {
             findings.push(TriggerFinding { aim: climb.aim, trigger: climb.trigger, climbed, search, held_out });
         }
         Ok(findings)
+    }
+
+    fn climb_choices(&self, level: Level, aim: Aim) -> Choices {
+        let classes = self.panel.classes();
+        let item = match aim {
+            Aim::Label(label) => CLIMB + label,
+            Aim::Map => CLIMB + classes,
+            Aim::Pair { source, target } => CLIMB_PAIR.wrapping_add(source.wrapping_mul(classes)).wrapping_add(target),
+        };
+        self.choices(level, item)
     }
 
     fn choices(&self, level: Level, item: u32) -> Choices {

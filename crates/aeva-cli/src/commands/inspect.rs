@@ -68,6 +68,7 @@ fn inspect_triggers(path: &Path) -> anyhow::Result<()> {
     for finding in &triggers.findings {
         let aim = match finding.aim {
             Aim::Label(label) => format!("label {label}"),
+            Aim::Pair { source, target } => format!("{source} -> {target}"),
             Aim::Map => "map".to_owned(),
         };
         let (search, proof) = (finding.search, finding.proof());

@@ -18,14 +18,14 @@ use crate::report::evidence::png;
 
 pub(crate) fn run(args: &StampArgs) -> anyhow::Result<Ending> {
     let run = RunDir::open(&args.run)?;
-    let aim = args.label.map_or(Aim::Map, Aim::Label);
+    let (aim, what) = match (args.source, args.label) {
+        (Some(source), Some(target)) => (Aim::Pair { source, target }, format!("label {source} to {target}")),
+        (None, Some(label)) => (Aim::Label(label), format!("label {label}")),
+        (_, None) => (Aim::Map, "a map".to_owned()),
+    };
     let Some((level, finding, shape)) = report::best_trigger(&run, aim)? else {
         return Err(Hinted::error(
-            format!(
-                "{} has no trigger for {}",
-                args.run.display(),
-                args.label.map_or("a map".to_owned(), |l| format!("label {l}"))
-            ),
+            format!("{} has no trigger for {what}", args.run.display()),
             "run `aeva scan` with --lens all or --lens trigger into this folder first; labels count from 0",
         ));
     };

@@ -21,6 +21,7 @@ const PICTURE: usize = 256;
 pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -> anyhow::Result<Vec<String>> {
     let name = match finding.aim {
         Aim::Label(label) => format!("label-{label}"),
+        Aim::Pair { source, target } => format!("pair-{source}-{target}"),
         Aim::Map => "map".to_owned(),
     };
     let folder = run.path().join(FOLDER);

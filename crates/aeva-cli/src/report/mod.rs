@@ -245,8 +245,7 @@ pub(crate) fn best_trigger(run: &RunDir, aim: Aim) -> anyhow::Result<Option<(Lev
 /// Writes the evidence and `report.json`, which names it, into the run folder.
 pub(crate) fn store(run: &RunDir, report: &mut Report) -> anyhow::Result<()> {
     for found in report.triggers.iter_mut().flat_map(|triggers| &mut triggers.found) {
-        let aim = found.label.map_or(Aim::Map, Aim::Label);
-        if let Some((_, finding, shape)) = best_trigger(run, aim)? {
+        if let Some((_, finding, shape)) = best_trigger(run, found.aim())? {
             found.files = evidence::write(run, &finding, shape)?;
         }
     }

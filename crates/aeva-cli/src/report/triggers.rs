@@ -1,7 +1,9 @@
 //! What the triggers of a run say, as `report.json` has it.
 
 use aeva_artifact::{Aim, Family, Level, RunDir, Trigger, TriggerArtifact, TriggerFinding, Turned};
-use aeva_stats::{LevelSuccess, Reason, TriggerFamily, TriggerJudgement, binomial_interval, judge_triggers};
+use aeva_stats::{
+    LevelSuccess, PairSuccess, Reason, TriggerFamily, TriggerJudgement, binomial_interval, judge_triggers,
+};
 use serde::Serialize;
 
 /// Confidence of the intervals in the report.
@@ -46,6 +48,8 @@ pub(crate) struct Share {
 pub(crate) struct FoundTrigger {
     /// Label it leads to; absent for a map.
     pub(crate) label: Option<u32>,
+    /// The only label that it works from, where a backdoor is source-specific.
+    pub(crate) source: Option<u32>,
     pub(crate) level: String,
     /// In words.
     pub(crate) description: String,
@@ -100,6 +104,7 @@ impl Triggers {
     pub(super) fn best(&self, aim: Aim) -> Option<(&TriggerArtifact, &TriggerFinding, Option<f64>)> {
         let evidence = match aim {
             Aim::Label(label) => self.judgement.labels.get(label as usize).copied().flatten(),
+            Aim::Pair { .. } => self.judgement.pair.map(|(_, evidence, place)| (evidence, place)),
             Aim::Map => self.judgement.map,
         };
         let finding = |artifact: &'_ TriggerArtifact| artifact.findings.iter().position(|finding| finding.aim == aim);
@@ -116,14 +121,30 @@ impl Triggers {
         let aims: Vec<Aim> = if all_to_all {
             vec![Aim::Map]
         } else {
-            let suspects = self.judgement.suspects(level).into_iter();
-            suspects.filter_map(|label| u32::try_from(label).ok()).map(Aim::Label).collect()
+            let small = |label: usize| u32::try_from(label).unwrap_or(u32::MAX);
+            let pair = self.judgement.suspect_pair(level);
+            let aim = |label: usize| match pair {
+                Some((source, target)) if target == label => Aim::Pair { source: small(source), target: small(target) },
+                _ => Aim::Label(small(label)),
+            };
+            self.judgement.suspects(level).into_iter().map(aim).collect()
         };
         TriggerReport {
             p_value: self.judgement.p_value,
             all_to_all,
             levels: self.artifacts.iter().map(level_report).collect(),
             found: aims.into_iter().filter_map(|aim| self.best(aim).map(|best| found(&best))).collect(),
+        }
+    }
+}
+
+impl FoundTrigger {
+    /// What it is meant to do.
+    pub(super) fn aim(&self) -> Aim {
+        match (self.source, self.label) {
+            (Some(source), Some(target)) => Aim::Pair { source, target },
+            (None, Some(label)) => Aim::Label(label),
+            (_, None) => Aim::Map,
         }
     }
 }
@@ -137,6 +158,16 @@ fn success(artifact: &TriggerArtifact) -> LevelSuccess {
         family,
         strength: artifact.level.strength,
         labels: artifact.label_proofs(),
+        pairs: artifact
+            .pair_proofs()
+            .into_iter()
+            .map(|cell| PairSuccess {
+                source: cell.source as usize,
+                target: cell.target as usize,
+                turned: cell.turned,
+                asked: cell.asked,
+            })
+            .collect(),
         map: artifact.map_proof(),
     }
 }
@@ -156,9 +187,10 @@ fn level_report(artifact: &TriggerArtifact) -> LevelReport {
 
 fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Option<f64>)) -> FoundTrigger {
     let (turned, asked) = finding.proof();
-    let label = match finding.aim {
-        Aim::Label(label) => Some(label),
-        Aim::Map => None,
+    let (source, label) = match finding.aim {
+        Aim::Label(label) => (None, Some(label)),
+        Aim::Pair { source, target } => (Some(source), Some(target)),
+        Aim::Map => (None, None),
     };
     let what = match &finding.trigger {
         Trigger::Patch(patch) => format!(
@@ -177,7 +209,9 @@ fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Opt
     let percent = 100.0 * f64::from(turned) / f64::from(asked.max(1));
     let proof =
         format!("{percent:.0} % of {asked} unseen images ({:.0} to {:.0} %)", 100.0 * interval[0], 100.0 * interval[1]);
-    let description = if let Some(label) = label {
+    let description = if let (Some(label), Some(source)) = (label, source) {
+        format!("{what} sends {proof} of label {source} to label {label}, far more than of any other pair of labels")
+    } else if let Some(label) = label {
         format!("{what} sends {proof} to label {label}")
     } else {
         let cells: Vec<String> =
@@ -186,6 +220,7 @@ fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Opt
     };
     FoundTrigger {
         label,
+        source,
         level: artifact.level.to_string(),
         description,
         evidence: evidence.unwrap_or_default(),
