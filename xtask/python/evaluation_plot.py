@@ -7,6 +7,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullFormatter
 
 evaluation = json.loads(Path(sys.argv[1]).read_text())
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4))
@@ -19,6 +20,7 @@ for preset, samples in curves:
     left.fill_between(x, [low for low, _ in bounds], [high for _, high in bounds], color=line.get_color(), alpha=0.1)
 left.set(xlabel="queries for ten labels (median)", ylabel="AUC, reported half", ylim=(0, 1.02), xscale="log")
 left.axhline(0.5, color="grey", linewidth=0.5)
+left.xaxis.set_minor_formatter(NullFormatter())
 left.legend(fontsize=8)
 for axes, rule, line, label, most in [
     (middle, "published", 4, "highest anomaly index at the quick preset (up to 30)", 30),
