@@ -50,25 +50,48 @@ fn the_clean_model_is_clean_for_five_seeds() {
     }
 }
 
-/// Batch size, threads and interruptions change nothing; a damaged level is found anew.
+/// Batch size, threads and interruptions change nothing; a damaged look is taken anew.
 #[test]
 fn the_same_scan_gives_the_same_triggers() {
     let aeva = Aeva::new();
+    let scan = |out: &str, extra: &[&str]| {
+        aeva.scan("digits-infected.onnx", &[&["--lens", "trigger", "--exhaustive", "--out", out], extra].concat())
+    };
     let run = |out: &str, extra: &[&str]| {
-        aeva.scan("digits-infected.onnx", &[&["--lens", "trigger", "--out", out], extra].concat()).ends_with(1);
+        scan(out, extra).ends_with(1);
         aeva.files(&format!("{out}/triggers-v1"))
     };
     let reference = run("a", &[]);
-    assert_eq!(reference.len(), 7, "two sizes of patches are the same on 16 x 16 pixels");
+    assert_eq!(reference.len(), 14, "two looks; two sizes of patches are the same on 16 x 16 pixels");
     assert_eq!(reference, run("b", &["--threads", "1", "--batch-size", "7"]));
-    fs::remove_file(aeva.path("b/triggers-v1/patch-06.aeva")).unwrap();
     fs::write(aeva.path("b/triggers-v1/overlay-16.aeva"), b"AEVA").unwrap();
-    let again = aeva.scan("digits-infected.onnx", &["--lens", "trigger", "--out", "b"]).ends_with(1);
-    assert!(again.stderr.contains("3 of 7 levels of triggers are already in b"), "{}", again.stderr);
+    let again = scan("b", &[]).ends_with(1);
+    assert!(again.stderr.contains("5 looks for triggers are already in b"), "{}", again.stderr);
     assert!(again.stderr.contains("overlay-16.aeva") && again.stderr.contains("computed anew"), "{}", again.stderr);
+    assert_eq!(reference, aeva.files("b/triggers-v1"));
+    fs::remove_file(aeva.path("b/triggers-v1/patch-06-again.aeva")).unwrap();
+    assert!(scan("b", &[]).ends_with(1).stderr.contains("8 looks for triggers are already in b"));
     assert_eq!(reference, aeva.files("b/triggers-v1"));
     let other = run("c", &["--seed", "1"]);
     assert!(reference.iter().all(|(name, bytes)| *bytes != other[name]));
+}
+
+/// Looks end as soon as the verdict is settled; without the rest of them a model is not cleared.
+#[test]
+fn a_scan_takes_the_looks_it_needs() {
+    let aeva = Aeva::new();
+    aeva.scan("digits-infected.onnx", &["--out", "infected"]).ends_with(1);
+    let (short, report) = (aeva.files("infected/triggers-v1"), aeva.report("infected"));
+    assert!(short.len() < 7, "{} looks", short.len());
+    assert!(report["queries"].as_u64().unwrap() < 200_000);
+    aeva.scan("digits-infected.onnx", &["--out", "infected", "--exhaustive"]).ends_with(1);
+    let all = aeva.files("infected/triggers-v1");
+    assert!(all.len() == 14 && short.iter().all(|(name, bytes)| all[name] == *bytes));
+
+    aeva.scan("digits-clean.onnx", &["--out", "clean"]).ends_with(0);
+    fs::remove_file(aeva.path("clean/triggers-v1/overlay-32.aeva")).unwrap();
+    let stats = aeva.run(&["stats", "clean"]).ends_with(3);
+    assert!(stats.stdout.contains("the scan ended after 6 looks for triggers"), "{}", stats.stdout);
 }
 
 #[test]
@@ -83,7 +106,7 @@ fn a_run_is_judged_again_as_its_scan_did() {
         report["triggers"]["found"][0]["files"] = json!([]);
     }
     assert_eq!(again, report);
-    assert!(aeva.run(&["inspect", "run"]).ends_with(0).stdout.contains("7 levels of triggers"));
+    assert!(aeva.run(&["inspect", "run"]).ends_with(0).stdout.contains("looks for triggers are finished"));
     let level = aeva.run(&["inspect", "run/triggers-v1/patch-03.aeva"]).ends_with(0).stdout;
     assert!(level.contains("triggers of level patch-03") && level.contains("label 3"), "{level}");
     // No pairs were looked at, so the published rule has nothing to say.

@@ -47,6 +47,8 @@ enum Task {
     TrainZoo(train_zoo::Args),
     /// Scans every model of a zoo and measures how often the verdict is right.
     Evaluate(evaluate::Args),
+    /// Scans the clean models that a zoo has for that purpose: the null distributions of the verdict.
+    Calibrate(evaluate::calibrate::Args),
     /// Scans one model deeply and prints what the published rule says at every depth up to there.
     Sweep(sweep::Args),
     /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Task::ReproducePaper(args) => reproduce::run(&args),
         Task::TrainZoo(args) => train_zoo::run(&args),
         Task::Evaluate(args) => evaluate::run(&args),
+        Task::Calibrate(args) => evaluate::calibrate::run(&args),
         Task::Sweep(args) => sweep::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Growth { quick } => growth::run(quick),

@@ -23,4 +23,4 @@ pub use error::{ArtifactError, DecodeError};
 pub use pair::{Outcome, PairArtifact, QueryCounts, SampleRecord};
 pub use provenance::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION, SearchProvenance, hex, sha256_hex};
 pub use run_dir::{RunDir, RunInfo};
-pub use trigger::{Aim, Family, Level, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};
+pub use trigger::{Aim, Family, Level, Look, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};

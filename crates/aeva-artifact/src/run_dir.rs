@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, Level, PairArtifact, Provenance, TriggerArtifact, write_atomically};
+use crate::{ArtifactError, Level, Look, PairArtifact, Provenance, TriggerArtifact, write_atomically};
 
 const RUN_FILE: &str = "run.json";
 /// The version is in the name: a later format gets a folder of its own and leaves this one readable.
@@ -157,17 +157,21 @@ impl RunDir {
         Ok(Some(pair))
     }
 
-    /// Where the triggers of a level are, or will be.
-    pub fn trigger_path(&self, level: Level) -> PathBuf {
-        self.path.join(TRIGGERS_FOLDER).join(format!("{level}.aeva"))
+    /// Where the triggers of a look at a level are, or will be.
+    pub fn trigger_path(&self, level: Level, look: Look) -> PathBuf {
+        let suffix = match look {
+            Look::First => "",
+            Look::Second => "-again",
+        };
+        self.path.join(TRIGGERS_FOLDER).join(format!("{level}{suffix}.aeva"))
     }
 
-    /// Writes the triggers of a level, whole or not at all.
+    /// Writes the triggers of a look at a level, whole or not at all.
     ///
     /// # Errors
     /// As [`store`](Self::store).
     pub fn store_triggers(&self, triggers: &TriggerArtifact) -> Result<(), ArtifactError> {
-        let path = self.trigger_path(triggers.level);
+        let path = self.trigger_path(triggers.level, triggers.look);
         self.check_provenance(&path, &triggers.provenance)?;
         let bytes = triggers.to_bytes().map_err(|source| ArtifactError::Encode { path: path.clone(), source })?;
         let folder = self.path.join(TRIGGERS_FOLDER);
@@ -175,18 +179,19 @@ impl RunDir {
         write_atomically(&path, &bytes)
     }
 
-    /// Reads the triggers of a level; `None` when they are not there.
+    /// Reads the triggers of a look at a level; `None` when they are not there.
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn load_triggers(&self, level: Level) -> Result<Option<TriggerArtifact>, ArtifactError> {
-        let path = self.trigger_path(level);
+    pub fn load_triggers(&self, level: Level, look: Look) -> Result<Option<TriggerArtifact>, ArtifactError> {
+        let path = self.trigger_path(level, look);
         let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
         let triggers = TriggerArtifact::from_bytes(&bytes)
             .map_err(|source| ArtifactError::Decode { path: path.clone(), source })?;
         self.check_provenance(&path, &triggers.provenance)?;
-        if triggers.level != level {
-            return Err(ArtifactError::Foreign { path, why: format!("it holds triggers of {}", triggers.level) });
+        if (triggers.level, triggers.look) != (level, look) {
+            let why = format!("it holds triggers of {}, {:?} look", triggers.level, triggers.look);
+            return Err(ArtifactError::Foreign { path, why });
         }
         Ok(Some(triggers))
     }

@@ -137,6 +137,45 @@ fn oracles_and_batches_change_nothing_but_the_seed_does() {
     assert_ne!(reference.0, searched(Backdoor::To(1), 1, 32, 6).0);
 }
 
+/// The findings of a first look at two levels and a second at the weaker, which comes down from a second look at the stronger.
+fn looked_again(backdoor: Backdoor, batch_rows: usize) -> [Vec<TriggerFinding>; 3] {
+    let (images, labels) = images();
+    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
+    let mut boxes: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(Bars { spec, backdoor, asked: Arc::default() })];
+    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
+    let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
+    let [weak, strong] = [8, 12].map(|strength| Level { family: Family::Patch, strength });
+    let view = images.view();
+    let (first, _) = search.level(&mut boxes, view, weak, &[], &()).unwrap().unwrap();
+    let (stronger, _) = search.level(&mut boxes, view, strong, &first, &()).unwrap().unwrap();
+    let (stronger, _) = search.again(&mut boxes, view, strong, &stronger, &[], &()).unwrap().unwrap();
+    let (second, _) = search.again(&mut boxes, view, weak, &first, &stronger, &()).unwrap().unwrap();
+    let (only, _) = search.again(&mut boxes, view, weak, &[], &stronger, &()).unwrap().unwrap();
+    [first, second, only]
+}
+
+#[test]
+fn a_second_look_keeps_what_the_first_found_and_loses_none_of_it() {
+    for backdoor in [Backdoor::To(2), Backdoor::Pair(3, 0), Backdoor::Next, Backdoor::None] {
+        let [first, second, only] = looked_again(backdoor, 32);
+        assert_eq!([first.clone(), second.clone(), only.clone()], looked_again(backdoor, 7), "batches change nothing");
+        for old in &first {
+            let new = second.iter().find(|new| new.aim == old.aim).unwrap();
+            let share = |(turned, asked): (u32, u32)| f64::from(turned) / f64::from(asked);
+            if !matches!(old.aim, Aim::Pair { .. }) {
+                // Pairs are searched for with more images.
+                assert!(share(new.search) >= share(old.search), "{:?}", old.aim);
+            }
+        }
+        // A level without a first look has every label all the same.
+        let labels: Vec<Aim> = only.iter().map(|found| found.aim).filter(|aim| matches!(aim, Aim::Label(_))).collect();
+        assert_eq!(labels, (0..CLASSES).map(Aim::Label).collect::<Vec<Aim>>());
+        if backdoor == Backdoor::To(2) {
+            assert!(share(&only[2]) > 0.99, "the stronger trigger leads down to the weaker one");
+        }
+    }
+}
+
 /// Asks to stop after some queries.
 struct StopAfter(AtomicU64);
 
@@ -161,5 +200,6 @@ fn a_stopped_level_gives_nothing() {
     let level = Level { family: Family::Overlay, strength: 16 };
     let stop = StopAfter(AtomicU64::new(0));
     assert!(search.level(&mut boxes, images.view(), level, &[], &stop).unwrap().is_none());
+    assert!(search.again(&mut boxes, images.view(), level, &[], &[], &stop).unwrap().is_none());
     assert!(search.level(&mut [], images.view(), level, &[], &()).is_err(), "there is no oracle to ask");
 }

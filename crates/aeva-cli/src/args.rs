@@ -111,6 +111,14 @@ pub(crate) struct ScanArgs {
     /// Run folder; `runs/MODEL-KEY` if not given. A folder that holds the same scan is continued.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
+    /// Look for triggers of every kind and strength, twice, even where the verdict is settled earlier: more queries, all infected
+    /// labels, the least trigger of each.
+    #[arg(long)]
+    pub(crate) exhaustive: bool,
+    /// Queries that perturbations may be expected to take where triggers leave the verdict open; if they would take more, as for
+    /// many labels, triggers decide alone. Says nothing with `--lens aeva`.
+    #[arg(long, default_value_t = 2_000_000, value_name = "N")]
+    pub(crate) perturbation_budget: u64,
     /// Queries after which one search gives up.
     #[arg(long, value_name = "N")]
     pub(crate) query_budget: Option<u64>,

@@ -27,11 +27,26 @@ impl CombinedRule {
         self.false_positive_rate * (1.0 - self.trigger_part)
     }
 
+    /// Whether the triggers seen so far make more of them unnecessary: a tenth of the chance that would be an alarm.
+    pub fn settled(&self, triggers: &TriggerJudgement) -> bool {
+        triggers.p_value <= self.trigger_level() * SETTLED
+    }
+
+    /// Whether the triggers of a first look are no reason for a second.
+    pub fn cleared(&self, triggers: &TriggerJudgement) -> bool {
+        triggers.p_value > CLEARED
+    }
+
     /// Whether the triggers alone leave it open.
     pub fn undecided(&self, triggers: &TriggerJudgement) -> bool {
         triggers.p_value > self.trigger_level() && triggers.p_value < self.undecided_below
     }
 }
+
+/// Share of the alarm's level at which nothing is left to be settled.
+const SETTLED: f64 = 0.1;
+/// A first look with a larger p-value clears a model of triggers.
+const CLEARED: f64 = 0.9;
 
 /// A verdict from several lenses.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +60,7 @@ pub struct CombinedJudgement {
 }
 
 /// Anomaly index that half of the clean models exceed, and mean excess beyond it (docs/triggers.md, "The null").
-const INDEX_MEDIAN: f64 = 2.5;
+pub const INDEX_MEDIAN: f64 = 2.5;
 const INDEX_SCALE: f64 = 1.55;
 
 /// Chance that the highest anomaly index of a clean model is this or more: an exponential tail above the median.
@@ -99,7 +114,7 @@ mod tests {
         let labels = [first, 5, 1, 0, 2].map(|turned| (turned, 100)).to_vec();
         judge_triggers(&[LevelSuccess {
             family: TriggerFamily::Patch,
-            strength: 3,
+            strength: 3.0,
             labels,
             pairs: Vec::new(),
             map: (0, 100),

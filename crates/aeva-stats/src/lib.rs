@@ -52,7 +52,7 @@ mod trigger;
 mod verdict;
 
 pub use binomial::binomial_interval;
-pub use combined::{CombinedJudgement, CombinedRule, combine, index_p_value};
+pub use combined::{CombinedJudgement, CombinedRule, INDEX_MEDIAN, combine, index_p_value};
 pub use consensus::ConsensusMap;
 pub use error::StatsError;
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};

@@ -4,6 +4,8 @@
 //! directions. So the test looks at each level (a family of triggers at one strength) for a **gap** between the labels that a
 //! trigger turns most images to and all others, and allows natural models the wider a gap the stronger the triggers are.
 
+use std::collections::BTreeMap;
+
 /// A family of triggers; how strong one is counts in the family's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
@@ -14,14 +16,14 @@ pub enum TriggerFamily {
     Overlay,
 }
 
-/// How many images the best trigger of each label turned at one level, on images that the search had not used.
+/// How many images the best trigger of each label turned at one look at a level, on images that the search had not used.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LevelSuccess {
     /// Family of the triggers.
     pub family: TriggerFamily,
-    /// Their strength, in the family's unit.
-    pub strength: u32,
+    /// Their strength, in the family's unit: as it is, not as it was meant before it was rounded to whole pixels.
+    pub strength: f64,
     /// `[label]` -> (images turned into it, images of other labels).
     pub labels: Vec<(u32, u32)>,
     /// Pairs of labels that were looked at.
@@ -47,7 +49,7 @@ pub struct PairSuccess {
 /// What stands out most.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerEvidence {
-    /// Place of the level in the list that was judged.
+    /// Place of the look in the list that was judged.
     pub level: usize,
     /// Labels that stand out there together, most successful first; none for a map of all labels.
     pub labels: Vec<usize>,
@@ -64,11 +66,11 @@ pub struct TriggerJudgement {
     pub strongest: Option<TriggerEvidence>,
     /// Chance that something stands out so far in a clean model.
     pub p_value: f64,
-    /// `[label]` -> its own highest evidence and the level of it; nothing for labels that are never among the first half.
+    /// `[label]` -> its own highest evidence and the place of the look; nothing for labels that are never among the first half.
     pub labels: Vec<Option<(f64, usize)>>,
-    /// The pair of labels with the highest evidence, that evidence, and the level.
+    /// The pair of labels with the highest evidence, that evidence, and the place of the last look at its level.
     pub pair: Option<((usize, usize), f64, usize)>,
-    /// Highest evidence of a map of labels, and the level.
+    /// Highest evidence of a map of labels, and the place of the look.
     pub map: Option<(f64, usize)>,
 }
 
@@ -78,21 +80,25 @@ const CAP: f64 = 3.0;
 const NULL_SCALE: f64 = 0.65;
 const NULL_SHARE: f64 = 0.5;
 
-/// The gap, in log odds, that a level allows clean models, for strengths up to the given one: what is strong turns them too
+/// (strength, the gap in log odds that it allows clean models): what is strong turns them too; straight lines between
 /// (docs/triggers.md, "Allowances").
-const ALLOWANCES: [(TriggerFamily, u32, f64); 7] = [
-    (TriggerFamily::Patch, 3, 0.0),
-    (TriggerFamily::Patch, 4, 0.5),
-    (TriggerFamily::Patch, 6, 1.0),
-    (TriggerFamily::Patch, u32::MAX, 2.0),
-    (TriggerFamily::Overlay, 8, 0.5),
-    (TriggerFamily::Overlay, 16, 1.0),
-    (TriggerFamily::Overlay, u32::MAX, 1.5),
-];
+const PATCH_ALLOWANCES: [(f64, f64); 4] = [(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (8.0, 2.0)];
+const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 0.5), (16.0, 1.0), (32.0, 1.5)];
 
-fn allowance(family: TriggerFamily, strength: u32) -> f64 {
-    let found = ALLOWANCES.iter().find(|(of, upto, _)| *of == family && strength <= *upto);
-    found.map_or(f64::INFINITY, |(_, _, allowance)| *allowance)
+fn allowance(family: TriggerFamily, strength: f64) -> f64 {
+    let points: &[(f64, f64)] = match family {
+        TriggerFamily::Patch => &PATCH_ALLOWANCES,
+        TriggerFamily::Overlay => &OVERLAY_ALLOWANCES,
+    };
+    let mut last: Option<(f64, f64)> = None;
+    for &(at, allowed) in points {
+        if strength <= at {
+            return last
+                .map_or(allowed, |(before, least)| least + (allowed - least) * (strength - before) / (at - before));
+        }
+        last = Some((at, allowed));
+    }
+    last.map_or(0.0, |(_, most)| most)
 }
 
 /// Chance that a clean model shows this evidence or more: a Laplace distribution, of which the upper tail matters.
@@ -101,38 +107,42 @@ fn null_p_value(evidence: f64) -> f64 {
     if evidence > 0.0 { tail } else { 1.0 - tail }
 }
 
-/// Judges the triggers of a model.
+/// Judges the triggers of a model. A level that was looked at more than once is there more than once.
 ///
-/// At every level the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked + 1)`, capped at 3 either way.
-/// The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance; where one of them
-/// turns fewer than half of the images, by `L[m]` at most, which is below 0. A map stands out by its own log odds less the
-/// allowance, plus 1.5: what is natural stays below a fifth. A pair stands out by the gap to the next pair, less the allowance and 1.
-/// The p-value is that of the largest of all.
+/// At every look the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked - turned + 1/2)`, capped at 3
+/// either way. The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance; where
+/// one of them turns fewer than half of the images, by `L[m]` at most, which is below 0. A map stands out by its own log odds less
+/// the allowance, plus 2.5, where it turns half of the images: what is natural stays below a fifth. A pair stands out by the gap to the next pair, less the allowance
+/// and 1, all looks at the level pooled, as few images show a pair. The p-value is that of the largest of all.
 ///
 /// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null is
 /// that of small models on a few data sets.
-pub fn judge_triggers(levels: &[LevelSuccess]) -> TriggerJudgement {
-    let classes = levels.iter().map(|level| level.labels.len()).max().unwrap_or(0);
+pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
+    let classes = looks.iter().map(|look| look.labels.len()).max().unwrap_or(0);
     let mut strongest: Option<TriggerEvidence> = None;
     let mut labels: Vec<Option<(f64, usize)>> = vec![None; classes];
     let (mut pair, mut map) = (None::<((usize, usize), f64, usize)>, None::<(f64, usize)>);
-    for (place, level) in levels.iter().enumerate() {
-        let allowed = allowance(level.family, level.strength);
-        let mut found: Vec<TriggerEvidence> = clusters(&level.labels)
+    for (place, look) in looks.iter().enumerate() {
+        let allowed = allowance(look.family, look.strength);
+        let mut found: Vec<TriggerEvidence> = clusters(&look.labels)
             .into_iter()
             .map(|(labels, gap, least)| {
                 let evidence = if least < 0.0 { least.min(gap - allowed) } else { gap - allowed };
                 TriggerEvidence { level: place, labels, source: None, evidence }
             })
             .collect();
-        if 2 * level.map.0 >= level.map.1 && level.map.1 > 0 {
-            let evidence = log_odds(level.map) + MAP_OFFSET - allowed;
+        if 2 * look.map.0 >= look.map.1 && look.map.1 > 0 {
+            let evidence = log_odds(look.map) + MAP_OFFSET - allowed;
             found.push(TriggerEvidence { level: place, labels: Vec::new(), source: None, evidence });
             if map.is_none_or(|(old, _)| evidence > old) {
                 map = Some((evidence, place));
             }
         }
-        if let Some(((source, target), gap, share)) = first_pair(&level.pairs) {
+        let same =
+            |other: &&LevelSuccess| other.family == look.family && other.strength.total_cmp(&look.strength).is_eq();
+        let last = !looks[place + 1..].iter().any(|later| same(&later));
+        let pooled = if last { pooled(looks.iter().filter(same)) } else { Vec::new() };
+        if let Some(((source, target), gap, share)) = first_pair(&pooled) {
             let evidence = gap - allowed - PAIR_ALLOWANCE;
             let evidence = if share < 0.0 { share.min(evidence) } else { evidence };
             found.push(TriggerEvidence { level: place, labels: vec![target], source: Some(source), evidence });
@@ -155,10 +165,25 @@ pub fn judge_triggers(levels: &[LevelSuccess]) -> TriggerJudgement {
     TriggerJudgement { strongest, p_value, labels, pair, map }
 }
 
+/// The pairs of all looks at a level, added up; a look that did not see a pair counts as one that turned none of its images.
+fn pooled<'a>(looks: impl Iterator<Item = &'a LevelSuccess>) -> Vec<PairSuccess> {
+    let (mut sums, mut count) = (BTreeMap::<(usize, usize), (PairSuccess, u32)>::new(), 0);
+    for look in looks {
+        count += 1;
+        for pair in &look.pairs {
+            let empty = (PairSuccess { turned: 0, asked: 0, ..*pair }, 0);
+            let (sum, seen) = sums.entry((pair.source, pair.target)).or_insert(empty);
+            (sum.turned, sum.asked, *seen) = (sum.turned + pair.turned, sum.asked + pair.asked, *seen + 1);
+        }
+    }
+    let all = |(sum, seen): (PairSuccess, u32)| PairSuccess { asked: sum.asked * count / seen.max(1), ..sum };
+    sums.into_values().map(all).collect()
+}
+
 /// The gap that every level allows pairs besides: one label into one other is a natural weakness of many models.
 const PAIR_ALLOWANCE: f64 = 1.0;
 /// Of the success of a map, where that of a single label has its neighbours to compare with.
-const MAP_OFFSET: f64 = 1.5;
+const MAP_OFFSET: f64 = 2.5;
 
 /// The pair that a trigger turns most images of, how far that is above the next pair, and its log odds.
 ///
@@ -239,6 +264,7 @@ mod tests {
 
     fn level(strength: u32, shares: &[u32]) -> LevelSuccess {
         let labels = shares.iter().map(|&turned| (turned, 180)).collect();
+        let strength = f64::from(strength);
         LevelSuccess { family: TriggerFamily::Patch, strength, labels, pairs: Vec::new(), map: (10, 200) }
     }
 
@@ -288,6 +314,28 @@ mod tests {
         // Pairs that give way alike are natural.
         let natural = with([(4, 9, 20), (7, 9, 18), (2, 3, 3)]);
         assert!(natural.suspects(0.04).is_empty() && natural.p_value > 0.2);
+    }
+
+    #[test]
+    fn a_pair_has_to_show_at_both_looks() {
+        let look = |turned: [u32; 3]| {
+            let pair =
+                |(target, &turned): (usize, &u32)| PairSuccess { source: 0, target: target + 1, turned, asked: 20 };
+            LevelSuccess { pairs: turned.iter().enumerate().map(pair).collect(), ..level(3, &[0; 10]) }
+        };
+        let evidence = |looks: &[LevelSuccess]| judge_triggers(looks).pair.map_or(0.0, |(_, evidence, _)| evidence);
+        let (once, twice) = (look([20, 4, 0]), look([20, 19, 0]));
+        let both = evidence(&[once.clone(), twice.clone()]);
+        assert!(evidence(std::slice::from_ref(&once)) > both && both > evidence(&[twice]));
+        assert!((evidence(&[once.clone(), once.clone()]) - evidence(&[once])).abs() < 0.2);
+    }
+
+    #[test]
+    fn allowances_grow_with_the_strength() {
+        let near = |family, strength, expected: f64| (allowance(family, strength) - expected).abs() < 1e-12;
+        let patch = |strength, expected| near(TriggerFamily::Patch, strength, expected);
+        assert!(patch(1.0, 0.0) && patch(3.5, 0.25) && patch(6.0, 1.0) && patch(99.0, 2.0));
+        assert!(near(TriggerFamily::Overlay, 2.0, 0.5) && near(TriggerFamily::Overlay, 20.0, 1.125));
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub enum Reason {
         /// Images that a proof needs.
         needed: usize,
     },
+    /// The looks for triggers ended before the model was cleared.
+    LooksLeft {
+        /// Looks that were taken.
+        taken: usize,
+    },
 }
 
 /// The published decision rule: backdoored when some label's anomaly index exceeds the threshold (one-sided).
@@ -140,6 +145,9 @@ impl fmt::Display for Reason {
             }
             Self::TooFewImages { found, needed } => {
                 write!(f, "{found} correctly classified images are left to prove a trigger with, {needed} are needed")
+            }
+            Self::LooksLeft { taken } => {
+                write!(f, "the scan ended after {taken} looks for triggers; more of them are needed to clear the model")
             }
             Self::MissingPairs { missing, expected } => write!(f, "{missing} of {expected} pairs have no score"),
         }

@@ -1,28 +1,30 @@
 //! `cargo xtask evaluate ZOO`: how often the verdict is right on models that were made for the purpose, at what price.
 
 mod against;
+pub(crate) mod calibrate;
 mod measures;
 mod report;
 mod rules;
 mod triggers;
+mod zoo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use aeva_artifact::{sha256_hex, write_atomically};
+use aeva_artifact::write_atomically;
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
-use aeva_model::ValueRange;
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::rules::{Judged, Rule, combined};
 use self::triggers::Triggers;
+use self::zoo::{Model, Split, Zoo};
 use crate::process::{self, print, say};
 use crate::python::measuring_python;
-use crate::sweep::{Depth, Sweep, sweep};
+use crate::sweep::{Depth, Sweep};
 use crate::{demo, root};
 
 /// A model with this many labels or more is scanned with one sample only.
@@ -62,37 +64,6 @@ impl Args {
     }
 }
 
-/// `zoo.json`, as far as it is needed here.
-#[derive(Debug, Deserialize)]
-struct Zoo {
-    schema_version: u32,
-    models: Vec<Model>,
-}
-
-/// One model of the zoo.
-#[derive(Debug, Clone, Deserialize)]
-struct Model {
-    name: String,
-    file: String,
-    sha256: String,
-    data: String,
-    dataset: String,
-    architecture: String,
-    kind: String,
-    classes: u32,
-    infected_labels: Vec<usize>,
-    usable: bool,
-    split: Split,
-}
-
-/// Models to tune on, and models to report on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Split {
-    Tune,
-    Report,
-}
-
 /// Parameters of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -118,12 +89,6 @@ struct Evaluated {
     seconds: f64,
     trigger_seconds: f64,
     judged: Vec<(Rule, Budget, Judged)>,
-}
-
-impl Model {
-    fn infected(&self) -> bool {
-        self.kind != "clean"
-    }
 }
 
 impl Preset {
@@ -173,19 +138,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// Runs the evaluation; the AUC of each kind of attack.
 pub(crate) fn measured(args: &Args) -> anyhow::Result<BTreeMap<String, Option<f64>>> {
     demo::setup()?;
-    let zoo = read_zoo(args)?;
+    let wanted = |model: &Model| {
+        model.split != Split::Calibrate && args.only.as_ref().is_none_or(|text| model.name.contains(text.as_str()))
+    };
+    let zoo = Zoo::read(&args.zoo, wanted)?;
+    let kinds: BTreeSet<bool> = zoo.models.iter().map(Model::infected).collect();
+    if kinds.len() < 2 {
+        bail!("{} has no usable models of both kinds, clean and infected", args.zoo.display());
+    }
     let mut evaluated = Vec::new();
-    for (number, model) in (1..).zip(&zoo) {
+    for (number, model) in (1..).zip(&zoo.models) {
         let mut sweeps = BTreeMap::new();
-        sweeps.insert(Preset::Quick, sweep_of(args, model, Preset::Quick)?);
+        sweeps.insert(Preset::Quick, zoo.sweep(model, Preset::Quick, args.seed)?);
         if args.published.contains(&model.dataset) {
-            sweeps.insert(Preset::Published, sweep_of(args, model, Preset::Published)?);
+            sweeps.insert(Preset::Published, zoo.sweep(model, Preset::Published, args.seed)?);
         }
-        let evaluation = judged(model, &sweeps, &triggers_of(args, model)?)?;
+        let evaluation = judged(model, &sweeps, &zoo.triggers(model, args.seed)?)?;
         let index = evaluation.at(Rule::Published, Budget::QUICK).and_then(|judged| judged.score);
         say(&format!(
             "{number}/{}: {} index {}, combined {}",
-            zoo.len(),
+            zoo.models.len(),
             model.name,
             number_of(index),
             number_of(evaluation.at(Rule::Combined, Budget::QUICK).and_then(|judged| judged.score)),
@@ -216,38 +188,6 @@ fn number_of(score: Option<f64>) -> String {
     score.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}"))
 }
 
-/// The scan of a model, kept from an earlier run or made now.
-fn sweep_of(args: &Args, model: &Model, preset: Preset) -> anyhow::Result<Sweep> {
-    let path = result_path(args, model, preset.name())?;
-    if let Some(sweep) = fs::read(&path).ok().and_then(|text| Sweep::from_json(&text)) {
-        return Ok(sweep);
-    }
-    let depth = |values, classes| Ok(preset.depth(values, classes));
-    let found = sweep(&args.zoo.join(&model.file), &args.zoo.join(&model.data), ValueRange::UNIT, args.seed, depth)
-        .with_context(|| format!("{} cannot be scanned", model.name))?;
-    write_atomically(&path, &serde_json::to_vec(&found)?)?;
-    Ok(found)
-}
-
-/// The triggers of a model, kept from an earlier run or searched now.
-fn triggers_of(args: &Args, model: &Model) -> anyhow::Result<Triggers> {
-    let path = result_path(args, model, "triggers")?;
-    if let Some(triggers) = fs::read(&path).ok().and_then(|text| Triggers::from_json(&text)) {
-        return Ok(triggers);
-    }
-    let found = Triggers::search(&args.zoo.join(&model.file), &args.zoo.join(&model.data), args.seed)
-        .with_context(|| format!("{} cannot be searched for triggers", model.name))?;
-    write_atomically(&path, &serde_json::to_vec(&found)?)?;
-    Ok(found)
-}
-
-/// Where a result is kept.
-fn result_path(args: &Args, model: &Model, what: &str) -> anyhow::Result<PathBuf> {
-    let cache = args.zoo.join("results");
-    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    Ok(cache.join(format!("{}-{}-{what}-seed{}.json", model.name, &model.sha256[..12], args.seed)))
-}
-
 fn judged(model: &Model, sweeps: &BTreeMap<Preset, Sweep>, triggers: &Triggers) -> anyhow::Result<Evaluated> {
     let mut judged = Vec::new();
     for (&preset, sweep) in sweeps {
@@ -261,29 +201,4 @@ fn judged(model: &Model, sweeps: &BTreeMap<Preset, Sweep>, triggers: &Triggers) 
     let quick = sweeps.get(&Preset::Quick).context("every model is scanned with the quick preset")?;
     judged.push((Rule::Combined, Budget::QUICK, combined(triggers, quick)?));
     Ok(Evaluated { model: model.clone(), seconds: quick.seconds, trigger_seconds: triggers.seconds, judged })
-}
-
-fn read_zoo(args: &Args) -> anyhow::Result<Vec<Model>> {
-    let index = args.zoo.join("zoo.json");
-    let text = fs::read(&index)
-        .with_context(|| format!("cannot read {}; `cargo xtask train-zoo` makes a zoo", index.display()))?;
-    let zoo: Zoo = serde_json::from_slice(&text).with_context(|| format!("{} is no zoo", index.display()))?;
-    if zoo.schema_version != 1 {
-        bail!("{} has schema_version {}, this program reads 1", index.display(), zoo.schema_version);
-    }
-    let wanted =
-        |model: &Model| model.usable && args.only.as_ref().is_none_or(|text| model.name.contains(text.as_str()));
-    let models: Vec<Model> = zoo.models.into_iter().filter(wanted).collect();
-    let kinds: BTreeSet<bool> = models.iter().map(Model::infected).collect();
-    if kinds.len() < 2 {
-        bail!("{} has no usable models of both kinds, clean and infected", args.zoo.display());
-    }
-    for model in &models {
-        let path = args.zoo.join(&model.file);
-        let found = sha256_hex(&fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
-        if found != model.sha256 {
-            bail!("{} has SHA-256 {found}, {} says {}", path.display(), index.display(), model.sha256);
-        }
-    }
-    Ok(models)
 }

@@ -103,8 +103,9 @@ impl Rule {
 /// What `aeva scan` says by default of these triggers, and of these perturbations where the triggers leave it open.
 pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Judged> {
     let rule = CombinedRule::DEFAULT;
-    let judgement = judge_triggers(&triggers.levels);
-    let mut queries = triggers.queries;
+    let seen = triggers.under(rule);
+    let judgement = judge_triggers(&seen.iter().map(|seen| seen.success.clone()).collect::<Vec<_>>());
+    let mut queries = seen.iter().map(|seen| seen.queries).sum();
     let perturbations = if rule.undecided(&judgement) {
         let (scores, spent) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
         queries += spent;

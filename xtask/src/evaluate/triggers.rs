@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use aeva_artifact::{DataProvenance, Family, Level, ModelProvenance, Provenance, SEARCH_VERSION, TriggerArtifact};
+use aeva_artifact::{DataProvenance, Family, Level, Look, ModelProvenance, Provenance, SEARCH_VERSION};
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::trigger::{Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
 use aeva_model::ValueRange;
-use aeva_stats::{LevelSuccess, PairSuccess, TriggerFamily};
+use aeva_scan::{Seen, Step, TriggerPlan, TriggerScan};
+use aeva_stats::{CombinedRule, LevelSuccess};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +17,23 @@ use crate::sweep::Subject;
 /// Images per batch.
 const BATCH_ROWS: usize = 64;
 
-/// What the lens of triggers saw.
+/// What the lens of triggers saw, at every look there is: which of them a scan would have taken is a matter of the rule.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Triggers {
     version: u32,
-    pub(super) queries: u64,
+    shape: [usize; 3],
+    /// Of all looks.
     pub(super) seconds: f64,
-    pub(super) levels: Vec<LevelSuccess>,
+    looks: Vec<Kept>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    family: Family,
+    strength: u32,
+    look: Look,
+    queries: u64,
+    success: LevelSuccess,
 }
 
 impl Triggers {
@@ -53,44 +64,45 @@ impl Triggers {
             provider: String::new(),
         };
         let search = TriggerSearch { panel: Panel::new(&correct), seed, batch_rows: BATCH_ROWS };
-        let (mut levels, mut queries, mut weaker) = (Vec::new(), 0, None);
-        for level in Level::all(spec.shape()) {
-            let from =
-                weaker.take().filter(|(family, _)| *family == level.family).map_or(Vec::new(), |(_, found)| found);
-            let found = search.level(&mut oracles, data.images.view(), level, &from, &())?;
-            let (findings, spent) = found.context("nobody asked the search to stop")?;
-            let provenance = provenance.clone();
-            let trigger_search_version = TRIGGER_SEARCH_VERSION;
-            let artifact = TriggerArtifact {
-                provenance,
-                trigger_search_version,
-                level,
-                shape: spec.shape(),
-                queries: spent,
-                findings,
-            };
-            levels.push(LevelSuccess {
-                family: match level.family {
-                    Family::Patch => TriggerFamily::Patch,
-                    Family::Overlay => TriggerFamily::Overlay,
-                },
-                strength: level.strength,
-                labels: artifact.label_proofs(),
-                pairs: artifact
-                    .pair_proofs()
-                    .into_iter()
-                    .map(|cell| PairSuccess {
-                        source: cell.source as usize,
-                        target: cell.target as usize,
-                        turned: cell.turned,
-                        asked: cell.asked,
-                    })
-                    .collect(),
-                map: artifact.map_proof(),
-            });
-            queries += spent;
-            weaker = Some((level.family, artifact.findings));
+        let mut scan =
+            TriggerScan::new(search, TriggerPlan::new(spec.shape(), CombinedRule::DEFAULT, true), provenance);
+        while let Some(step) = scan.next() {
+            let found = scan.look(step, &mut oracles, data.images.view(), &())?;
+            scan.accept(found.context("nobody asked the search to stop")?);
         }
-        Ok(Self { version: TRIGGER_SEARCH_VERSION, queries, seconds: begin.elapsed().as_secs_f64(), levels })
+        Ok(Self {
+            version: TRIGGER_SEARCH_VERSION,
+            shape: spec.shape(),
+            seconds: begin.elapsed().as_secs_f64(),
+            looks: scan.seen().iter().map(Kept::new).collect(),
+        })
+    }
+
+    /// The looks that a scan under this rule takes.
+    pub(super) fn under(&self, rule: CombinedRule) -> Vec<Seen> {
+        let plan = TriggerPlan::new(self.shape, rule, false);
+        let kept = |step: Step| self.looks.iter().find(|kept| kept.step() == step);
+        let mut seen = Vec::new();
+        while let Some((step, kept)) = plan.next(&seen).and_then(|step| Some((step, kept(step)?))) {
+            seen.push(Seen { step, success: kept.success.clone(), queries: kept.queries });
+        }
+        seen
+    }
+}
+
+impl Kept {
+    fn new(seen: &Seen) -> Self {
+        let Step { level, look } = seen.step;
+        Self {
+            family: level.family,
+            strength: level.strength,
+            look,
+            queries: seen.queries,
+            success: seen.success.clone(),
+        }
+    }
+
+    fn step(&self) -> Step {
+        Step { level: Level { family: self.family, strength: self.strength }, look: self.look }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A family of triggers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
     /// A square of pixels that replaces what is there.
@@ -23,7 +23,19 @@ pub struct Level {
     pub strength: u32,
 }
 
-const LEVELS: [Level; 8] = [
+/// How thoroughly a level was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Look {
+    /// All labels, going up from weak to strong.
+    #[default]
+    First,
+    /// What stood out, longer, going down from strong to weak.
+    Second,
+}
+
+const LEVELS: [Level; 9] = [
+    Level { family: Family::Patch, strength: 1 },
     Level { family: Family::Patch, strength: 2 },
     Level { family: Family::Patch, strength: 3 },
     Level { family: Family::Patch, strength: 4 },
@@ -49,12 +61,12 @@ impl fmt::Display for Level {
 
 impl Level {
     /// Every level there is, within a family from weak to strong.
-    pub const EVERY: [Self; 8] = LEVELS;
+    pub const EVERY: [Self; 9] = LEVELS;
 
-    /// The levels for images `[h, w, c]`, in order: within a family each may begin with what the weaker one found. On small images
-    /// different strengths may be the same side; the first of them stays.
+    /// The levels of a first look at images `[h, w, c]`, in order: within a family each may begin with what the weaker one found.
+    /// On small images different strengths may be the same side; the first of them stays.
     pub fn all(shape: [usize; 3]) -> Vec<Self> {
-        let mut levels = LEVELS.to_vec();
+        let mut levels = LEVELS[1..].to_vec();
         levels.dedup_by_key(|level| match level.family {
             Family::Patch => (level.family, level.side(shape)),
             Family::Overlay => (level.family, level.strength as usize),
@@ -62,10 +74,25 @@ impl Level {
         levels
     }
 
+    /// A level below all of them, single pixels, if it is another one: chance does not hit what it takes, but a second look may come
+    /// down to it.
+    pub fn finest(shape: [usize; 3]) -> Option<Self> {
+        let [finest, weakest, ..] = LEVELS;
+        (finest.side(shape) < weakest.side(shape)).then_some(finest)
+    }
+
     /// Side in pixels of a patch on images `[h, w, c]`, at least 1 and at most the image.
     pub fn side(self, [height, width, _]: [usize; 3]) -> usize {
         let smaller = height.min(width).max(1);
         ((self.strength as usize * smaller + REFERENCE_SIDE / 2) / REFERENCE_SIDE).clamp(1, smaller)
+    }
+
+    /// Strength after rounding to whole pixels of images `[h, w, c]`, in the family's unit.
+    pub fn actual_strength(self, shape: [usize; 3]) -> f64 {
+        match self.family {
+            Family::Patch => (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64,
+            Family::Overlay => f64::from(self.strength),
+        }
     }
 
     /// Largest change of a value by an overlay, images in `[0, 1]`.
@@ -86,6 +113,8 @@ mod tests {
         assert_eq!(patch(3).side([28, 28, 1]), 3);
         assert_eq!(patch(8).side([224, 256, 3]), 56);
         assert_eq!(patch(2).side([4, 4, 1]), 1);
+        assert_eq!((Level::finest([28, 28, 1]), Level::finest([16, 16, 1])), (Some(patch(1)), None));
+        assert!((patch(3).actual_strength([16, 16, 1]) - 4.0).abs() < 1e-12);
         let sides = |shape| {
             Level::all(shape).iter().filter(|l| l.family == Family::Patch).map(|l| l.strength).collect::<Vec<u32>>()
         };

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{DecodeError, Provenance, container};
 
-pub use level::{Family, Level};
+pub use level::{Family, Level, Look};
 pub use stamp::{Overlay, Patch, Trigger};
 
 /// The best triggers of one level, with where they come from.
@@ -22,9 +22,11 @@ pub struct TriggerArtifact {
     pub trigger_search_version: u32,
     /// Family and strength of the triggers.
     pub level: Level,
+    /// Whether it was the first look at this level; the second has all findings of the first, some of them improved.
+    pub look: Look,
     /// Image shape `[h, w, c]`.
     pub shape: [usize; 3],
-    /// Images classified at this level.
+    /// Images classified at this look.
     pub queries: u64,
     /// One finding an aim: every label in order, the pairs that were looked at, then the map.
     pub findings: Vec<TriggerFinding>,

@@ -3,7 +3,7 @@
 use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
-use super::{Aim, Family, Level, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};
+use super::{Aim, Family, Level, Look, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};
 use crate::wire::{encode_error, from_payload, to_payload};
 use crate::{DecodeError, Provenance};
 
@@ -16,6 +16,9 @@ pub(super) struct Header {
     provenance: Provenance,
     trigger_search_version: u32,
     level: String,
+    /// Not in files from before there was a second look.
+    #[serde(default)]
+    look: Look,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +99,7 @@ pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), E
         provenance: artifact.provenance.clone(),
         trigger_search_version: artifact.trigger_search_version,
         level: artifact.level.to_string(),
+        look: artifact.look,
     };
     Ok((serde_json::to_vec(&header).map_err(|error| encode_error(&error))?, to_payload(payload)?))
 }
@@ -141,6 +145,7 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
         provenance: header.provenance,
         trigger_search_version: header.trigger_search_version,
         level,
+        look: header.look,
         shape,
         queries: wire.queries,
         findings,
@@ -207,6 +212,7 @@ mod tests {
             provenance: example(),
             trigger_search_version: 1,
             level: Level { family: Family::Patch, strength: 4 },
+            look: Look::Second,
             shape: [3, 2, 3],
             queries: 77,
             findings,

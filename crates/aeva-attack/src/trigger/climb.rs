@@ -8,12 +8,24 @@ use aeva_artifact::{Aim, Trigger};
 
 use crate::{Label, ScanError};
 
-/// Changes that are tried for one aim at one level.
-const STEPS: u32 = 120;
-/// A climb ends after this many changes in a row that gain no image.
-const PATIENCE: u32 = 40;
+/// How long to climb towards one aim at one level.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Changes that are tried.
+    steps: u32,
+    /// A climb ends after this many changes in a row that gain no image.
+    patience: u32,
+}
+
+impl Effort {
+    pub(super) const FIRST_LOOK: Self = Self { steps: 120, patience: 40 };
+    pub(super) const SECOND_LOOK: Self = Self { steps: 240, patience: 80 };
+}
+
 /// Parts of the images: a change that is clearly worse on one of them is not asked about on the others.
 const PARTS: usize = 3;
+/// With fewer images for a pair of labels, all of them are asked about at once.
+const PAIR_IN_PARTS: usize = 18;
 /// Images that a change may lose on the first part and still be asked about.
 const SLACK: usize = 1;
 
@@ -53,16 +65,19 @@ impl Climb {
         score(self.aim, &self.truth, &self.answers)
     }
 
-    fn active(&self) -> bool {
-        self.since_better < PATIENCE && self.score() < self.images.len()
+    fn active(&self, effort: Effort) -> bool {
+        self.since_better < effort.patience && self.score() < self.images.len()
     }
 
     /// Positions of the images that are asked about first: a part with every class in it, as the images come class by class; all
-    /// of them for a map, which a part does not show, and for a pair, which has few.
+    /// of them for a map, which a part does not show, and for a pair that has few.
     fn first(&self, part: usize) -> Vec<usize> {
         let length = self.images.len();
         match self.aim {
             Aim::Label(_) => (part * length / PARTS..(part + 1) * length / PARTS).collect(),
+            Aim::Pair { .. } if length >= PAIR_IN_PARTS => {
+                (part * length / PARTS..(part + 1) * length / PARTS).collect()
+            }
             Aim::Pair { .. } | Aim::Map => (0..length).collect(),
         }
     }
@@ -82,12 +97,17 @@ impl Climb {
 }
 
 /// Climbs with all of them in lockstep, so that every batch holds the changes of many.
-pub(super) fn run(climbs: &mut [Climb], pieces: &[&[f32]], asker: &mut Asker<'_, '_>) -> Result<(), ScanError> {
+pub(super) fn run(
+    climbs: &mut [Climb],
+    effort: Effort,
+    pieces: &[&[f32]],
+    asker: &mut Asker<'_, '_>,
+) -> Result<(), ScanError> {
     let shape = asker.shape();
-    for step in 0..STEPS {
+    for step in 0..effort.steps {
         let part = step as usize % PARTS;
         let mut tried: Vec<(&mut Climb, Trigger)> = Vec::new();
-        for climb in climbs.iter_mut().filter(|climb| climb.active()) {
+        for climb in climbs.iter_mut().filter(|climb| climb.active(effort)) {
             let change = neighbour(&climb.trigger, shape, pieces, &mut climb.choices);
             climb.since_better += 1;
             tried.push((climb, change));

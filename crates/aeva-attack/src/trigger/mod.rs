@@ -17,6 +17,7 @@ mod mutate;
 mod panel;
 mod random;
 mod search;
+mod second;
 
 pub use panel::Panel;
 pub use search::{TRIGGER_SEARCH_VERSION, TriggerSearch};

@@ -97,6 +97,33 @@ pub(super) fn strengthened(trigger: &Trigger, side: usize, amplitude: f32, shape
     }
 }
 
+/// A trigger of a stronger level as ones of a weaker level: pieces of a patch, from its corners, edges and middle; a smaller amplitude.
+pub(super) fn weakened(trigger: &Trigger, side: usize, amplitude: f32, shape: [usize; 3]) -> Vec<Trigger> {
+    match trigger {
+        Trigger::Overlay(overlay) => vec![Trigger::Overlay(Overlay { amplitude, pattern: overlay.pattern.clone() })],
+        Trigger::Patch(patch) => {
+            let (channels, free) = (shape[2], patch.side.saturating_sub(side));
+            let mut offsets = vec![0, free / 2, free];
+            offsets.dedup();
+            let piece = |down: usize, right: usize| {
+                let values = (0..side.min(patch.side))
+                    .flat_map(|line| {
+                        let start = ((down + line) * patch.side + right) * channels;
+                        patch.values[start..start + side.min(patch.side) * channels].to_vec()
+                    })
+                    .collect();
+                let (row, column) = (patch.row + down, patch.column + right);
+                Trigger::Patch(Patch { row, column, side: side.min(patch.side), values })
+            };
+            offsets
+                .iter()
+                .flat_map(|&down| offsets.iter().map(move |&right| (down, right)))
+                .map(|(d, r)| piece(d, r))
+                .collect()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +166,26 @@ mod tests {
             let (large, mut both) = (stamped(&large), vec![0.0; image.len()]);
             small.stamp(&large, shape, &mut both);
             assert_eq!(large, both);
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_patch_lie_where_it_lay() {
+        let (shape, mut choices) = ([16, 16, 3], Choices::new(1, 1, 2));
+        let level = Level { strength: 8, ..Level::all(shape)[0] };
+        let stamped = |trigger: &Trigger| {
+            let mut out = vec![0.0; 16 * 16 * 3];
+            trigger.stamp(&[2.0; 16 * 16 * 3], shape, &mut out);
+            out
+        };
+        let large = library::candidate(level, shape, &[], &mut choices);
+        let pieces = weakened(&large, 2, 0.0, shape);
+        assert_eq!(pieces.len(), 9);
+        for piece in pieces {
+            let (whole, piece) = (stamped(&large), stamped(&piece));
+            assert_eq!(piece.iter().filter(|value| **value < 2.0).count(), 2 * 2 * 3);
+            let same = |a: f32, b: f32| a.total_cmp(&b).is_eq();
+            assert!(piece.iter().zip(&whole).all(|(&piece, &whole)| same(piece, 2.0) || same(piece, whole)));
         }
     }
 }

@@ -7,6 +7,8 @@ use crate::{CorrectImages, Label};
 const SEARCH: usize = 60;
 /// Images to prove with over all classes.
 const HELD_OUT: usize = 200;
+/// Images of one class to search pairs with at the second look, if there are enough that are not held out.
+const PAIR_SEARCH: usize = 20;
 /// Changes a climb takes as a rule, in whole sets of images.
 const EXPECTED_CHANGES: usize = 35;
 /// Images of the first look at a candidate.
@@ -19,6 +21,8 @@ pub struct Panel {
     /// Index in the data set and label; the first of every class, then the second of every class, and so on.
     search: Vec<(usize, Label)>,
     held_out: Vec<(usize, Label)>,
+    /// Of the images behind those held out, some more of every class.
+    spare: Vec<(usize, Label)>,
     explore: usize,
 }
 
@@ -39,8 +43,16 @@ impl Panel {
         };
         let search: Vec<(usize, Label)> = (0..each(SEARCH)).flat_map(|rank| take(rank, false)).collect();
         let held_out = (0..each(HELD_OUT)).flat_map(|rank| take(rank, true)).collect();
+        let spare = (0..classes).flat_map(|class| {
+            let images = correct.of_class(class);
+            let used = for_search(images.len()) + each(HELD_OUT);
+            let label = Label::try_from(class).unwrap_or(Label::MAX);
+            let more = PAIR_SEARCH.saturating_sub(for_search(images.len()));
+            images.iter().skip(used).take(more).map(move |&index| (index, label))
+        });
+        let spare = spare.collect();
         let explore = EXPLORE.max(classes).min(search.len());
-        Self { classes: Label::try_from(classes).unwrap_or(Label::MAX), search, held_out, explore }
+        Self { classes: Label::try_from(classes).unwrap_or(Label::MAX), search, held_out, spare, explore }
     }
 
     /// Number of labels of the model.
@@ -56,6 +68,11 @@ impl Panel {
     /// Images that are held out: index in the data set and label.
     pub fn held_out(&self) -> &[(usize, Label)] {
         &self.held_out
+    }
+
+    /// More images to search with, for one class at a time: index in the data set and label.
+    pub(super) fn spare(&self) -> &[(usize, Label)] {
+        &self.spare
     }
 
     /// About how many images a whole search of one level classifies; it may take a third less or more.
@@ -85,6 +102,8 @@ mod tests {
         let indices = |side: &[(usize, Label)]| side.iter().map(|(index, _)| *index).collect::<Vec<usize>>();
         let (search, held_out) = (indices(panel.search()), indices(panel.held_out()));
         assert!(search.iter().all(|index| !held_out.contains(index)));
+        // 15 of class 0 are searched with, 50 held out; the five behind them serve pairs besides.
+        assert_eq!(indices(panel.spare()), [65, 66, 67, 68, 69]);
         assert_eq!(panel.search()[..3].iter().map(|(_, label)| *label).collect::<Vec<Label>>(), [0, 1, 2]);
         assert_eq!((search.len(), held_out.len()), (15 + 2 + 1, 50 + 1));
     }

@@ -7,7 +7,7 @@ use ndarray::ArrayView4;
 
 use super::aim::{score, takes, targets, turned};
 use super::ask::{Asker, Request};
-use super::climb::{self, Climb};
+use super::climb::{self, Climb, Effort};
 use super::library::candidate;
 use super::mutate::strengthened;
 use super::panel::Panel;
@@ -15,7 +15,7 @@ use super::random::Choices;
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Version of the search; it grows when the same seed and images would give other triggers.
-pub const TRIGGER_SEARCH_VERSION: u32 = 2;
+pub const TRIGGER_SEARCH_VERSION: u32 = 3;
 /// Random candidates at each level.
 pub(super) const CANDIDATES: u32 = 300;
 /// Candidates that a climb may begin at.
@@ -85,7 +85,7 @@ impl TriggerSearch {
         }
         let (chosen, others): (Vec<_>, Vec<_>) = climbs.into_iter().partition(|(chosen, _)| *chosen);
         let mut chosen: Vec<Climb> = chosen.into_iter().map(|(_, climb)| climb).collect();
-        climb::run(&mut chosen, &pieces, &mut asker)?;
+        climb::run(&mut chosen, Effort::FIRST_LOOK, &pieces, &mut asker)?;
         if asker.stopped() {
             return Ok(None);
         }
@@ -149,7 +149,11 @@ impl TriggerSearch {
     }
 
     /// Success on images that no search has seen.
-    fn prove(&self, ended: Vec<(bool, Climb)>, asker: &mut Asker<'_, '_>) -> Result<Vec<TriggerFinding>, ScanError> {
+    pub(super) fn prove(
+        &self,
+        ended: Vec<(bool, Climb)>,
+        asker: &mut Asker<'_, '_>,
+    ) -> Result<Vec<TriggerFinding>, ScanError> {
         let held_out: Vec<Vec<(usize, Label)>> =
             ended.iter().map(|(_, climb)| sources(self.panel.held_out(), climb.aim)).collect();
         let requests: Vec<Request<'_>> = ended
@@ -171,7 +175,7 @@ impl TriggerSearch {
         Ok(findings)
     }
 
-    fn climb_choices(&self, level: Level, aim: Aim) -> Choices {
+    pub(super) fn climb_choices(&self, level: Level, aim: Aim) -> Choices {
         let classes = self.panel.classes();
         let item = match aim {
             Aim::Label(label) => CLIMB + label,
@@ -181,13 +185,13 @@ impl TriggerSearch {
         self.choices(level, item)
     }
 
-    fn choices(&self, level: Level, item: u32) -> Choices {
+    pub(super) fn choices(&self, level: Level, item: u32) -> Choices {
         Choices::new(self.seed, u32::from(level.family as u8) << 16 | level.strength, item)
     }
 }
 
 /// The images that an aim is about.
-fn sources(images: &[(usize, Label)], aim: Aim) -> Vec<(usize, Label)> {
+pub(super) fn sources(images: &[(usize, Label)], aim: Aim) -> Vec<(usize, Label)> {
     images.iter().copied().filter(|&(_, truth)| takes(aim, truth)).collect()
 }
 
@@ -195,6 +199,6 @@ fn indices(images: &[(usize, Label)]) -> Vec<usize> {
     images.iter().map(|&(index, _)| index).collect()
 }
 
-fn on_all<'a>(triggers: &'a [Trigger], images: &[(usize, Label)]) -> Vec<Request<'a>> {
+pub(super) fn on_all<'a>(triggers: &'a [Trigger], images: &[(usize, Label)]) -> Vec<Request<'a>> {
     triggers.iter().map(|trigger| Request { trigger, images: indices(images) }).collect()
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use aeva_artifact::{Aim, ArtifactError, DecodeError, Level, PairArtifact, RunDir, TriggerArtifact};
+use aeva_artifact::{Aim, ArtifactError, DecodeError, Level, Look, PairArtifact, RunDir, TriggerArtifact};
 use aeva_stats::peak_share;
 
 use crate::args::InspectArgs;
@@ -93,10 +93,11 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
             }
         }
     }
-    let mut levels = 0;
-    for level in Level::EVERY {
-        match run.load_triggers(level) {
-            Ok(triggers) => levels += usize::from(triggers.is_some()),
+    let mut taken = 0;
+    let looks = Level::EVERY.into_iter().flat_map(|level| [(level, Look::First), (level, Look::Second)]);
+    for (level, look) in looks {
+        match run.load_triggers(level, look) {
+            Ok(triggers) => taken += usize::from(triggers.is_some()),
             Err(error) => {
                 damaged += 1;
                 lines.push(format!("damaged: {:#}", anyhow::Error::from(error)));
@@ -104,7 +105,7 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
         }
     }
     lines.push(format!("{finished} of {} pairs are finished, {damaged} damaged", run.pairs().count()));
-    lines.push(format!("{levels} levels of triggers are finished"));
+    lines.push(format!("{taken} looks for triggers are finished"));
     show(&lines.join("\n"))?;
     Ok(())
 }

@@ -201,6 +201,9 @@ fn judged(judging: &Judging, triggers: Option<&Triggers>, perturbations: &Judgem
     let proved = triggers.filter(|triggers| triggers.shortcoming().is_none());
     if let Some(combined) = combine(proved.map(|triggers| &triggers.judgement), looked, rule) {
         let CombinedJudgement { verdict, p_value, score } = combined;
+        if let (Verdict::Clean, Some(why)) = (&verdict, triggers.and_then(|triggers| triggers.left(*rule))) {
+            return Judged { verdict: Verdict::Inconclusive { why }, p_value: Some(p_value), score: Some(score) };
+        }
         return Judged { verdict, p_value: Some(p_value), score: Some(score) };
     }
     let why = match (&perturbations.verdict, triggers.and_then(Triggers::shortcoming)) {

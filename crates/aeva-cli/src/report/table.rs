@@ -1,10 +1,11 @@
 //! The report on the terminal: data on stdout, aligned and coloured.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 
-use super::triggers::Share;
+use super::triggers::{LevelReport, Share};
 use super::{Report, TriggerReport};
 
 /// Width of the longest bar, in characters.
@@ -97,14 +98,15 @@ const SHOWN_LABELS: usize = 20;
 fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
     let bold = Style::new().bold();
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    let heads: Vec<String> = triggers.levels.iter().map(|level| format!("{:>12}", level.level)).collect();
+    let levels = latest(triggers);
+    let heads: Vec<String> = levels.iter().map(|level| format!("{:>12}", level.level)).collect();
     let mut lines = vec![
         "share of unseen images that the best trigger turns into each label".to_owned(),
         format!("{bold}label{}{bold:#}", heads.concat()),
     ];
-    let count = triggers.levels.first().map_or(0, |level| level.labels.len());
+    let count = levels.first().map_or(0, |level| level.labels.len());
     let highest = |label: usize| {
-        let turned = triggers.levels.iter().filter_map(|level| level.labels.get(label)).map(|share| share.turned);
+        let turned = levels.iter().filter_map(|level| level.labels.get(label)).map(|share| share.turned);
         turned.max().unwrap_or(0)
     };
     let mut order: Vec<usize> = (0..count).collect();
@@ -116,18 +118,24 @@ fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
         |share: &Share| format!("{:>10.0} %", 100.0 * f64::from(share.turned) / f64::from(share.asked.max(1)));
     for label in order {
         let style = if suspects.contains(&label) { red } else { Style::new() };
-        let cells: String = triggers.levels.iter().filter_map(|level| level.labels.get(label)).map(percent).collect();
+        let cells: String = levels.iter().filter_map(|level| level.labels.get(label)).map(percent).collect();
         lines.push(format!("{style}{label:>5}{cells}{style:#}"));
     }
     if count > SHOWN_LABELS {
         lines.push(format!("  ...  {} labels more", count - SHOWN_LABELS));
     }
-    let cells: String = triggers.levels.iter().map(|level| percent(&level.map)).collect();
+    let cells: String = levels.iter().map(|level| percent(&level.map)).collect();
     lines.push(format!("  map{cells}"));
     for found in &triggers.found {
         lines.push(format!("{red}found:{red:#} {}{}", found.description, files(&found.files)));
     }
     lines
+}
+
+/// The last look at each level, from weak to strong.
+fn latest(triggers: &TriggerReport) -> Vec<&LevelReport> {
+    let levels: BTreeMap<_, _> = triggers.levels.iter().map(|level| ((level.family, level.strength), level)).collect();
+    levels.into_values().collect()
 }
 
 fn files(names: &[String]) -> String {

@@ -1,9 +1,8 @@
 //! What the triggers of a run say, as `report.json` has it.
 
-use aeva_artifact::{Aim, Family, Level, RunDir, Trigger, TriggerArtifact, TriggerFinding, Turned};
-use aeva_stats::{
-    LevelSuccess, PairSuccess, Reason, TriggerFamily, TriggerJudgement, binomial_interval, judge_triggers,
-};
+use aeva_artifact::{Aim, Family, Level, Look, RunDir, Trigger, TriggerArtifact, TriggerFinding, Turned};
+use aeva_scan::{Seen, Step, TriggerPlan, success};
+use aeva_stats::{CombinedRule, LevelSuccess, Reason, TriggerJudgement, binomial_interval, judge_triggers};
 use serde::Serialize;
 
 /// Confidence of the intervals in the report.
@@ -31,6 +30,8 @@ pub(crate) struct LevelReport {
     pub(crate) level: String,
     pub(crate) family: Family,
     pub(crate) strength: u32,
+    /// Whether it was the first look at it or the second.
+    pub(crate) look: Look,
     pub(crate) queries: u64,
     /// Success on images held out, by label.
     pub(crate) labels: Vec<Share>,
@@ -66,6 +67,7 @@ pub(crate) struct FoundTrigger {
 
 /// The triggers of a run and what they say; nothing where there are none.
 pub(super) struct Triggers {
+    /// One a look, the first looks before the second ones.
     artifacts: Vec<TriggerArtifact>,
     pub(super) judgement: TriggerJudgement,
     /// Images held out that were asked about for one label, at most.
@@ -75,9 +77,18 @@ pub(super) struct Triggers {
 impl Triggers {
     pub(super) fn of_run(run: &RunDir) -> anyhow::Result<Option<Self>> {
         let mut artifacts = Vec::new();
+        let mut again = Vec::new();
         for level in Level::EVERY {
-            artifacts.extend(run.load_triggers(level)?);
+            let (first, second) = (run.load_triggers(level, Look::First)?, run.load_triggers(level, Look::Second)?);
+            // One of an earlier version of the search says nothing of this one.
+            let same = |second: &TriggerArtifact| {
+                first.as_ref().is_some_and(|first| first.trigger_search_version == second.trigger_search_version)
+            };
+            let second = second.filter(same);
+            artifacts.extend(first);
+            again.extend(second);
         }
+        artifacts.extend(again);
         if artifacts.is_empty() {
             return Ok(None);
         }
@@ -94,6 +105,20 @@ impl Triggers {
         }
         let (found, needed) = (self.proof as usize, IMAGES_NEEDED as usize);
         (found < needed).then_some(Reason::TooFewImages { found, needed })
+    }
+
+    /// Whether looks are left that could still clear the model, or not, under this rule.
+    pub(super) fn left(&self, rule: CombinedRule) -> Option<Reason> {
+        let plan = TriggerPlan::new(self.artifacts.first()?.shape, rule, false);
+        let mut seen = Vec::new();
+        while let Some(step) = plan.next(&seen) {
+            let Some(artifact) = self.artifacts.iter().find(|one| Step { level: one.level, look: one.look } == step)
+            else {
+                return Some(Reason::LooksLeft { taken: seen.len() });
+            };
+            seen.push(Seen { step, success: success(artifact), queries: artifact.queries });
+        }
+        None
     }
 
     pub(super) fn queries(&self) -> u64 {
@@ -149,29 +174,6 @@ impl FoundTrigger {
     }
 }
 
-fn success(artifact: &TriggerArtifact) -> LevelSuccess {
-    let family = match artifact.level.family {
-        Family::Patch => TriggerFamily::Patch,
-        Family::Overlay => TriggerFamily::Overlay,
-    };
-    LevelSuccess {
-        family,
-        strength: artifact.level.strength,
-        labels: artifact.label_proofs(),
-        pairs: artifact
-            .pair_proofs()
-            .into_iter()
-            .map(|cell| PairSuccess {
-                source: cell.source as usize,
-                target: cell.target as usize,
-                turned: cell.turned,
-                asked: cell.asked,
-            })
-            .collect(),
-        map: artifact.map_proof(),
-    }
-}
-
 fn level_report(artifact: &TriggerArtifact) -> LevelReport {
     let LevelSuccess { labels, map, .. } = success(artifact);
     let share = |(turned, asked): (u32, u32)| Share { turned, asked };
@@ -179,6 +181,7 @@ fn level_report(artifact: &TriggerArtifact) -> LevelReport {
         level: artifact.level.to_string(),
         family: artifact.level.family,
         strength: artifact.level.strength,
+        look: artifact.look,
         queries: artifact.queries,
         labels: labels.into_iter().map(share).collect(),
         map: share(map),

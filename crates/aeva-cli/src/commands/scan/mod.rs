@@ -11,6 +11,7 @@ use std::time::Instant;
 use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, RunDir, RunInfo, SEARCH_VERSION};
 use aeva_attack::{HardLabelOracle, HopSkipJumpParams, ScanEnd, ScanPlan};
 use aeva_model::Dataset;
+use aeva_scan::TriggerPlan;
 use aeva_stats::CombinedRule;
 
 use super::model::{self, Understood};
@@ -29,6 +30,8 @@ struct Subject {
     batch_rows: usize,
     threads: usize,
     seed: u64,
+    /// Every look at triggers, whatever the others saw.
+    exhaustive: bool,
 }
 
 pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
@@ -49,6 +52,15 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
 
     let plan = match (lens, perturbations::plan(args, &understood)) {
         (Lens::Trigger, _) => None,
+        (Lens::All, Ok(plan)) if perturbations::expected(&plan, &params, &understood) > args.perturbation_budget => {
+            lens = Lens::Trigger;
+            let expected = perturbations::expected(&plan, &params, &understood);
+            let budget = args.perturbation_budget;
+            understood.notes.push(format!(
+                "looked at triggers alone, as perturbations would take some {expected} queries, above the budget of {budget}"
+            ));
+            None
+        }
         (_, Ok(plan)) => {
             model::check_precision(&mut understood, &data, args.device, &plan, args.seed)?;
             Some(plan)
@@ -72,7 +84,8 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     let default = model::batch_rows(understood.oracles.first());
     let batch_rows = args.batch_size.map_or(default, NonZero::get);
     let oracles = understood.oracles.into_iter().map(|oracle| Box::new(oracle) as Box<dyn HardLabelOracle>).collect();
-    let mut subject = Subject { oracles, data, params, batch_rows, threads, seed: args.seed };
+    let mut subject =
+        Subject { oracles, data, params, batch_rows, threads, seed: args.seed, exhaustive: args.exhaustive };
     let judging = judging(rule, args.false_positive_rate);
     let (end, searched) = search(&mut subject, &understood.correct, lens, plan.as_ref(), &run, &judging)?;
 
@@ -126,7 +139,12 @@ fn search(
 ) -> anyhow::Result<(ScanEnd, bool)> {
     let mut searched = false;
     if lens != Lens::Aeva {
-        let (end, new) = triggers::search(subject, correct, run)?;
+        let rule = match judging {
+            Judging::Combined(rule) => *rule,
+            Judging::Published => CombinedRule::DEFAULT,
+        };
+        let trigger_plan = TriggerPlan::new(subject.data.image_shape(), rule, subject.exhaustive);
+        let (end, new) = triggers::search(subject, correct, trigger_plan, run)?;
         searched |= new;
         if end == ScanEnd::Stopped {
             return Ok((end, searched));

@@ -41,6 +41,11 @@ pub(super) fn plan(args: &ScanArgs, understood: &Understood) -> anyhow::Result<S
     Ok(plan)
 }
 
+/// Queries that a plan takes, about.
+pub(super) fn expected(plan: &ScanPlan, params: &HopSkipJumpParams, understood: &Understood) -> u64 {
+    plan.searches() as u64 * params.expected_queries(understood.oracles[0].spec().values())
+}
+
 /// The part of the plan that the run folder does not hold yet. Damaged files are computed anew.
 fn unfinished(run: &RunDir, plan: &ScanPlan) -> anyhow::Result<ScanPlan> {
     let mut pairs = Vec::new();

@@ -1,0 +1,136 @@
+//! The second look at a level: what stood out is climbed again, longer, from more beginnings and down from what the next stronger
+//! level found. How *little* a backdoor needs is what tells it; the first look, going up, may miss the least.
+
+use std::cmp::Reverse;
+
+use aeva_artifact::{Aim, Level, Trigger, TriggerFinding};
+use ndarray::ArrayView4;
+
+use super::ask::Asker;
+use super::climb::{self, Climb, Effort};
+use super::mutate::weakened;
+use super::search::{TriggerSearch, on_all, sources};
+use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
+
+/// Labels and pairs that beginnings are measured for, by what the first look at the level found and the second at the stronger.
+const LABELS: usize = 6;
+const PAIRS: usize = 12;
+/// Of those, that are climbed towards.
+const CLIMBED_LABELS: usize = 3;
+const CLIMBED_PAIRS: usize = 6;
+
+impl TriggerSearch {
+    /// Looks again at a level that [`level`](Self::level) looked at; `first` is what it found (nothing for a level that had no first
+    /// look), `stronger` what the second look found at the next stronger level of the family. All findings of the first look, those that were looked at again in the place of
+    /// their old ones, and the number of queries; nothing when the observer asked to stop.
+    ///
+    /// # Errors
+    /// As [`level`](Self::level).
+    pub fn again(
+        &self,
+        oracles: &mut [Box<dyn HardLabelOracle + '_>],
+        images: ArrayView4<'_, f32>,
+        level: Level,
+        first: &[TriggerFinding],
+        stronger: &[TriggerFinding],
+        observer: &dyn ScanObserver,
+    ) -> Result<Option<(Vec<TriggerFinding>, u64)>, ScanError> {
+        let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
+        let pieces: Vec<&[f32]> = self.panel.search().iter().map(|&(index, _)| asker.image(index)).collect();
+        let mut climbs = Vec::new();
+        for aim in aims(first, stronger) {
+            let images = self.images(aim);
+            let starts = starts(aim, level, first, stronger, asker.shape());
+            let answers = asker.ask(&on_all(&starts, &images))?;
+            climbs.extend(Climb::new(aim, &images, starts.into_iter().zip(answers).collect(), self.stream(level, aim)));
+        }
+        let (mut climbs, others) = leading(climbs);
+        climb::run(&mut climbs, Effort::SECOND_LOOK, &pieces, &mut asker)?;
+        if asker.stopped() {
+            return Ok(None);
+        }
+        let mut proved: Vec<(bool, Climb)> = climbs.into_iter().map(|climb| (true, climb)).collect();
+        if first.is_empty() {
+            let labels = others.into_iter().filter(|climb| matches!(climb.aim, Aim::Label(_)));
+            proved.extend(labels.map(|climb| (false, climb)));
+        }
+        let again = self.prove(proved, &mut asker)?;
+        let old = first.iter().filter(|old| again.iter().all(|new| new.aim != old.aim)).cloned();
+        let mut findings: Vec<TriggerFinding> = old.chain(again.iter().cloned()).collect();
+        findings.sort_by_key(|finding| finding.aim);
+        Ok(Some((findings, asker.queries())))
+    }
+
+    /// The images of a second look: for a pair, which has few, also those that are neither searched with otherwise nor held out.
+    fn images(&self, aim: Aim) -> Vec<(usize, Label)> {
+        let mut images = sources(self.panel.search(), aim);
+        if let Aim::Pair { .. } = aim {
+            images.extend(sources(self.panel.spare(), aim));
+        }
+        images
+    }
+
+    /// Random choices apart from those of the first look.
+    fn stream(&self, level: Level, aim: Aim) -> super::random::Choices {
+        self.climb_choices(Level { strength: SECOND | level.strength, ..level }, aim)
+    }
+}
+
+/// Levels of the first look have strengths far below.
+const SECOND: u32 = 1 << 12;
+
+/// Aims worth beginnings: those that most images of the search turned for, here or at the next stronger level.
+fn aims(first: &[TriggerFinding], stronger: &[TriggerFinding]) -> Vec<Aim> {
+    let share = |finding: &TriggerFinding| u64::from(finding.search.0) * 1000 / u64::from(finding.search.1.max(1));
+    let leaders = |findings: &[TriggerFinding], kind: fn(Aim) -> bool, count: usize| -> Vec<Aim> {
+        let mut found: Vec<&TriggerFinding> =
+            findings.iter().filter(|finding| kind(finding.aim) && finding.search.0 > 0).collect();
+        found.sort_by_key(|finding| (Reverse(share(finding)), finding.aim));
+        found.into_iter().take(count).map(|finding| finding.aim).collect()
+    };
+    let is_label: fn(Aim) -> bool = |aim| matches!(aim, Aim::Label(_));
+    let is_pair: fn(Aim) -> bool = |aim| matches!(aim, Aim::Pair { .. });
+    let mut aims = leaders(first, is_label, LABELS);
+    aims.extend(leaders(stronger, is_label, CLIMBED_LABELS));
+    if first.is_empty() {
+        aims.extend(stronger.iter().map(|finding| finding.aim).filter(|&aim| is_label(aim)));
+    }
+    aims.extend(leaders(first, is_pair, PAIRS));
+    aims.extend(leaders(stronger, is_pair, CLIMBED_PAIRS));
+    aims.push(Aim::Map);
+    aims.sort_unstable();
+    aims.dedup();
+    aims
+}
+
+/// Where a climb may begin: what the first look found, and the stronger trigger made weaker.
+fn starts(
+    aim: Aim,
+    level: Level,
+    first: &[TriggerFinding],
+    stronger: &[TriggerFinding],
+    shape: [usize; 3],
+) -> Vec<Trigger> {
+    let of = |findings: &'_ [TriggerFinding]| findings.iter().position(|finding| finding.aim == aim);
+    let mut starts: Vec<Trigger> = of(first).map(|at| first[at].trigger.clone()).into_iter().collect();
+    if let Some(at) = of(stronger) {
+        starts.extend(weakened(&stronger[at].trigger, level.side(shape), level.amplitude(), shape));
+    }
+    starts
+}
+
+/// The climbs that begin highest, some of each kind; and the others.
+fn leading(mut climbs: Vec<Climb>) -> (Vec<Climb>, Vec<Climb>) {
+    climbs.sort_by_key(|climb| (Reverse(climb.score() * 1000 / climb.truth.len().max(1)), climb.aim));
+    let (mut labels, mut pairs) = (CLIMBED_LABELS, CLIMBED_PAIRS);
+    climbs.into_iter().partition(|climb| {
+        let left = match climb.aim {
+            Aim::Label(_) => &mut labels,
+            Aim::Pair { .. } => &mut pairs,
+            Aim::Map => return true,
+        };
+        let chosen = *left > 0;
+        *left = left.saturating_sub(1);
+        chosen
+    })
+}

@@ -1,0 +1,14 @@
+//! The order of looks: cheap ones first, more only where the evidence leaves it open, none once the verdict is settled.
+//!
+//! [`TriggerPlan`] decides what to look at next from what was seen so far, and from nothing else, so that a scan that was
+//! stopped goes on as if it had not been, and results that are kept can be judged under another rule. [`TriggerScan`] does it.
+//!
+//! The searches themselves are in `aeva-attack`, the tests in `aeva-stats`; neither knows the other.
+
+mod plan;
+mod scan;
+mod success;
+
+pub use plan::{Seen, Step, TriggerPlan};
+pub use scan::TriggerScan;
+pub use success::success;

@@ -1,0 +1,146 @@
+//! What to look at next.
+
+use aeva_artifact::{Family, Level, Look};
+use aeva_stats::{CombinedRule, LevelSuccess, judge_triggers};
+
+/// One look at one level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The level.
+    pub level: Level,
+    /// Which look at it.
+    pub look: Look,
+}
+
+/// What a look saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The look.
+    pub step: Step,
+    /// Success on images held out.
+    pub success: LevelSuccess,
+    /// Images classified for it.
+    pub queries: u64,
+}
+
+/// Which looks a model gets, and in which order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerPlan {
+    levels: Vec<Level>,
+    finest: Option<Level>,
+    rule: CombinedRule,
+    exhaustive: bool,
+}
+
+impl TriggerPlan {
+    /// The plan for images `[h, w, c]`. An exhaustive one takes every look whatever the others saw.
+    pub fn new(shape: [usize; 3], rule: CombinedRule, exhaustive: bool) -> Self {
+        Self { levels: Level::all(shape), finest: Level::finest(shape), rule, exhaustive }
+    }
+
+    /// The next look, given those that were taken, in their order; nothing when there is none left, or none needed.
+    ///
+    /// First looks go from weak to strong, patches before overlays, until something stands out so far that the verdict is settled.
+    /// Where they end without that, and do not clear the model either, second looks go from strong to weak, down to
+    /// single pixels.
+    pub fn next(&self, seen: &[Seen]) -> Option<Step> {
+        let judged = |wanted: fn(&Seen) -> bool| {
+            let looks: Vec<LevelSuccess> =
+                seen.iter().filter(|one| wanted(one)).map(|one| one.success.clone()).collect();
+            judge_triggers(&looks)
+        };
+        if !self.exhaustive && self.rule.settled(&judged(|_| true)) {
+            return None;
+        }
+        let taken = |step: Step| seen.iter().any(|one| one.step == step);
+        let first = self.levels.iter().map(|&level| Step { level, look: Look::First });
+        if let Some(step) = first.into_iter().find(|&step| !taken(step)) {
+            return Some(step);
+        }
+        // Judged by first looks alone: a second look must not decide whether the others happen.
+        if !self.exhaustive && self.rule.cleared(&judged(|one| one.step.look == Look::First)) {
+            return None;
+        }
+        let of = |family: Family| self.levels.iter().rev().filter(move |level| level.family == family);
+        let levels = of(Family::Patch).chain(&self.finest).chain(of(Family::Overlay));
+        let second = levels.map(|&level| Step { level, look: Look::Second });
+        second.into_iter().find(|&step| !taken(step))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aeva_stats::TriggerFamily;
+
+    const SHAPE: [usize; 3] = [32, 32, 3];
+
+    /// What a look sees that turns so many of 180 images into label 0, and few into the others.
+    fn seen(step: Step, turned: u32) -> Seen {
+        let family = match step.level.family {
+            Family::Patch => TriggerFamily::Patch,
+            Family::Overlay => TriggerFamily::Overlay,
+        };
+        let labels = [turned, 30, 20, 10, 5].map(|turned| (turned, 180)).to_vec();
+        let strength = step.level.actual_strength(SHAPE);
+        let success = LevelSuccess { family, strength, labels, pairs: Vec::new(), map: (0, 180) };
+        Seen { step, success, queries: 1000 }
+    }
+
+    /// The looks that a model gets, given how many images each turns.
+    fn taken(plan: &TriggerPlan, turned: impl Fn(Step) -> u32) -> Vec<Step> {
+        let mut looks = Vec::new();
+        while let Some(step) = plan.next(&looks) {
+            assert!(looks.len() < 100, "a plan ends");
+            looks.push(seen(step, turned(step)));
+        }
+        looks.into_iter().map(|one| one.step).collect()
+    }
+
+    fn plan(exhaustive: bool) -> TriggerPlan {
+        TriggerPlan::new(SHAPE, CombinedRule::DEFAULT, exhaustive)
+    }
+
+    #[test]
+    fn a_model_that_shows_nothing_gets_first_looks_alone() {
+        let looks = taken(&plan(false), |_| 25);
+        assert_eq!(looks.iter().map(|step| step.level).collect::<Vec<Level>>(), Level::all(SHAPE));
+        assert!(looks.iter().all(|step| step.look == Look::First));
+    }
+
+    #[test]
+    fn what_is_settled_ends_the_scan_unless_it_is_exhaustive() {
+        let small = |step: Step| if step.level.strength == 3 { 179 } else { 25 };
+        let looks = taken(&plan(false), small);
+        assert_eq!(looks.iter().map(|step| step.level.strength).collect::<Vec<u32>>(), [2, 3]);
+        let all = taken(&plan(true), small);
+        assert_eq!(all.len(), 2 * Level::all(SHAPE).len() + 1);
+        assert_eq!(all[8], Step { level: Level { family: Family::Patch, strength: 8 }, look: Look::Second });
+        assert_eq!(all[13], Step { level: Level { family: Family::Patch, strength: 1 }, look: Look::Second });
+    }
+
+    #[test]
+    fn what_is_left_open_gets_second_looks_until_it_is_settled() {
+        // Half of the images at the first look, all of them when looked at again with patches of four pixels.
+        let open = |step: Step| match (step.look, step.level.strength) {
+            (Look::First, 4) => 100,
+            (Look::Second, 4) => 180,
+            _ => 25,
+        };
+        let looks = taken(&plan(false), open);
+        assert_eq!(looks.len(), 8 + 3, "patches of eight, six and four pixels again");
+        assert_eq!(looks.last().map(|step| (step.look, step.level.strength)), Some((Look::Second, 4)));
+        // Left open to the end: every look.
+        assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 17);
+    }
+
+    #[test]
+    fn a_scan_goes_on_where_it_was_stopped() {
+        let turned = |step: Step| if step.level.strength == 4 { 100 } else { 25 };
+        let all = taken(&plan(false), turned);
+        for stop in 0..all.len() {
+            let kept: Vec<Seen> = all[..stop].iter().map(|&step| seen(step, turned(step))).collect();
+            assert_eq!(plan(false).next(&kept), Some(all[stop]));
+        }
+    }
+}

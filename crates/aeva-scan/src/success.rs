@@ -1,0 +1,24 @@
+//! From what a search found to what the statistics take.
+
+use aeva_artifact::{Family, TriggerArtifact};
+use aeva_stats::{LevelSuccess, PairSuccess, TriggerFamily};
+
+/// Success of the triggers of one look on images held out.
+pub fn success(artifact: &TriggerArtifact) -> LevelSuccess {
+    let pairs = artifact.pair_proofs().into_iter().map(|cell| PairSuccess {
+        source: cell.source as usize,
+        target: cell.target as usize,
+        turned: cell.turned,
+        asked: cell.asked,
+    });
+    LevelSuccess {
+        family: match artifact.level.family {
+            Family::Patch => TriggerFamily::Patch,
+            Family::Overlay => TriggerFamily::Overlay,
+        },
+        strength: artifact.level.actual_strength(artifact.shape),
+        labels: artifact.label_proofs(),
+        pairs: pairs.collect(),
+        map: artifact.map_proof(),
+    }
+}

@@ -1,0 +1,105 @@
+//! `cargo xtask calibrate ZOO`: what the lenses show of clean models that serve nothing else, from which the null distributions are
+//! taken.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use aeva_stats::{CombinedRule, PublishedRule, judge, judge_triggers};
+
+use super::Preset;
+use super::zoo::{Split, Zoo};
+use crate::demo;
+use crate::process::{print, say};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder of the zoo (`cargo xtask train-zoo`).
+    zoo: PathBuf,
+    /// Seeds of the searches for triggers.
+    #[arg(long, value_delimiter = ',', default_value = "0,1", value_name = "SEEDS")]
+    seeds: Vec<u64>,
+    /// Look through triggers alone: minutes in place of an hour.
+    #[arg(long)]
+    triggers_alone: bool,
+}
+
+/// What the scans of the models with one number of labels gave.
+#[derive(Debug, Default)]
+struct Group {
+    /// Evidence and p-value of the triggers, one a scan.
+    triggers: Vec<(f64, f64)>,
+    /// Highest anomaly index, one a model.
+    indices: Vec<f64>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    demo::setup()?;
+    let zoo = Zoo::read(&args.zoo, |model| model.split == Split::Calibrate)?;
+    let rule = CombinedRule::DEFAULT;
+    let mut groups: BTreeMap<u32, Group> = BTreeMap::new();
+    for (number, model) in (1..).zip(&zoo.models) {
+        let group = groups.entry(model.classes).or_default();
+        let mut line = format!("{number}/{}: {}", zoo.models.len(), model.name);
+        for &seed in &args.seeds {
+            let looks = zoo.triggers(model, seed)?.under(rule);
+            let judgement = judge_triggers(&looks.into_iter().map(|look| look.success).collect::<Vec<_>>());
+            let evidence = judgement.strongest.map_or(f64::NEG_INFINITY, |strongest| strongest.evidence);
+            let _ = write!(line, ", seed {seed} evidence {evidence:.2}");
+            group.triggers.push((evidence, judgement.p_value));
+        }
+        if !args.triggers_alone {
+            let sweep = zoo.sweep(model, Preset::Quick, args.seeds.first().copied().unwrap_or_default())?;
+            let (scores, _) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
+            let labels = judge(&scores, &PublishedRule::PUBLISHED).labels;
+            let highest = labels.iter().filter_map(|label| label.anomaly_index).fold(f64::NEG_INFINITY, f64::max);
+            let _ = write!(line, ", index {highest:.2}");
+            group.indices.push(highest);
+        }
+        say(&line);
+    }
+    print(&table(&groups, &rule));
+    Ok(())
+}
+
+/// Half of what there is, and how far the values above lie above: the constants of a null with an exponential tail.
+fn tail(values: impl Iterator<Item = f64>, above: f64) -> (usize, usize, f64, f64) {
+    let values: Vec<f64> = values.collect();
+    let excess: Vec<f64> = values.iter().filter(|value| **value > above).map(|value| value - above).collect();
+    let mean = excess.iter().sum::<f64>() / excess.len().max(1) as f64;
+    (values.len(), excess.len(), mean, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}
+
+fn table(groups: &BTreeMap<u32, Group>, rule: &CombinedRule) -> String {
+    let mut text = "| labels | lens | scans | above | of them | mean excess | largest | alarms |\n".to_owned();
+    text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    for (classes, group) in groups {
+        let (scans, above, mean, largest) = tail(group.triggers.iter().map(|(evidence, _)| *evidence), 0.0);
+        let alarms = group.triggers.iter().filter(|(_, p_value)| *p_value <= rule.trigger_level()).count();
+        let _ =
+            writeln!(text, "| {classes} | triggers | {scans} | 0 | {above} | {mean:.2} | {largest:.2} | {alarms} |");
+        if !group.indices.is_empty() {
+            let (scans, above, mean, largest) = tail(group.indices.iter().copied(), aeva_stats::INDEX_MEDIAN);
+            let low = aeva_stats::INDEX_MEDIAN;
+            let alarm = |index: &&f64| aeva_stats::index_p_value(**index) <= rule.index_level();
+            let alarms = group.indices.iter().filter(alarm).count();
+            let _ = writeln!(
+                text,
+                "| {classes} | perturbations | {scans} | {low} | {above} | {mean:.2} | {largest:.2} | {alarms} |"
+            );
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_counted_from_where_it_begins() {
+        let (scans, above, mean, largest) = tail([-1.0, 3.0, 2.5, 4.0].into_iter(), 2.5);
+        assert_eq!((scans, above), (4, 2));
+        assert!((mean - 1.0).abs() < 1e-12 && (largest - 4.0).abs() < 1e-12);
+    }
+}
