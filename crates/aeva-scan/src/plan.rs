@@ -1,7 +1,7 @@
 //! What to look at next.
 
 use aeva_artifact::{Family, Level, Look};
-use aeva_stats::{CombinedRule, LevelSuccess, judge_triggers};
+use aeva_stats::{CombinedRule, LevelSuccess, TriggerJudgement, judge_triggers};
 
 /// One look at one level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +41,10 @@ impl TriggerPlan {
     /// The next look, given those that were taken, in their order; nothing when there is none left, or none needed.
     ///
     /// First looks go from weak to strong, patches before overlays, until something stands out so far that the verdict is settled.
-    /// Where they end without that, and do not clear the model either, second looks go from strong to weak, down to
-    /// single pixels.
+    /// Where they end without that, second looks go from strong to weak, patches down to single pixels, in the families in which
+    /// something stands out at all.
     pub fn next(&self, seen: &[Seen]) -> Option<Step> {
-        let judged = |wanted: fn(&Seen) -> bool| {
-            let looks: Vec<LevelSuccess> =
-                seen.iter().filter(|one| wanted(one)).map(|one| one.success.clone()).collect();
-            judge_triggers(&looks)
-        };
-        if !self.exhaustive && self.rule.settled(&judged(|_| true)) {
+        if !self.exhaustive && self.rule.settled(&judged(&seen.iter().collect::<Vec<&Seen>>())) {
             return None;
         }
         let taken = |step: Step| seen.iter().any(|one| one.step == step);
@@ -58,14 +53,19 @@ impl TriggerPlan {
             return Some(step);
         }
         // Judged by first looks alone: a second look must not decide whether the others happen.
-        if !self.exhaustive && self.rule.cleared(&judged(|one| one.step.look == Look::First)) {
-            return None;
-        }
+        let open = |family: Family| {
+            let first = |one: &&Seen| one.step.look == Look::First && one.step.level.family == family;
+            self.exhaustive || !judged(&seen.iter().filter(first).collect::<Vec<&Seen>>()).nothing_stands_out()
+        };
         let of = |family: Family| self.levels.iter().rev().filter(move |level| level.family == family);
         let levels = of(Family::Patch).chain(&self.finest).chain(of(Family::Overlay));
-        let second = levels.map(|&level| Step { level, look: Look::Second });
+        let second = levels.filter(|level| open(level.family)).map(|&level| Step { level, look: Look::Second });
         second.into_iter().find(|&step| !taken(step))
     }
+}
+
+fn judged(seen: &[&Seen]) -> TriggerJudgement {
+    judge_triggers(&seen.iter().map(|one| one.success.clone()).collect::<Vec<LevelSuccess>>())
 }
 
 #[cfg(test)]
@@ -130,8 +130,8 @@ mod tests {
         let looks = taken(&plan(false), open);
         assert_eq!(looks.len(), 8 + 3, "patches of eight, six and four pixels again");
         assert_eq!(looks.last().map(|step| (step.look, step.level.strength)), Some((Look::Second, 4)));
-        // Left open to the end: every look.
-        assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 17);
+        // Left open to the end: every look at patches, and none at patterns, of which none stood out.
+        assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 8 + 6);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct CombinedRule {
 
 impl CombinedRule {
     /// One clean model in twenty; four fifths of that for the triggers, which see more.
-    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, trigger_part: 0.8, undecided_below: 0.3 };
+    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, trigger_part: 0.8, undecided_below: 0.15 };
 
     /// Largest p-value of the triggers that is an alarm.
     pub fn trigger_level(&self) -> f64 {
@@ -32,11 +32,6 @@ impl CombinedRule {
         triggers.p_value <= self.trigger_level() * SETTLED
     }
 
-    /// Whether the triggers of a first look are no reason for a second.
-    pub fn cleared(&self, triggers: &TriggerJudgement) -> bool {
-        triggers.p_value > CLEARED
-    }
-
     /// Whether the triggers alone leave it open.
     pub fn undecided(&self, triggers: &TriggerJudgement) -> bool {
         triggers.p_value > self.trigger_level() && triggers.p_value < self.undecided_below
@@ -45,8 +40,6 @@ impl CombinedRule {
 
 /// Share of the alarm's level at which nothing is left to be settled.
 const SETTLED: f64 = 0.1;
-/// A first look with a larger p-value clears a model of triggers.
-const CLEARED: f64 = 0.9;
 
 /// A verdict from several lenses.
 #[derive(Debug, Clone, PartialEq)]

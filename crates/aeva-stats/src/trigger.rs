@@ -76,9 +76,9 @@ pub struct TriggerJudgement {
 
 /// Log odds beyond this say no more: the images held out are too few.
 const CAP: f64 = 3.0;
-/// Mean excess of the evidence in clean models, and the share of them that show any above 0 (docs/triggers.md, "The null").
-const NULL_SCALE: f64 = 0.65;
-const NULL_SHARE: f64 = 0.5;
+/// The null distribution of the evidence: up to this many labels, the share of clean models that show any, and its mean in those
+/// (docs/triggers.md, "The null").
+const NULLS: [(usize, f64, f64); 3] = [(7, 0.6, 0.65), (20, 0.45, 0.65), (usize::MAX, 0.25, 0.65)];
 
 /// (strength, the gap in log odds that it allows clean models): what is strong turns them too; straight lines between
 /// (docs/triggers.md, "Allowances").
@@ -101,10 +101,11 @@ fn allowance(family: TriggerFamily, strength: f64) -> f64 {
     last.map_or(0.0, |(_, most)| most)
 }
 
-/// Chance that a clean model shows this evidence or more: a Laplace distribution, of which the upper tail matters.
-fn null_p_value(evidence: f64) -> f64 {
-    let tail = NULL_SHARE * (-evidence.abs() / NULL_SCALE).exp();
-    if evidence > 0.0 { tail } else { 1.0 - tail }
+/// Chance that a clean model of so many labels shows this evidence or more: an exponential tail on either side of none.
+fn null_p_value(evidence: f64, classes: usize) -> f64 {
+    let (_, share, scale) = NULLS.into_iter().find(|(most, ..)| classes <= *most).unwrap_or(NULLS[NULLS.len() - 1]);
+    let tail = (-evidence.abs() / scale).exp();
+    if evidence > 0.0 { share * tail } else { 1.0 - (1.0 - share) * tail }
 }
 
 /// Judges the triggers of a model. A level that was looked at more than once is there more than once.
@@ -161,7 +162,7 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
             }
         }
     }
-    let p_value = strongest.as_ref().map_or(1.0, |strongest| null_p_value(strongest.evidence));
+    let p_value = strongest.as_ref().map_or(1.0, |strongest| null_p_value(strongest.evidence, classes));
     TriggerJudgement { strongest, p_value, labels, pair, map }
 }
 
@@ -220,6 +221,15 @@ fn log_odds((turned, asked): (u32, u32)) -> f64 {
 }
 
 impl TriggerJudgement {
+    /// Whether nothing stands out beyond what every level allows.
+    pub fn nothing_stands_out(&self) -> bool {
+        self.strongest.as_ref().is_none_or(|strongest| strongest.evidence <= 0.0)
+    }
+
+    fn chance(&self, evidence: f64) -> f64 {
+        null_p_value(evidence, self.labels.len())
+    }
+
     /// Labels whose own evidence has at most this p-value, most conspicuous first; all of a map's when that stands out instead.
     pub fn suspects(&self, level: f64) -> Vec<usize> {
         let mut found: Vec<(f64, usize)> = self
@@ -227,7 +237,7 @@ impl TriggerJudgement {
             .iter()
             .enumerate()
             .filter_map(|(label, own)| own.map(|(evidence, _)| (evidence, label)))
-            .filter(|&(evidence, _)| null_p_value(evidence) <= level)
+            .filter(|&(evidence, _)| self.chance(evidence) <= level)
             .collect();
         found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         if self.is_map(level) {
@@ -246,13 +256,13 @@ impl TriggerJudgement {
     pub fn suspect_pair(&self, level: f64) -> Option<(usize, usize)> {
         let ((source, target), evidence, _) = self.pair?;
         let own = self.labels.get(target).copied().flatten().map_or(f64::NEG_INFINITY, |(own, _)| own);
-        (null_p_value(evidence) <= level && evidence > own).then_some((source, target))
+        (self.chance(evidence) <= level && evidence > own).then_some((source, target))
     }
 
     /// Whether a map of labels stands out, and further than any label by itself.
     pub fn is_map(&self, level: f64) -> bool {
         let own = self.labels.iter().flatten().map(|(own, _)| *own).fold(f64::NEG_INFINITY, f64::max);
-        self.map.is_some_and(|(evidence, _)| null_p_value(evidence) <= level && evidence >= own)
+        self.map.is_some_and(|(evidence, _)| self.chance(evidence) <= level && evidence >= own)
     }
 }
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use aeva_stats::{CombinedRule, PublishedRule, judge, judge_triggers};
 
-use super::Preset;
 use super::zoo::{Split, Zoo};
+use super::{MANY_LABELS, Preset};
 use crate::demo;
 use crate::process::{print, say};
 
@@ -48,7 +48,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             let _ = write!(line, ", seed {seed} evidence {evidence:.2}");
             group.triggers.push((evidence, judgement.p_value));
         }
-        if !args.triggers_alone {
+        // With more labels, a scan does not look at perturbations unless it is asked to.
+        if !args.triggers_alone && model.classes < MANY_LABELS {
             let sweep = zoo.sweep(model, Preset::Quick, args.seeds.first().copied().unwrap_or_default())?;
             let (scores, _) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
             let labels = judge(&scores, &PublishedRule::PUBLISHED).labels;
