@@ -341,6 +341,16 @@ mod tests {
     }
 
     #[test]
+    fn the_null_is_a_distribution_and_stricter_for_few_labels() {
+        for classes in [3, 10, 43] {
+            let p = |evidence| null_p_value(evidence, classes);
+            assert!(p(-9.0) <= 1.0 && p(9.0) > 0.0 && (p(1e-9) - p(-1e-9)).abs() < 1e-6);
+            assert!((-90..90).all(|step| p(0.1 * f64::from(step)) > p(0.1 * f64::from(step + 1))));
+        }
+        assert!(null_p_value(1.0, 5) > null_p_value(1.0, 10) && null_p_value(1.0, 10) > null_p_value(1.0, 43));
+    }
+
+    #[test]
     fn allowances_grow_with_the_strength() {
         let near = |family, strength, expected: f64| (allowance(family, strength) - expected).abs() < 1e-12;
         let patch = |strength, expected| near(TriggerFamily::Patch, strength, expected);

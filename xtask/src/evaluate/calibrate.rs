@@ -24,6 +24,13 @@ pub(crate) struct Args {
     triggers_alone: bool,
 }
 
+impl Args {
+    /// A small zoo, only to see that all works.
+    pub(crate) fn small(zoo: PathBuf) -> Self {
+        Self { zoo, seeds: vec![0], triggers_alone: false }
+    }
+}
+
 /// What the scans of the models with one number of labels gave.
 #[derive(Debug, Default)]
 struct Group {
@@ -63,7 +70,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Half of what there is, and how far the values above lie above: the constants of a null with an exponential tail.
+/// How many values there are, how many of them above a point, how far those lie above it on average, and the largest: what the
+/// constants of a null with an exponential tail are taken from.
 fn tail(values: impl Iterator<Item = f64>, above: f64) -> (usize, usize, f64, f64) {
     let values: Vec<f64> = values.collect();
     let excess: Vec<f64> = values.iter().filter(|value| **value > above).map(|value| value - above).collect();

@@ -10,6 +10,8 @@ use super::{Budget, Evaluated, PARTS, Preset, Split};
 
 /// Share of clean models that a threshold may flag.
 const FALSE_POSITIVES: f64 = 0.05;
+/// The kind of attack whose trigger works from one label alone.
+const SOURCE_SPECIFIC: &str = "source_specific";
 /// Score of a model to which the rule cannot be applied: no evidence either way.
 const NO_EVIDENCE: f64 = 0.0;
 
@@ -92,7 +94,7 @@ struct ModelFigures {
     suspects: Vec<usize>,
     inconclusive: bool,
     queries: u64,
-    /// Of the perturbations, or of the triggers.
+    /// Of the perturbations, or of every look for triggers, also those that a scan would not have taken.
     seconds: f64,
 }
 
@@ -125,6 +127,12 @@ pub(super) fn evaluation(models: &[Evaluated], seed: u64) -> Evaluation {
             let infected = cases(rule, &|model| model.model.infected() && model.model.kind == kind);
             kinds.push(group(rule, kind, &infected, &clean, seed));
         }
+        // Triggers that work from any label, apart: the others are another problem.
+        let reported = |model: &Evaluated| model.model.split == Split::Report;
+        let infected =
+            cases(rule, &|model| reported(model) && model.model.infected() && model.model.kind != SOURCE_SPECIFIC);
+        let clean = cases(rule, &|model| reported(model) && !model.model.infected());
+        kinds.push(group(rule, format!("reported half, all but {SOURCE_SPECIFIC}"), &infected, &clean, seed));
         for dataset in names(|model| &model.model.dataset) {
             let infected = cases(rule, &|model| model.model.infected() && model.model.dataset == dataset);
             let clean = cases(rule, &|model| !model.model.infected() && model.model.dataset == dataset);
