@@ -81,7 +81,7 @@ mod tests {
             Family::Patch => TriggerFamily::Patch,
             Family::Overlay => TriggerFamily::Overlay,
         };
-        let labels = [turned, 30, 20, 10, 5].map(|turned| (turned, 180)).to_vec();
+        let labels = [turned, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|turned| (turned, 180)).to_vec();
         let strength = step.level.actual_strength(SHAPE);
         let success = LevelSuccess { family, strength, labels, pairs: Vec::new(), map: (0, 180) };
         Seen { step, success, queries: 1000 }

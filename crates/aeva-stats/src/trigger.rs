@@ -78,7 +78,7 @@ pub struct TriggerJudgement {
 const CAP: f64 = 3.0;
 /// The null distribution of the evidence: up to this many labels, the share of clean models that show any, and its mean in those
 /// (docs/triggers.md, "The null").
-const NULLS: [(usize, f64, f64); 3] = [(7, 0.6, 0.65), (20, 0.45, 0.65), (usize::MAX, 0.25, 0.65)];
+const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.5, 0.75), (usize::MAX, 0.3, 0.75)];
 
 /// (strength, the gap in log odds that it allows clean models): what is strong turns them too; straight lines between
 /// (docs/triggers.md, "Allowances").

@@ -50,25 +50,16 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
         data.labels.len()
     );
 
-    let plan = match (lens, perturbations::plan(args, &understood)) {
+    let plan = match (lens, perturbations::affordable(args, &params, &understood)) {
         (Lens::Trigger, _) => None,
-        (Lens::All, Ok(plan)) if perturbations::expected(&plan, &params, &understood) > args.perturbation_budget => {
-            lens = Lens::Trigger;
-            let expected = perturbations::expected(&plan, &params, &understood);
-            let budget = args.perturbation_budget;
-            understood.notes.push(format!(
-                "looked at triggers alone, as perturbations would take some {expected} queries, above the budget of {budget}"
-            ));
-            None
-        }
         (_, Ok(plan)) => {
             model::check_precision(&mut understood, &data, args.device, &plan, args.seed)?;
             Some(plan)
         }
-        // Triggers need no images of every label.
+        // Triggers need no images of every label, and fewer queries.
         (Lens::All, Err(error)) => {
             lens = Lens::Trigger;
-            understood.notes.push(format!("looked at triggers alone, as perturbations cannot be: {error:#}"));
+            understood.notes.push(format!("triggers decide alone, as perturbations cannot be looked at: {error:#}"));
             None
         }
         (Lens::Aeva, Err(error)) => return Err(error),

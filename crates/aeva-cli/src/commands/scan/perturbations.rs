@@ -4,10 +4,10 @@ use std::num::NonZero;
 
 use aeva_artifact::{PairArtifact, RunDir};
 use aeva_attack::{HardLabelOracle, HopSkipJumpBuilder, HopSkipJumpParams, ScanEnd, ScanPlan, ScanSettings, scan};
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::{Subject, Understood};
-use crate::args::{LabelSet, ScanArgs};
+use crate::args::{LabelSet, Lens, Rule, ScanArgs};
 use crate::progress::ScanProgress;
 
 pub(super) fn params(args: &ScanArgs, values: usize) -> anyhow::Result<HopSkipJumpParams> {
@@ -25,7 +25,7 @@ pub(super) fn samples(args: &ScanArgs) -> u32 {
     args.samples.map_or(args.preset.samples(), NonZero::get)
 }
 
-pub(super) fn plan(args: &ScanArgs, understood: &Understood) -> anyhow::Result<ScanPlan> {
+fn plan(args: &ScanArgs, understood: &Understood) -> anyhow::Result<ScanPlan> {
     let classes = understood.oracles[0].spec().classes;
     let labels = |set: &Option<LabelSet>| set.as_ref().map_or_else(|| (0..classes).collect(), |set| set.0.clone());
     let (sources, targets) = (labels(&args.sources), labels(&args.targets));
@@ -41,9 +41,19 @@ pub(super) fn plan(args: &ScanArgs, understood: &Understood) -> anyhow::Result<S
     Ok(plan)
 }
 
-/// Queries that a plan takes, about.
-pub(super) fn expected(plan: &ScanPlan, params: &HopSkipJumpParams, understood: &Understood) -> u64 {
-    plan.searches() as u64 * params.expected_queries(understood.oracles[0].spec().values())
+/// The plan, unless triggers come first and it would take more queries than were allowed for that case.
+pub(super) fn affordable(
+    args: &ScanArgs,
+    params: &HopSkipJumpParams,
+    understood: &Understood,
+) -> anyhow::Result<ScanPlan> {
+    let plan = plan(args, understood)?;
+    let expected = plan.searches() as u64 * params.expected_queries(understood.oracles[0].spec().values());
+    if args.lens == Lens::All && args.rule != Some(Rule::Published) && expected > args.perturbation_budget {
+        let budget = args.perturbation_budget;
+        bail!("they would take some {expected} queries, and {budget} are allowed (--perturbation-budget)");
+    }
+    Ok(plan)
 }
 
 /// The part of the plan that the run folder does not hold yet. Damaged files are computed anew.
