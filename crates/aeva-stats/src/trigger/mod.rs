@@ -4,7 +4,11 @@
 //! directions. So the test looks at each level (a family of triggers at one strength) for a **gap** between the labels that a
 //! trigger turns most images to and all others, and allows natural models the wider a gap the stronger the triggers are.
 
+mod clean;
+
 use std::collections::BTreeMap;
+
+use clean::{allowance, null_p_value};
 
 /// A family of triggers; how strong one is counts in the family's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,38 +80,6 @@ pub struct TriggerJudgement {
 
 /// Log odds beyond this say no more: the images held out are too few.
 const CAP: f64 = 3.0;
-/// The null distribution of the evidence: up to this many labels, the share of clean models that show any, and its mean in those
-/// (docs/triggers.md, "The null").
-const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.5, 0.75), (usize::MAX, 0.3, 0.75)];
-
-/// (strength, the gap in log odds that it allows clean models): what is strong turns them too; straight lines between
-/// (docs/triggers.md, "Allowances").
-const PATCH_ALLOWANCES: [(f64, f64); 4] = [(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (8.0, 2.0)];
-const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 0.5), (16.0, 1.0), (32.0, 1.5)];
-
-fn allowance(family: TriggerFamily, strength: f64) -> f64 {
-    let points: &[(f64, f64)] = match family {
-        TriggerFamily::Patch => &PATCH_ALLOWANCES,
-        TriggerFamily::Overlay => &OVERLAY_ALLOWANCES,
-    };
-    let mut last: Option<(f64, f64)> = None;
-    for &(at, allowed) in points {
-        if strength <= at {
-            return last
-                .map_or(allowed, |(before, least)| least + (allowed - least) * (strength - before) / (at - before));
-        }
-        last = Some((at, allowed));
-    }
-    last.map_or(0.0, |(_, most)| most)
-}
-
-/// Chance that a clean model of so many labels shows this evidence or more: an exponential tail on either side of none.
-fn null_p_value(evidence: f64, classes: usize) -> f64 {
-    let (_, share, scale) = NULLS.into_iter().find(|(most, ..)| classes <= *most).unwrap_or(NULLS[NULLS.len() - 1]);
-    let tail = (-evidence.abs() / scale).exp();
-    if evidence > 0.0 { share * tail } else { 1.0 - (1.0 - share) * tail }
-}
-
 /// Judges the triggers of a model. A level that was looked at more than once is there more than once.
 ///
 /// At every look the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked - turned + 1/2)`, capped at 3
@@ -338,24 +310,6 @@ mod tests {
         let both = evidence(&[once.clone(), twice.clone()]);
         assert!(evidence(std::slice::from_ref(&once)) > both && both > evidence(&[twice]));
         assert!((evidence(&[once.clone(), once.clone()]) - evidence(&[once])).abs() < 0.2);
-    }
-
-    #[test]
-    fn the_null_is_a_distribution_and_stricter_for_few_labels() {
-        for classes in [3, 10, 43] {
-            let p = |evidence| null_p_value(evidence, classes);
-            assert!(p(-9.0) <= 1.0 && p(9.0) > 0.0 && (p(1e-9) - p(-1e-9)).abs() < 1e-6);
-            assert!((-90..90).all(|step| p(0.1 * f64::from(step)) > p(0.1 * f64::from(step + 1))));
-        }
-        assert!(null_p_value(1.0, 5) > null_p_value(1.0, 10) && null_p_value(1.0, 10) > null_p_value(1.0, 43));
-    }
-
-    #[test]
-    fn allowances_grow_with_the_strength() {
-        let near = |family, strength, expected: f64| (allowance(family, strength) - expected).abs() < 1e-12;
-        let patch = |strength, expected| near(TriggerFamily::Patch, strength, expected);
-        assert!(patch(1.0, 0.0) && patch(3.5, 0.25) && patch(6.0, 1.0) && patch(99.0, 2.0));
-        assert!(near(TriggerFamily::Overlay, 2.0, 0.5) && near(TriggerFamily::Overlay, 20.0, 1.125));
     }
 
     #[test]
