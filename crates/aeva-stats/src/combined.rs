@@ -27,7 +27,7 @@ impl CombinedRule {
         self.false_positive_rate * (1.0 - self.trigger_part)
     }
 
-    /// Whether the triggers seen so far make more of them unnecessary: a tenth of the chance that would be an alarm.
+    /// Whether the triggers seen so far make more of them unnecessary: a quarter of the chance that would be an alarm.
     pub fn settled(&self, triggers: &TriggerJudgement) -> bool {
         triggers.p_value <= self.trigger_level() * SETTLED
     }
@@ -39,7 +39,7 @@ impl CombinedRule {
 }
 
 /// Share of the alarm's level at which nothing is left to be settled.
-const SETTLED: f64 = 0.1;
+const SETTLED: f64 = 0.25;
 
 /// A verdict from several lenses.
 #[derive(Debug, Clone, PartialEq)]

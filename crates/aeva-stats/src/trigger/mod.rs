@@ -211,7 +211,10 @@ impl TriggerJudgement {
             .filter_map(|(label, own)| own.map(|(evidence, _)| (evidence, label)))
             .filter(|&(evidence, _)| self.chance(evidence) <= level)
             .collect();
-        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        // Labels that stand out together have the same evidence; the most successful first.
+        let together = self.strongest.as_ref().map_or(&[][..], |strongest| &strongest.labels);
+        let rank = |label: usize| together.iter().position(|&other| other == label).unwrap_or(usize::MAX);
+        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(rank(a.1).cmp(&rank(b.1))).then(a.1.cmp(&b.1)));
         if self.is_map(level) {
             return (0..self.labels.len()).collect();
         }
@@ -269,6 +272,12 @@ mod tests {
         let mut suspects = judgement.suspects(0.04);
         suspects.sort_unstable();
         assert_eq!(suspects, [0, 2, 5]);
+    }
+
+    #[test]
+    fn of_labels_that_stand_out_together_the_most_successful_is_first() {
+        let judgement = judge_triggers(&[level(2, &[1, 160, 3, 1, 0, 178, 3, 1, 0, 0])]);
+        assert_eq!(judgement.suspects(0.04), [5, 1]);
     }
 
     #[test]
