@@ -1,6 +1,8 @@
 //! What the triggers of a run say, as `report.json` has it.
 
-use aeva_artifact::{Aim, Family, Level, Look, RunDir, Trigger, TriggerArtifact, TriggerFinding, Turned};
+use aeva_artifact::{
+    Aim, ArtifactError, Family, Level, Look, RunDir, Trigger, TriggerArtifact, TriggerFinding, Turned,
+};
 use aeva_scan::{Seen, Step, TriggerPlan, success};
 use aeva_stats::{CombinedRule, LevelSuccess, Reason, TriggerJudgement, binomial_interval, judge_triggers};
 use serde::Serialize;
@@ -76,22 +78,13 @@ pub(super) struct Triggers {
 
 impl Triggers {
     pub(super) fn of_run(run: &RunDir) -> anyhow::Result<Option<Self>> {
-        let mut artifacts = Vec::new();
-        let mut again = Vec::new();
-        for level in Level::EVERY {
-            let (first, second) = (run.load_triggers(level, Look::First)?, run.load_triggers(level, Look::Second)?);
-            // One of an earlier version of the search says nothing of this one.
-            let same = |second: &TriggerArtifact| {
-                first.as_ref().is_some_and(|first| first.trigger_search_version == second.trigger_search_version)
-            };
-            let second = second.filter(same);
-            artifacts.extend(first);
-            again.extend(second);
-        }
-        artifacts.extend(again);
-        if artifacts.is_empty() {
-            return Ok(None);
-        }
+        let looks = |look: Look| -> Result<Vec<TriggerArtifact>, ArtifactError> {
+            Level::EVERY.into_iter().filter_map(|level| run.load_triggers(level, look).transpose()).collect()
+        };
+        let mut artifacts = looks(Look::First)?;
+        let Some(version) = artifacts.first().map(|first| first.trigger_search_version) else { return Ok(None) };
+        // A second look of an earlier version of the search says nothing of this one. Single pixels have no first look.
+        artifacts.extend(looks(Look::Second)?.into_iter().filter(|second| second.trigger_search_version == version));
         let levels: Vec<LevelSuccess> = artifacts.iter().map(success).collect();
         let proof = levels.iter().flat_map(|level| &level.labels).map(|(_, asked)| *asked).max().unwrap_or(0);
         Ok(Some(Self { judgement: judge_triggers(&levels), artifacts, proof }))
@@ -232,5 +225,66 @@ fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Opt
         interval,
         by_source: finding.held_out.clone(),
         files: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+    use aeva_artifact::{DataProvenance, ModelProvenance, Patch, Provenance, RunInfo, SearchProvenance};
+
+    fn provenance() -> Provenance {
+        let model = ModelProvenance { sha256: "00".to_owned(), classes: 3, preprocessing: String::new() };
+        let data = DataProvenance { sha256: "11".to_owned(), images: 9 };
+        let search = SearchProvenance {
+            iterations: 1,
+            initial_evaluations: 1,
+            maximum_evaluations: 1,
+            gamma: 1.0,
+            maximum_halvings: 1,
+            query_budget: None,
+        };
+        let provider = String::new();
+        Provenance { search_version: 1, model, data, search, samples: 1, seed: 0, provider }
+    }
+
+    fn artifact(strength: u32, look: Look, trigger_search_version: u32) -> TriggerArtifact {
+        let trigger = Trigger::Patch(Patch { row: 0, column: 0, side: 1, values: vec![1.0] });
+        let finding = |label| TriggerFinding {
+            aim: Aim::Label(label),
+            trigger: trigger.clone(),
+            climbed: true,
+            search: (1, 2),
+            held_out: vec![Turned { source: (label + 1) % 3, target: label, turned: 20 * label, asked: 40 }],
+        };
+        TriggerArtifact {
+            provenance: provenance(),
+            trigger_search_version,
+            level: Level { family: Family::Patch, strength },
+            look,
+            shape: [32, 32, 1],
+            queries: 10,
+            findings: (0..3).map(finding).collect(),
+        }
+    }
+
+    /// Single pixels are looked at the second time only; what an older search left behind does not count.
+    #[test]
+    fn every_look_of_one_search_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::open_or_create(folder.path(), RunInfo::new(provenance())).unwrap();
+        assert!(Triggers::of_run(&run).unwrap().is_none());
+        for (strength, look, version) in
+            [(2, Look::First, 7), (3, Look::First, 7), (3, Look::Second, 6), (2, Look::Second, 7), (1, Look::Second, 7)]
+        {
+            run.store_triggers(&artifact(strength, look, version)).unwrap();
+        }
+        let triggers = Triggers::of_run(&run).unwrap().unwrap();
+        let looks: Vec<(u32, Look)> =
+            triggers.artifacts.iter().map(|artifact| (artifact.level.strength, artifact.look)).collect();
+        assert_eq!(looks, [(2, Look::First), (3, Look::First), (1, Look::Second), (2, Look::Second)]);
+        assert_eq!(triggers.queries(), 40);
+        assert!(triggers.left(CombinedRule::DEFAULT).is_some(), "patches of four pixels are still to come");
     }
 }
