@@ -16,8 +16,8 @@ pub(super) struct Header {
     provenance: Provenance,
     trigger_search_version: u32,
     level: String,
-    /// Not in files from before there was a second look.
-    #[serde(default)]
+    /// Missing where it is the first, as in files from before there was a second.
+    #[serde(default, skip_serializing_if = "is_first")]
     look: Look,
 }
 
@@ -60,6 +60,11 @@ enum TriggerV1 {
     Patch(u32, u32, u32, Vec<f32>),
     /// amplitude, pattern
     Overlay(f32, Vec<f32>),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_first(look: &Look) -> bool {
+    *look == Look::First
 }
 
 pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), EncodeError> {
