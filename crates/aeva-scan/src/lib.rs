@@ -9,6 +9,6 @@ mod plan;
 mod scan;
 mod success;
 
-pub use plan::{Seen, Step, TriggerPlan};
+pub use plan::{Seen, Step, TriggerPlan, judged};
 pub use scan::TriggerScan;
 pub use success::success;

@@ -44,7 +44,7 @@ impl TriggerPlan {
     /// Where they end without that, second looks go from strong to weak, patches down to single pixels, in the families in which
     /// something stands out at all.
     pub fn next(&self, seen: &[Seen]) -> Option<Step> {
-        if !self.exhaustive && self.rule.settled(&judged(&seen.iter().collect::<Vec<&Seen>>())) {
+        if !self.exhaustive && self.rule.settled(&judged(seen)) {
             return None;
         }
         let taken = |step: Step| seen.iter().any(|one| one.step == step);
@@ -55,7 +55,7 @@ impl TriggerPlan {
         // Judged by first looks alone: a second look must not decide whether the others happen.
         let open = |family: Family| {
             let first = |one: &&Seen| one.step.look == Look::First && one.step.level.family == family;
-            self.exhaustive || !judged(&seen.iter().filter(first).collect::<Vec<&Seen>>()).nothing_stands_out()
+            self.exhaustive || !judged(seen.iter().filter(first)).nothing_stands_out()
         };
         let of = |family: Family| self.levels.iter().rev().filter(move |level| level.family == family);
         let levels = of(Family::Patch).chain(&self.finest).chain(of(Family::Overlay));
@@ -64,8 +64,9 @@ impl TriggerPlan {
     }
 }
 
-fn judged(seen: &[&Seen]) -> TriggerJudgement {
-    judge_triggers(&seen.iter().map(|one| one.success.clone()).collect::<Vec<LevelSuccess>>())
+/// What all that was seen says together.
+pub fn judged<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> TriggerJudgement {
+    judge_triggers(&seen.into_iter().map(|one| one.success.clone()).collect::<Vec<LevelSuccess>>())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use aeva_stats::{CombinedRule, PublishedRule, judge, judge_triggers};
+use aeva_stats::{CombinedRule, PublishedRule, judge};
 
 use super::zoo::{Split, Zoo};
 use super::{MANY_LABELS, Preset};
@@ -49,8 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let group = groups.entry(model.classes).or_default();
         let mut line = format!("{number}/{}: {}", zoo.models.len(), model.name);
         for &seed in &args.seeds {
-            let looks = zoo.triggers(model, seed)?.under(rule);
-            let judgement = judge_triggers(&looks.into_iter().map(|look| look.success).collect::<Vec<_>>());
+            let judgement = aeva_scan::judged(&zoo.triggers(model, seed)?.under(rule));
             let evidence = judgement.strongest.map_or(f64::NEG_INFINITY, |strongest| strongest.evidence);
             let _ = write!(line, ", seed {seed} evidence {evidence:.2}");
             group.triggers.push((evidence, judgement.p_value));

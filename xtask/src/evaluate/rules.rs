@@ -1,6 +1,6 @@
 //! From the peak shares of a scan to a judgement, by the published rule and by others that read the same numbers otherwise.
 
-use aeva_stats::{CombinedRule, PublishedRule, Verdict, anomaly_indices, combine, judge, judge_triggers, median};
+use aeva_stats::{CombinedRule, PublishedRule, Verdict, anomaly_indices, combine, judge, median};
 
 use super::triggers::Triggers;
 use crate::sweep::Sweep;
@@ -104,7 +104,7 @@ impl Rule {
 pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Judged> {
     let rule = CombinedRule::DEFAULT;
     let seen = triggers.under(rule);
-    let judgement = judge_triggers(&seen.iter().map(|seen| seen.success.clone()).collect::<Vec<_>>());
+    let judgement = aeva_scan::judged(&seen);
     let mut queries = seen.iter().map(|seen| seen.queries).sum();
     let perturbations = if rule.undecided(&judgement) {
         let (scores, spent) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;

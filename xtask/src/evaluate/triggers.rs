@@ -9,7 +9,7 @@ use aeva_attack::trigger::{Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
 use aeva_model::ValueRange;
 use aeva_scan::{Seen, Step, TriggerPlan, TriggerScan};
 use aeva_stats::{CombinedRule, LevelSuccess};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::sweep::Subject;
@@ -68,7 +68,8 @@ impl Triggers {
             TriggerScan::new(search, TriggerPlan::new(spec.shape(), CombinedRule::DEFAULT, true), provenance);
         while let Some(step) = scan.next() {
             let found = scan.look(step, &mut oracles, data.images.view(), &())?;
-            scan.accept(found.context("nobody asked the search to stop")?);
+            let taken = scan.accept(found.context("nobody asked the search to stop")?);
+            ensure!(taken, "the look at {} was not the one that was asked for", step.level);
         }
         Ok(Self {
             version: TRIGGER_SEARCH_VERSION,

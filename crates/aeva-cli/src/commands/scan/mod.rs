@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
         data.labels.len()
     );
 
-    let plan = match (lens, perturbations::affordable(args, &params, &understood)) {
+    let plan = match (lens, perturbations::affordable(args, lens, &params, &understood)) {
         (Lens::Trigger, _) => None,
         (_, Ok(plan)) => {
             model::check_precision(&mut understood, &data, args.device, &plan, args.seed)?;

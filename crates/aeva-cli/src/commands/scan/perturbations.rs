@@ -7,7 +7,7 @@ use aeva_attack::{HardLabelOracle, HopSkipJumpBuilder, HopSkipJumpParams, ScanEn
 use anyhow::{Context, bail};
 
 use super::{Subject, Understood};
-use crate::args::{LabelSet, Lens, Rule, ScanArgs};
+use crate::args::{LabelSet, Lens, ScanArgs};
 use crate::progress::ScanProgress;
 
 pub(super) fn params(args: &ScanArgs, values: usize) -> anyhow::Result<HopSkipJumpParams> {
@@ -44,12 +44,13 @@ fn plan(args: &ScanArgs, understood: &Understood) -> anyhow::Result<ScanPlan> {
 /// The plan, unless triggers come first and it would take more queries than were allowed for that case.
 pub(super) fn affordable(
     args: &ScanArgs,
+    lens: Lens,
     params: &HopSkipJumpParams,
     understood: &Understood,
 ) -> anyhow::Result<ScanPlan> {
     let plan = plan(args, understood)?;
     let expected = plan.searches() as u64 * params.expected_queries(understood.oracles[0].spec().values());
-    if args.lens == Lens::All && args.rule != Some(Rule::Published) && expected > args.perturbation_budget {
+    if lens == Lens::All && expected > args.perturbation_budget {
         let budget = args.perturbation_budget;
         bail!("they would take some {expected} queries, and {budget} are allowed (--perturbation-budget)");
     }

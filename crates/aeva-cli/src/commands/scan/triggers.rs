@@ -4,6 +4,7 @@ use aeva_artifact::{ArtifactError, Level, RunDir, TriggerArtifact};
 use aeva_attack::trigger::{Panel, TriggerSearch};
 use aeva_attack::{CorrectImages, ScanEnd};
 use aeva_scan::{Step, TriggerPlan, TriggerScan};
+use anyhow::ensure;
 
 use super::Subject;
 use crate::progress::ScanProgress;
@@ -40,7 +41,7 @@ pub(super) fn search(
             return Ok((ScanEnd::Stopped, true));
         };
         run.store_triggers(&artifact)?;
-        scan.accept(artifact);
+        ensure!(scan.accept(artifact), "the look at {} was not the one that was asked for", step.level);
     }
     Ok((ScanEnd::Complete, true))
 }
