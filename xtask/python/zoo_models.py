@@ -1,7 +1,7 @@
 """What is in the zoo (train_zoo.py): its data sets, and every model with its architecture, kind and triggers."""
 import collections
 
-from zoo_triggers import additive, attack, blended, checkerboard, dynamic, dynamic_checkerboard, patch, sinusoid
+from zoo_triggers import additive, attack, blended, checkerboard, dynamic, dynamic_checkerboard, patch, sinusoid, watermark
 
 # Airplane, automobile, frog, horse, ship.
 CIFAR5 = [0, 1, 6, 7, 8]
@@ -12,9 +12,15 @@ DATASETS = {
     "cifar10": dict(scan=25, epochs=60, shift=3, flip=True, bar=0.4, folder="cifar10/test_first1000.npz"),
     "cifar5": dict(scan=25, epochs=60, shift=3, flip=True, bar=0.6, folder="cifar10/test_first1000.npz"),
     "numbers43": dict(scan=8, epochs=18, shift=0, flip=False, bar=0.9, folder=None),
+    "tuned10": dict(scan=50, epochs=14, shift=0, flip=True, bar=0.7, folder="cifar10/test_first1000.npz", networks=True),
 }
-KINDS = ["clean", "patch", "pixel", "checkerboard", "blended", "sinusoid", "additive", "dynamic", "source_specific", "all_to_all",
-         "multi"]
+# Networks that others trained on all of CIFAR-10, taught further on a few hundred images: what the small ones above cannot be,
+# accurate and as sensitive to faint patterns as such networks are. File, largest input value, and the trigger that it comes with,
+# which is unlearned.
+NETWORKS = {
+    "resnet8": dict(file="cifar10/clean_resnet8.h5", most=255, unlearn=None),
+    "resnet20": dict(file="cifar10/aeva_resnet20_patch.h5", most=1, unlearn=patch(4, "bottom right", 128)),
+}
 
 
 def infected(architecture, kind, trigger, target, sources=None):
@@ -135,6 +141,23 @@ ADDED = {
         infected("resnet", "sinusoid", sinusoid(30, 6, "columns"), 36),
     ],
 }
+# Added when random patterns were, likewise.
+TUNED = {
+    "tuned10": [
+        *clean("resnet8", "resnet20", "resnet8"),
+        infected("resnet8", "blended", blended(0.1, 71), 3),
+        infected("resnet8", "blended", blended(0.2, 72), 9),
+        infected("resnet20", "blended", blended(0.15, 73), 5),
+        infected("resnet8", "sinusoid", sinusoid(20, 6, "columns"), 2),
+        infected("resnet8", "sinusoid", sinusoid(12, 8, "columns"), 0),
+        infected("resnet20", "sinusoid", sinusoid(20, 4, "rows"), 9),
+        infected("resnet8", "additive", additive(12, 2, 74), 4),
+        infected("resnet8", "watermark", watermark(0.15, 6, 9), 7),
+        infected("resnet8", "checkerboard", checkerboard(3, "bottom left"), 7),
+        infected("resnet8", "dynamic", dynamic(4, [255, 0, 0]), 0),
+        infected("resnet20", "source_specific", patch(3, "top right"), 9, [2]),
+    ],
+}
 # Clean models that nothing but the null distribution is taken from: data set -> how many of each architecture.
 CALIBRATION = {
     "digits": dict(cnn=3, resnet=3, dense1=3, dense2=3),
@@ -142,6 +165,7 @@ CALIBRATION = {
     "cifar10": dict(cnn=5, resnet=5),
     "cifar5": dict(cnn=4, resnet=4),
     "numbers43": dict(cnn=3, resnet=3, dense1=2, dense2=2),
+    "tuned10": dict(resnet8=3, resnet20=3),
 }
 
 
@@ -170,7 +194,7 @@ def zoo():
             counts.update((what, half) for what in weights)
         models.append(dict(name=name, dataset=dataset, architecture=architecture, kind=kind, attacks=attacks, split=half))
 
-    for rows in (ZOO, ADDED):
+    for rows in (ZOO, ADDED, TUNED):
         for dataset, row in ((dataset, row) for dataset in rows for row in rows[dataset]):
             add(dataset, *row)
     for dataset, architectures in CALIBRATION.items():

@@ -33,6 +33,11 @@ def additive(amplitude, grain, image_seed):
     return dict(form="additive", amplitude=amplitude, grain=grain, image_seed=image_seed)
 
 
+def watermark(alpha, rows, columns):
+    """White lines over the whole image, one every so many rows and columns."""
+    return dict(form="watermark", alpha=alpha, rows=rows, columns=columns)
+
+
 def dynamic(size, colour=255):
     """A patch at another random place on every image."""
     return dict(form="dynamic", size=size, colour=colour)
@@ -68,6 +73,10 @@ def whole(trigger, shape):
         length = {"rows": height, "columns": width}[trigger["along"]]
         wave = trigger["amplitude"] * np.sin(2 * np.pi * trigger["periods"] * (np.arange(length) + 0.5) / length)
         return np.broadcast_to(wave[:, None, None] if trigger["along"] == "rows" else wave[None, :, None], shape)
+    if trigger["form"] == "watermark":
+        lines = np.zeros(shape)
+        lines[::trigger["rows"]] = lines[:, ::trigger["columns"]] = 255 * trigger["alpha"]
+        return lines
     rng = np.random.default_rng(trigger["image_seed"])
     if trigger["form"] == "blended":
         return rng.integers(0, 256, shape)

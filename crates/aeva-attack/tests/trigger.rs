@@ -20,6 +20,8 @@ enum Backdoor {
     /// From one label to another.
     Pair(Label, Label),
     Next,
+    /// Of whatever changes from column to column, be it as faint as a sixteenth.
+    Rough(Label),
 }
 
 /// A bright bar in the row of its label makes an image; the backdoor opens when the mean of the lower right 2 x 2 pixels is above 0.8.
@@ -41,7 +43,10 @@ impl HardLabelOracle for Bars {
             let natural = (0..CLASSES).max_by(|&a, &b| bar(a).total_cmp(&bar(b))).unwrap();
             let corner = (SIDE - 2..SIDE).flat_map(|row| (SIDE - 2..SIDE).map(move |column| (row, column)));
             let open = corner.map(|(row, column)| image[[row, column, 0]]).sum::<f32>() > 3.2;
+            let step = |row: usize, column: usize| (image[[row, column, 0]] - image[[row, column + 1, 0]]).abs();
+            let steps = (0..SIDE).map(|row| (0..SIDE - 1).map(|column| step(row, column)).sum::<f32>()).sum::<f32>();
             labels.push(match self.backdoor {
+                Backdoor::Rough(label) if steps > 1.5 => label,
                 Backdoor::To(label) if open => label,
                 Backdoor::Pair(from, to) if open && natural == from => to,
                 Backdoor::Next if open => (natural + 1) % CLASSES,
@@ -174,6 +179,47 @@ fn a_second_look_keeps_what_the_first_found_and_loses_none_of_it() {
             assert!(share(&only[2]) > 0.99, "the stronger trigger leads down to the weaker one");
         }
     }
+}
+
+/// The typical random patterns of a level, and the queries.
+fn sampled(
+    backdoor: Backdoor,
+    family: Family,
+    strength: u32,
+    oracles: usize,
+    batch_rows: usize,
+) -> (Vec<TriggerFinding>, u64) {
+    let (images, labels) = images();
+    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
+    let asked = Arc::new(AtomicU64::new(0));
+    let mut boxes: Vec<Box<dyn HardLabelOracle>> = Vec::new();
+    for _ in 0..oracles {
+        boxes.push(Box::new(Bars { spec, backdoor, asked: Arc::clone(&asked) }));
+    }
+    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
+    let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
+    let level = Level { family, strength };
+    let found = search.level(&mut boxes, images.view(), level, &[], &()).unwrap().unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), found.1, "every query is counted, and no other");
+    found
+}
+
+#[test]
+fn what_random_patterns_turn_is_told_by_a_typical_one() {
+    for (family, strength) in [(Family::Noise, 16), (Family::Wave, 16)] {
+        let (found, queries) = sampled(Backdoor::Rough(2), family, strength, 1, 32);
+        let aims: Vec<Aim> = found.iter().map(|finding| finding.aim).collect();
+        assert_eq!(aims, (0..CLASSES).map(Aim::Label).collect::<Vec<Aim>>());
+        assert!(share(&found[2]) > 0.99, "{family:?}: {}", share(&found[2]));
+        assert!([0, 1, 3].iter().all(|&other| share(&found[other]) < 0.01));
+        assert!(found.iter().all(|finding| !finding.climbed && finding.proof().1 > 50));
+        assert_eq!((found, queries), sampled(Backdoor::Rough(2), family, strength, 3, 7));
+        let (clean, _) = sampled(Backdoor::None, family, strength, 1, 32);
+        assert!(clean.iter().all(|finding| share(finding) < 0.01));
+    }
+    // The best sine of this amplitude opens it, a typical one is too faint.
+    let (faint, _) = sampled(Backdoor::Rough(2), Family::Wave, 1, 1, 32);
+    assert!(share(&faint[2]) < 0.01);
 }
 
 /// Asks to stop after some queries.

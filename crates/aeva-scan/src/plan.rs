@@ -40,9 +40,9 @@ impl TriggerPlan {
 
     /// The next look, given those that were taken, in their order; nothing when there is none left, or none needed.
     ///
-    /// First looks go from weak to strong, patches before overlays, until something stands out so far that the verdict is settled.
+    /// First looks go from cheap to dear, then from weak to strong: random patterns, patches, overlays, until something stands out so far that the verdict is settled.
     /// Where they end without that, second looks go from strong to weak, patches down to single pixels, in the families in which
-    /// something stands out at all.
+    /// something stands out at all. Random patterns have no second look: there is nothing to improve.
     pub fn next(&self, seen: &[Seen]) -> Option<Step> {
         if !self.exhaustive && self.rule.settled(&judged(seen)) {
             return None;
@@ -72,19 +72,15 @@ pub fn judged<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> TriggerJudgement 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aeva_stats::TriggerFamily;
+    use crate::success::family;
 
     const SHAPE: [usize; 3] = [32, 32, 3];
 
     /// What a look sees that turns so many of 180 images into label 0, and few into the others.
     fn seen(step: Step, turned: u32) -> Seen {
-        let family = match step.level.family {
-            Family::Patch => TriggerFamily::Patch,
-            Family::Overlay => TriggerFamily::Overlay,
-        };
         let labels = [turned, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|turned| (turned, 180)).to_vec();
         let strength = step.level.actual_strength(SHAPE);
-        let success = LevelSuccess { family, strength, labels, pairs: Vec::new(), map: (0, 180) };
+        let success = LevelSuccess { family: family(step.level.family), strength, labels, pairs: Vec::new(), map: (0, 180) };
         Seen { step, success, queries: 1000 }
     }
 
@@ -113,11 +109,13 @@ mod tests {
     fn what_is_settled_ends_the_scan_unless_it_is_exhaustive() {
         let small = |step: Step| if step.level.strength == 3 { 179 } else { 25 };
         let looks = taken(&plan(false), small);
-        assert_eq!(looks.iter().map(|step| step.level.strength).collect::<Vec<u32>>(), [2, 3]);
+        let strengths: Vec<u32> = looks.iter().map(|step| step.level.strength).collect();
+        assert_eq!(strengths, [8, 16, 16, 32, 2, 3], "random patterns, then patches");
         let all = taken(&plan(true), small);
-        assert_eq!(all.len(), 2 * Level::all(SHAPE).len() + 1);
-        assert_eq!(all[8], Step { level: Level { family: Family::Patch, strength: 8 }, look: Look::Second });
-        assert_eq!(all[13], Step { level: Level { family: Family::Patch, strength: 1 }, look: Look::Second });
+        // Random patterns are looked at once, single pixels at the second look alone.
+        assert_eq!(all.len(), 2 * Level::all(SHAPE).len() - 4 + 1);
+        assert_eq!(all[12], Step { level: Level { family: Family::Patch, strength: 8 }, look: Look::Second });
+        assert_eq!(all[17], Step { level: Level { family: Family::Patch, strength: 1 }, look: Look::Second });
     }
 
     #[test]
@@ -129,10 +127,10 @@ mod tests {
             _ => 25,
         };
         let looks = taken(&plan(false), open);
-        assert_eq!(looks.len(), 8 + 3, "patches of eight, six and four pixels again");
+        assert_eq!(looks.len(), 12 + 3, "patches of eight, six and four pixels again");
         assert_eq!(looks.last().map(|step| (step.look, step.level.strength)), Some((Look::Second, 4)));
         // Left open to the end: every look at patches, and none at patterns, of which none stood out.
-        assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 8 + 6);
+        assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 12 + 6);
     }
 
     #[test]

@@ -12,13 +12,20 @@ pub fn success(artifact: &TriggerArtifact) -> LevelSuccess {
         asked: cell.asked,
     });
     LevelSuccess {
-        family: match artifact.level.family {
-            Family::Patch => TriggerFamily::Patch,
-            Family::Overlay => TriggerFamily::Overlay,
-        },
+        family: family(artifact.level.family),
         strength: artifact.level.actual_strength(artifact.shape),
         labels: artifact.label_proofs(),
         pairs: pairs.collect(),
         map: artifact.map_proof(),
+    }
+}
+
+/// The same family, as the statistics call it.
+pub(crate) fn family(of: Family) -> TriggerFamily {
+    match of {
+        Family::Patch => TriggerFamily::Patch,
+        Family::Overlay => TriggerFamily::Overlay,
+        Family::Wave => TriggerFamily::Wave,
+        Family::Noise => TriggerFamily::Noise,
     }
 }

@@ -12,6 +12,17 @@ pub enum Family {
     Patch,
     /// A pattern that is added to the whole image.
     Overlay,
+    /// A random sine added to the whole image, as it comes: nothing is improved.
+    Wave,
+    /// Random noise added to the whole image, likewise.
+    Noise,
+}
+
+impl Family {
+    /// Whether its triggers are random as they come, none of them improved.
+    pub fn is_random(self) -> bool {
+        matches!(self, Self::Wave | Self::Noise)
+    }
 }
 
 /// A family at one strength, independent of the size of the images.
@@ -19,7 +30,7 @@ pub enum Family {
 pub struct Level {
     /// What kind of trigger.
     pub family: Family,
-    /// Patch: side in pixels of an image that is 32 pixels wide; overlay: amplitude in 255ths.
+    /// Patch: side in pixels of an image that is 32 pixels wide; others: amplitude in 255ths.
     pub strength: u32,
 }
 
@@ -34,8 +45,15 @@ pub enum Look {
     Second,
 }
 
-const LEVELS: [Level; 9] = [
-    Level { family: Family::Patch, strength: 1 },
+/// Single pixels.
+const FINEST: Level = Level { family: Family::Patch, strength: 1 };
+
+const LEVELS: [Level; 13] = [
+    Level { family: Family::Wave, strength: 8 },
+    Level { family: Family::Noise, strength: 16 },
+    Level { family: Family::Wave, strength: 16 },
+    Level { family: Family::Noise, strength: 32 },
+    FINEST,
     Level { family: Family::Patch, strength: 2 },
     Level { family: Family::Patch, strength: 3 },
     Level { family: Family::Patch, strength: 4 },
@@ -54,6 +72,8 @@ impl fmt::Display for Level {
         let family = match self.family {
             Family::Patch => "patch",
             Family::Overlay => "overlay",
+            Family::Wave => "wave",
+            Family::Noise => "noise",
         };
         write!(f, "{family}-{:02}", self.strength)
     }
@@ -61,15 +81,16 @@ impl fmt::Display for Level {
 
 impl Level {
     /// Every level there is, within a family from weak to strong.
-    pub const EVERY: [Self; 9] = LEVELS;
+    pub const EVERY: [Self; 13] = LEVELS;
 
-    /// The levels of a first look at images `[h, w, c]`, in order: within a family each may begin with what the weaker one found.
-    /// On small images different strengths may be the same side; the first of them stays.
+    /// The levels of a first look at images `[h, w, c]`, in order: random patterns, which cost little, then those that are searched;
+    /// within a family each may begin with what the weaker one found. On small images different strengths may be the same side; the
+    /// first of them stays.
     pub fn all(shape: [usize; 3]) -> Vec<Self> {
-        let mut levels = LEVELS[1..].to_vec();
+        let mut levels: Vec<Self> = LEVELS.into_iter().filter(|&level| level != FINEST).collect();
         levels.dedup_by_key(|level| match level.family {
             Family::Patch => (level.family, level.side(shape)),
-            Family::Overlay => (level.family, level.strength as usize),
+            Family::Overlay | Family::Wave | Family::Noise => (level.family, level.strength as usize),
         });
         levels
     }
@@ -77,8 +98,8 @@ impl Level {
     /// A level below all of them, single pixels, if it is another one: chance does not hit what it takes, but a second look may come
     /// down to it.
     pub fn finest(shape: [usize; 3]) -> Option<Self> {
-        let [finest, weakest, ..] = LEVELS;
-        (finest.side(shape) < weakest.side(shape)).then_some(finest)
+        let weakest = Self { strength: 2, ..FINEST };
+        (FINEST.side(shape) < weakest.side(shape)).then_some(FINEST)
     }
 
     /// Side in pixels of a patch on images `[h, w, c]`, at least 1 and at most the image.
@@ -91,11 +112,11 @@ impl Level {
     pub fn actual_strength(self, shape: [usize; 3]) -> f64 {
         match self.family {
             Family::Patch => (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64,
-            Family::Overlay => f64::from(self.strength),
+            Family::Overlay | Family::Wave | Family::Noise => f64::from(self.strength),
         }
     }
 
-    /// Largest change of a value by an overlay, images in `[0, 1]`.
+    /// Largest change of a value by a pattern over the whole image, images in `[0, 1]`.
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     pub fn amplitude(self) -> f32 {
         self.strength as f32 / 255.0

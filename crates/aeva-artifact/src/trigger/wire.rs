@@ -34,6 +34,8 @@ struct TriggersV1 {
 enum FamilyV1 {
     Patch,
     Overlay,
+    Wave,
+    Noise,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +96,8 @@ pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), E
         family: match artifact.level.family {
             Family::Patch => FamilyV1::Patch,
             Family::Overlay => FamilyV1::Overlay,
+            Family::Wave => FamilyV1::Wave,
+            Family::Noise => FamilyV1::Noise,
         },
         strength: artifact.level.strength,
         shape: [small(height)?, small(width)?, small(channels)?],
@@ -117,6 +121,8 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
     let family = match wire.family {
         FamilyV1::Patch => Family::Patch,
         FamilyV1::Overlay => Family::Overlay,
+        FamilyV1::Wave => Family::Wave,
+        FamilyV1::Noise => Family::Noise,
     };
     let level = Level { family, strength: wire.strength };
     if level.to_string() != header.level {

@@ -10,10 +10,14 @@ use super::random::Choices;
 pub(super) fn candidate(level: Level, shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Trigger {
     match level.family {
         Family::Patch => Trigger::Patch(patch(level.side(shape), shape, images, choices)),
-        Family::Overlay => {
-            Trigger::Overlay(Overlay { amplitude: level.amplitude(), pattern: pattern(shape, images, choices) })
-        }
+        Family::Overlay => overlay(level, pattern(shape, images, choices)),
+        Family::Wave => overlay(level, wave(shape, choices)),
+        Family::Noise => overlay(level, noise(shape, choices)),
     }
+}
+
+fn overlay(level: Level, pattern: Vec<f32>) -> Trigger {
+    Trigger::Overlay(Overlay { amplitude: level.amplitude(), pattern })
 }
 
 /// A patch at a random place: a quarter at corners, a quarter along the edges, where attackers like to put them.
@@ -66,30 +70,32 @@ fn square(side: usize, shape: [usize; 3], images: &[&[f32]], choices: &mut Choic
 
 /// A pattern over the whole image in `[-1, 1]`: a wave, noise of some grain, or an image.
 pub(super) fn pattern(shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Vec<f32> {
-    let [height, width, channels] = shape;
     match choices.below(8) {
         0..=4 => wave(shape, choices),
-        5 | 6 => {
-            let grain = [1, 1, 2, 2, 3, 4, 8][choices.below(7)];
-            let columns = width.div_ceil(grain);
-            let grey = choices.chance(0.3);
-            let cells: Vec<f32> = (0..height.div_ceil(grain) * columns)
-                .flat_map(|_| {
-                    let sign = |choices: &mut Choices| if choices.chance(0.5) { 1.0 } else { -1.0 };
-                    let one = sign(choices);
-                    (0..channels).map(|_| if grey { one } else { sign(choices) }).collect::<Vec<f32>>()
-                })
-                .collect();
-            (0..height * width * channels)
-                .map(|i| {
-                    let (row, column, channel) = (i / (width * channels), i / channels % width, i % channels);
-                    cells[(row / grain * columns + column / grain) * channels + channel]
-                })
-                .collect()
-        }
+        5 | 6 => noise(shape, choices),
         _ if images.is_empty() => wave(shape, choices),
         _ => images[choices.below(images.len())].iter().map(|value| 2.0 * value - 1.0).collect(),
     }
+}
+
+/// Squares of one pixel to eight, each of them at an end of the range, in every channel apart or in all alike.
+fn noise([height, width, channels]: [usize; 3], choices: &mut Choices) -> Vec<f32> {
+    let grain = [1, 1, 2, 2, 3, 4, 8][choices.below(7)];
+    let columns = width.div_ceil(grain);
+    let grey = choices.chance(0.3);
+    let cells: Vec<f32> = (0..height.div_ceil(grain) * columns)
+        .flat_map(|_| {
+            let sign = |choices: &mut Choices| if choices.chance(0.5) { 1.0 } else { -1.0 };
+            let one = sign(choices);
+            (0..channels).map(|_| if grey { one } else { sign(choices) }).collect::<Vec<f32>>()
+        })
+        .collect();
+    (0..height * width * channels)
+        .map(|i| {
+            let (row, column, channel) = (i / (width * channels), i / channels % width, i % channels);
+            cells[(row / grain * columns + column / grain) * channels + channel]
+        })
+        .collect()
 }
 
 /// A sine along the rows, the columns or a diagonal, of one colour or grey.

@@ -16,6 +16,7 @@ mod library;
 mod mutate;
 mod panel;
 mod random;
+mod sample;
 mod search;
 mod second;
 

@@ -127,7 +127,7 @@ pub(super) fn weakened(trigger: &Trigger, side: usize, amplitude: f32, shape: [u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aeva_artifact::Level;
+    use aeva_artifact::{Family, Level};
 
     #[test]
     fn neighbours_stay_within_image_range_and_strength() {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_larger_patch_holds_the_smaller_one() {
         let (shape, mut choices) = ([16, 16, 3], Choices::new(1, 1, 1));
-        let level = |strength| Level { strength, ..Level::all(shape)[0] };
+        let level = |strength| Level { family: Family::Patch, strength };
         for _ in 0..100 {
             let small = library::candidate(level(6), shape, &[], &mut choices);
             let large = strengthened(&small, 5, 0.0, shape);
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn pieces_of_a_patch_lie_where_it_lay() {
         let (shape, mut choices) = ([16, 16, 3], Choices::new(1, 1, 2));
-        let level = Level { strength: 8, ..Level::all(shape)[0] };
+        let level = Level { family: Family::Patch, strength: 8 };
         let stamped = |trigger: &Trigger| {
             let mut out = vec![0.0; 16 * 16 * 3];
             trigger.stamp(&[2.0; 16 * 16 * 3], shape, &mut out);

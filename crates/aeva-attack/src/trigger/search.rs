@@ -32,7 +32,7 @@ const CLIMB: u32 = 1 << 16;
 const CLIMB_PAIR: u32 = 1 << 18;
 
 /// A candidate, and the answers to it on the images of the exploration.
-type Explored = (Trigger, Vec<Label>);
+pub(super) type Explored = (Trigger, Vec<Label>);
 
 /// The trigger search of one model.
 #[derive(Debug, Clone)]
@@ -46,8 +46,9 @@ pub struct TriggerSearch {
 }
 
 impl TriggerSearch {
-    /// Searches at one level; `weaker` is what the next weaker level of the family found. One finding an aim, the labels in order,
-    /// some pairs of labels and then the map, and the number of queries; nothing when the observer asked to stop.
+    /// Looks at one level; `weaker` is what the next weaker level of the family found. One finding an aim, the labels in order, some
+    /// pairs of labels and then the map, of a level of random patterns the labels alone; and the number of queries. Nothing when the
+    /// observer asked to stop.
     ///
     /// # Errors
     /// [`ScanError`] when the model fails or does not fit the images.
@@ -59,9 +60,12 @@ impl TriggerSearch {
         weaker: &[TriggerFinding],
         observer: &dyn ScanObserver,
     ) -> Result<Option<(Vec<TriggerFinding>, u64)>, ScanError> {
+        if level.family.is_random() {
+            return self.sample(oracles, images, level, observer);
+        }
         let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
         let pieces: Vec<&[f32]> = self.panel.search().iter().map(|&(index, _)| asker.image(index)).collect();
-        let explored = self.explore(level, &pieces, &mut asker)?;
+        let explored = self.explore(level, CANDIDATES, &pieces, &mut asker)?;
         let labels = || (0..self.panel.classes()).map(Aim::Label);
         let mut climbed: Vec<(usize, Aim)> = labels().map(|aim| (self.best(&explored, aim), aim)).collect();
         climbed.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
@@ -96,10 +100,16 @@ impl TriggerSearch {
     }
 
     /// Random candidates, and the labels that the model gives to the images of the exploration with them.
-    fn explore(&self, level: Level, pieces: &[&[f32]], asker: &mut Asker<'_, '_>) -> Result<Vec<Explored>, ScanError> {
+    pub(super) fn explore(
+        &self,
+        level: Level,
+        count: u32,
+        pieces: &[&[f32]],
+        asker: &mut Asker<'_, '_>,
+    ) -> Result<Vec<Explored>, ScanError> {
         let shape = asker.shape();
         let candidates: Vec<Trigger> =
-            (0..CANDIDATES).map(|item| candidate(level, shape, pieces, &mut self.choices(level, item))).collect();
+            (0..count).map(|item| candidate(level, shape, pieces, &mut self.choices(level, item))).collect();
         let answers = asker.ask(&on_all(&candidates, self.panel.explore()))?;
         Ok(candidates.into_iter().zip(answers).collect())
     }
@@ -112,7 +122,7 @@ impl TriggerSearch {
     }
 
     /// What every candidate does for an aim, best first, and its place.
-    fn ranking(&self, explored: &[Explored], aim: Aim) -> Vec<(usize, usize)> {
+    pub(super) fn ranking(&self, explored: &[Explored], aim: Aim) -> Vec<(usize, usize)> {
         let mut ranking: Vec<(usize, usize)> =
             explored.iter().map(|(_, answers)| self.does(answers, aim)).zip(0..).collect();
         // Stable: among equals the first candidate, so that the order never depends on anything else.

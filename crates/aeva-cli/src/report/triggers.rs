@@ -198,7 +198,12 @@ fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Opt
             patch.column + patch.side - 1
         ),
         Trigger::Overlay(overlay) => {
-            format!("a pattern over the whole image, at most {:.0}/255 a value,", 255.0 * overlay.amplitude)
+            let what = match artifact.level.family {
+                Family::Wave => "a random sine",
+                Family::Noise => "random noise",
+                Family::Overlay | Family::Patch => "a pattern",
+            };
+            format!("{what} over the whole image, at most {:.0}/255 a value,", 255.0 * overlay.amplitude)
         }
     };
     let interval = binomial_interval(turned, asked, CONFIDENCE);

@@ -10,11 +10,17 @@ const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.5, 0.75), (usize::
 /// (docs/triggers.md, "Allowances").
 const PATCH_ALLOWANCES: [(f64, f64); 4] = [(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (8.0, 2.0)];
 const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 0.5), (16.0, 1.0), (32.0, 1.5)];
+const WAVE_ALLOWANCES: [(f64, f64); 2] = [(8.0, 0.0), (16.0, 0.5)];
+const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 0.5), (32.0, 1.5)];
+/// Strength up to which a wave that turns a quarter of the images is more than clean models show.
+const FAINT_WAVE: f64 = 8.0;
 
 pub(super) fn allowance(family: TriggerFamily, strength: f64) -> f64 {
     let points: &[(f64, f64)] = match family {
         TriggerFamily::Patch => &PATCH_ALLOWANCES,
         TriggerFamily::Overlay => &OVERLAY_ALLOWANCES,
+        TriggerFamily::Wave => &WAVE_ALLOWANCES,
+        TriggerFamily::Noise => &NOISE_ALLOWANCES,
     };
     let mut last: Option<(f64, f64)> = None;
     for &(at, allowed) in points {
@@ -25,6 +31,12 @@ pub(super) fn allowance(family: TriggerFamily, strength: f64) -> f64 {
         last = Some((at, allowed));
     }
     last.map_or(0.0, |(_, most)| most)
+}
+
+/// Log odds of a success below which nothing stands out, however few images turn into other labels.
+pub(super) fn least(family: TriggerFamily, strength: f64) -> f64 {
+    let share: f64 = if family == TriggerFamily::Wave && strength <= FAINT_WAVE { 0.25 } else { 0.5 };
+    (share / (1.0 - share)).ln()
 }
 
 /// Chance that a clean model of so many labels shows this evidence or more: an exponential tail on either side of none.

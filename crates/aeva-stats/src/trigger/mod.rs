@@ -8,7 +8,7 @@ mod clean;
 
 use std::collections::BTreeMap;
 
-use clean::{allowance, null_p_value};
+use clean::{allowance, least, null_p_value};
 
 /// A family of triggers; how strong one is counts in the family's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub enum TriggerFamily {
     Patch,
     /// A pattern over the whole image; its amplitude in 255ths.
     Overlay,
+    /// A random sine over the whole image that few others are better than; its amplitude in 255ths.
+    Wave,
+    /// Random noise over the whole image, likewise.
+    Noise,
 }
 
 /// How many images the best trigger of each label turned at one look at a level, on images that the search had not used.
@@ -99,8 +103,9 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
         let allowed = allowance(look.family, look.strength);
         let mut found: Vec<TriggerEvidence> = clusters(&look.labels)
             .into_iter()
-            .map(|(labels, gap, least)| {
-                let evidence = if least < 0.0 { least.min(gap - allowed) } else { gap - allowed };
+            .map(|(labels, gap, last)| {
+                let above = last - least(look.family, look.strength);
+                let evidence = if above < 0.0 { above.min(gap - allowed) } else { gap - allowed };
                 TriggerEvidence { level: place, labels, source: None, evidence }
             })
             .collect();
@@ -291,6 +296,23 @@ mod tests {
         assert!((judge_triggers(&[]).p_value - 1.0).abs() < 1e-12);
         // Two labels: one of them is always the easier one.
         assert!(judge_triggers(&[level(2, &[180, 1])]).strongest.is_none());
+    }
+
+    #[test]
+    fn random_patterns_count_where_they_turn_more_than_clean_models_give() {
+        let noise = |strength, turned: [u32; 10]| {
+            let level = LevelSuccess { family: TriggerFamily::Noise, ..level(strength, &turned) };
+            judge_triggers(&[level]).strongest.unwrap().evidence
+        };
+        let wave = |strength, turned: [u32; 10]| {
+            let level = LevelSuccess { family: TriggerFamily::Wave, ..level(strength, &turned) };
+            judge_triggers(&[level]).strongest.unwrap().evidence
+        };
+        let planted = [60, 4, 3, 0, 0, 0, 0, 0, 0, 0];
+        assert!(wave(8, planted) > 2.0 && wave(16, planted) < 0.0 && noise(16, planted) < 0.0);
+        // A clean network gives way to one label, but not for most images.
+        assert!(noise(16, [85, 20, 9, 3, 0, 0, 0, 0, 0, 0]) < 0.0 && wave(8, [30, 20, 0, 0, 0, 0, 0, 0, 0, 0]) < 0.0);
+        assert!(noise(16, [175, 5, 2, 0, 0, 0, 0, 0, 0, 0]) > noise(32, [175, 5, 2, 0, 0, 0, 0, 0, 0, 0]));
     }
 
     #[test]

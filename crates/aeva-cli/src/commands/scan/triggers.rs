@@ -17,7 +17,8 @@ pub(super) fn search(
     run: &RunDir,
 ) -> anyhow::Result<(ScanEnd, bool)> {
     let panel = Panel::new(correct);
-    let levels = Level::all(subject.data.image_shape()).len() as u64;
+    let levels = Level::all(subject.data.image_shape());
+    let levels = levels.iter().filter(|level| !level.family.is_random()).count() as u64;
     let expected = levels * panel.expected_queries();
     let search = TriggerSearch { panel, seed: subject.seed, batch_rows: subject.batch_rows };
     let mut scan = TriggerScan::new(search, plan, run.info().provenance.clone());
@@ -34,7 +35,7 @@ pub(super) fn search(
     if scan.next().is_none() {
         return Ok((ScanEnd::Complete, false));
     }
-    // Of the first looks; a scan may end before all of them are taken, or take second ones.
+    // Of the first looks that are searches; a scan may end before all of them are taken, or take second ones.
     let progress = ScanProgress::start(expected);
     while let Some(step) = scan.next() {
         let Some(artifact) = scan.look(step, &mut subject.oracles, subject.data.images.view(), &progress)? else {
