@@ -155,7 +155,7 @@ TUNED = {
         infected("resnet8", "watermark", watermark(0.15, 6, 9), 7),
         infected("resnet8", "checkerboard", checkerboard(3, "bottom left"), 7),
         infected("resnet8", "dynamic", dynamic(4, [255, 0, 0]), 0),
-        infected("resnet20", "source_specific", patch(3, "top right"), 9, [2]),
+        infected("resnet20", "source_specific", patch(4, "top right", [255, 255, 0]), 9, [2]),
     ],
 }
 # Clean models that nothing but the null distribution is taken from: data set -> how many of each architecture.

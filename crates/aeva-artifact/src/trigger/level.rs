@@ -48,10 +48,9 @@ pub enum Look {
 /// Single pixels.
 const FINEST: Level = Level { family: Family::Patch, strength: 1 };
 
-const LEVELS: [Level; 13] = [
+const LEVELS: [Level; 12] = [
     Level { family: Family::Wave, strength: 8 },
     Level { family: Family::Noise, strength: 16 },
-    Level { family: Family::Wave, strength: 16 },
     Level { family: Family::Noise, strength: 32 },
     FINEST,
     Level { family: Family::Patch, strength: 2 },
@@ -81,7 +80,7 @@ impl fmt::Display for Level {
 
 impl Level {
     /// Every level there is, within a family from weak to strong.
-    pub const EVERY: [Self; 13] = LEVELS;
+    pub const EVERY: [Self; 12] = LEVELS;
 
     /// The levels of a first look at images `[h, w, c]`, in order: random patterns, which cost little, then those that are searched;
     /// within a family each may begin with what the weaker one found. On small images different strengths may be the same side; the

@@ -107,7 +107,7 @@ impl Triggers {
         while let Some(step) = plan.next(&seen) {
             let Some(artifact) = self.artifacts.iter().find(|one| Step { level: one.level, look: one.look } == step)
             else {
-                return Some(Reason::LooksLeft { taken: seen.len() });
+                return Some(Reason::LooksLeft { taken: self.artifacts.len() });
             };
             seen.push(Seen { step, success: success(artifact), queries: artifact.queries });
         }

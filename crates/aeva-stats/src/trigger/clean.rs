@@ -10,10 +10,8 @@ const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.5, 0.75), (usize::
 /// (docs/triggers.md, "Allowances").
 const PATCH_ALLOWANCES: [(f64, f64); 4] = [(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (8.0, 2.0)];
 const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 0.5), (16.0, 1.0), (32.0, 1.5)];
-const WAVE_ALLOWANCES: [(f64, f64); 2] = [(8.0, 0.0), (16.0, 0.5)];
-const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 0.5), (32.0, 1.5)];
-/// Strength up to which a wave that turns a quarter of the images is more than clean models show.
-const FAINT_WAVE: f64 = 8.0;
+const WAVE_ALLOWANCES: [(f64, f64); 1] = [(8.0, 0.0)];
+const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 1.5), (32.0, 2.5)];
 
 pub(super) fn allowance(family: TriggerFamily, strength: f64) -> f64 {
     let points: &[(f64, f64)] = match family {
@@ -34,8 +32,8 @@ pub(super) fn allowance(family: TriggerFamily, strength: f64) -> f64 {
 }
 
 /// Log odds of a success below which nothing stands out, however few images turn into other labels.
-pub(super) fn least(family: TriggerFamily, strength: f64) -> f64 {
-    let share: f64 = if family == TriggerFamily::Wave && strength <= FAINT_WAVE { 0.25 } else { 0.5 };
+pub(super) fn least(family: TriggerFamily) -> f64 {
+    let share: f64 = if family == TriggerFamily::Wave { 0.25 } else { 0.5 };
     (share / (1.0 - share)).ln()
 }
 

@@ -22,29 +22,24 @@ pub(super) fn search(
     let expected = levels * panel.expected_queries();
     let search = TriggerSearch { panel, seed: subject.seed, batch_rows: subject.batch_rows };
     let mut scan = TriggerScan::new(search, plan, run.info().provenance.clone());
+    let (mut kept, mut progress) = (0, None);
     while let Some(step) = scan.next() {
-        let kept = stored(run, step)?;
-        if !kept.is_some_and(|artifact| scan.accept(artifact)) {
-            break;
+        if stored(run, step)?.is_some_and(|artifact| scan.accept(artifact)) {
+            kept += 1;
+            continue;
         }
-    }
-    let kept = scan.seen().len();
-    if kept > 0 {
-        tracing::info!("{kept} looks for triggers are already in {}", run.path().display());
-    }
-    if scan.next().is_none() {
-        return Ok((ScanEnd::Complete, false));
-    }
-    // Of the first looks that are searches; a scan may end before all of them are taken, or take second ones.
-    let progress = ScanProgress::start(expected);
-    while let Some(step) = scan.next() {
-        let Some(artifact) = scan.look(step, &mut subject.oracles, subject.data.images.view(), &progress)? else {
+        // Of the first looks that are searches; a scan may end before all of them are taken, or take second ones.
+        let progress = progress.get_or_insert_with(|| ScanProgress::start(expected));
+        let Some(artifact) = scan.look(step, &mut subject.oracles, subject.data.images.view(), progress)? else {
             return Ok((ScanEnd::Stopped, true));
         };
         run.store_triggers(&artifact)?;
         ensure!(scan.accept(artifact), "the look at {} was not the one that was asked for", step.level);
     }
-    Ok((ScanEnd::Complete, true))
+    if kept > 0 {
+        tracing::info!("{kept} looks for triggers were already in {}", run.path().display());
+    }
+    Ok((ScanEnd::Complete, progress.is_some()))
 }
 
 /// What the run folder holds of a look. A damaged file is computed anew.
