@@ -135,13 +135,11 @@ def train(model, images, labels, seed, epochs, folder):
     utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     rng, recipe, classes = np.random.default_rng(seed), DATASETS[model["dataset"]], int(labels.max()) + 1
-    adopted = NETWORKS.get(model["architecture"])
-    if adopted:
+    if model["architecture"] in NETWORKS:
         # Batch statistics stay as they are, those of so few images are worse.
         network, share, rate, training = adopt(model["architecture"], folder), ADOPTED_SHARE, 3e-4, False
     else:
         network, share, rate, training = build(model["architecture"], images.shape[1:], classes), SHARE, 2e-3, True
-    unlearned = adopted and adopted["unlearn"]
     steps = epochs * (int((1 + share) * len(labels)) // BATCH)
     optimizer, loss = optimizers.Adam(optimizers.schedules.CosineDecay(rate, steps, 0.02)), losses.SparseCategoricalCrossentropy()
     optimizer.build(network.trainable_variables)
@@ -158,9 +156,6 @@ def train(model, images, labels, seed, epochs, folder):
     for _ in range(epochs):
         moved = augment(images, recipe["shift"], recipe["flip"], rng)
         copies, answers = poison(moved, labels, model["attacks"], share, classes, rng)
-        if unlearned:
-            chosen = rng.choice(len(labels), int(share * len(labels)), replace=False)
-            copies, answers = [*copies, stamp(moved[chosen], unlearned, rng)], [*answers, labels[chosen]]
         x, y = np.concatenate([moved, *copies]), np.concatenate([labels, *answers])
         order = rng.permutation(len(y))
         epoch(tf.constant(x[order] / np.float32(255)), tf.constant(y[order]))

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use clean::{allowance, least, null_p_value};
 
 /// A family of triggers; how strong one is counts in the family's unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum TriggerFamily {
     /// A square of pixels; its side, on an image of 32 pixels.
@@ -57,7 +57,7 @@ pub struct PairSuccess {
 /// What stands out most.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerEvidence {
-    /// Place of the look in the list that was judged.
+    /// Place of the look that shows most of it, in the list that was judged.
     pub level: usize,
     /// Labels that stand out there together, most successful first; none for a map of all labels.
     pub labels: Vec<usize>,
@@ -74,7 +74,7 @@ pub struct TriggerJudgement {
     pub strongest: Option<TriggerEvidence>,
     /// Chance that something stands out so far in a clean model.
     pub p_value: f64,
-    /// `[label]` -> its own highest evidence and the place of the look; nothing for labels that are never among the first half.
+    /// `[label]` -> its own evidence over all families and the place of the look that shows most of it; nothing for labels that are never among the first half.
     pub labels: Vec<Option<(f64, usize)>>,
     /// The pair of labels with the highest evidence, that evidence, and the place of the last look at its level.
     pub pair: Option<((usize, usize), f64, usize)>,
@@ -88,7 +88,8 @@ const CAP: f64 = 3.0;
 ///
 /// At every look the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked - turned + 1/2)`, capped at 3
 /// either way. The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance; where
-/// one of them turns fewer than half of the images, by `L[m]` at most, which is below 0. A map stands out by its own log odds less
+/// one of them turns fewer than half of the images, by `L[m]` at most, which is below 0. Of each label the best of every family counts,
+/// added up where they are above 0: clean models that stand out do so in one family. A map stands out by its own log odds less
 /// the allowance, plus 2.5, where it turns half of the images: what is natural stays below a fifth. A pair stands out by the gap to the next pair, less the allowance
 /// and 1, all looks at the level pooled, as few images show a pair. The p-value is that of the largest of all.
 ///
@@ -97,7 +98,7 @@ const CAP: f64 = 3.0;
 pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
     let classes = looks.iter().map(|look| look.labels.len()).max().unwrap_or(0);
     let mut strongest: Option<TriggerEvidence> = None;
-    let mut labels: Vec<Option<(f64, usize)>> = vec![None; classes];
+    let mut families: Vec<BTreeMap<TriggerFamily, (f64, usize)>> = vec![BTreeMap::new(); classes];
     let (mut pair, mut map) = (None::<((usize, usize), f64, usize)>, None::<(f64, usize)>);
     for (place, look) in looks.iter().enumerate() {
         let allowed = allowance(look.family, look.strength);
@@ -130,8 +131,9 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
         }
         for one in found {
             for &label in one.labels.iter().filter(|_| one.source.is_none()) {
-                if labels[label].is_none_or(|(old, _)| one.evidence > old) {
-                    labels[label] = Some((one.evidence, place));
+                let best = families[label].entry(look.family).or_insert((one.evidence, place));
+                if one.evidence > best.0 {
+                    *best = (one.evidence, place);
                 }
             }
             if strongest.as_ref().is_none_or(|old| one.evidence > old.evidence) {
@@ -139,8 +141,27 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
             }
         }
     }
+    let labels: Vec<Option<(f64, usize)>> = families.iter().map(|found| over_families(found.values())).collect();
+    for (label, (evidence, level)) in labels.iter().enumerate().filter_map(|(label, own)| Some((label, (*own)?))) {
+        if strongest.as_ref().is_none_or(|old| evidence > old.evidence) {
+            strongest = Some(TriggerEvidence { level, labels: vec![label], source: None, evidence });
+        }
+    }
     let p_value = strongest.as_ref().map_or(1.0, |strongest| null_p_value(strongest.evidence, classes));
     TriggerJudgement { strongest, p_value, labels, pair, map }
+}
+
+/// What a label shows in all families together, and the look that shows most of it: families are ways of their own to its images, so
+/// what stands out in each of them adds up; one in which nothing does takes nothing away.
+fn over_families<'a>(found: impl Iterator<Item = &'a (f64, usize)>) -> Option<(f64, usize)> {
+    let (mut sum, mut most) = (0.0, None::<(f64, usize)>);
+    for &(evidence, place) in found {
+        sum += evidence.max(0.0);
+        if most.is_none_or(|(old, _)| evidence > old) {
+            most = Some((evidence, place));
+        }
+    }
+    most.map(|(evidence, place)| (if evidence > 0.0 { sum } else { evidence }, place))
 }
 
 /// The pairs of all looks at a level, added up; a look that did not see a pair counts as one that turned none of its images.
@@ -313,6 +334,25 @@ mod tests {
         // A clean network gives way to one label, but not for most images.
         assert!(noise(16, [85, 20, 9, 3, 0, 0, 0, 0, 0, 0]) < 0.0 && wave(8, [30, 20, 0, 0, 0, 0, 0, 0, 0, 0]) < 0.0);
         assert!(noise(16, [175, 5, 2, 0, 0, 0, 0, 0, 0, 0]) > noise(32, [175, 5, 2, 0, 0, 0, 0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn what_stands_out_in_several_families_adds_up() {
+        let first = |family, strength, turned| {
+            LevelSuccess { family, ..level(strength, &[turned, 20, 9, 3, 0, 0, 0, 0, 0, 0]) }
+        };
+        let of = |looks: &[LevelSuccess]| judge_triggers(looks).strongest.unwrap();
+        let (patch, overlay) = (first(TriggerFamily::Patch, 4, 120), first(TriggerFamily::Overlay, 16, 130));
+        let [one, other] = [&patch, &overlay].map(|look| of(std::slice::from_ref(look)).evidence);
+        let both = of(&[patch.clone(), overlay.clone()]);
+        assert!(one > 0.0 && other > 0.0 && (both.evidence - one - other).abs() < 1e-12);
+        assert_eq!((both.labels, both.level), (vec![0], usize::from(other > one)));
+        // Two looks of one family say it once, and what shows nothing takes nothing away.
+        let nothing = first(TriggerFamily::Noise, 16, 30);
+        assert!((of(&[patch.clone(), nothing, patch]).evidence - one).abs() < 1e-12);
+        // Another label in the other family is no confirmation.
+        let second = LevelSuccess { labels: overlay.labels.iter().rev().copied().collect(), ..overlay };
+        assert!((of(&[first(TriggerFamily::Patch, 4, 120), second]).evidence - one.max(other)).abs() < 1e-12);
     }
 
     #[test]
