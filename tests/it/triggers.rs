@@ -62,7 +62,11 @@ fn the_same_scan_gives_the_same_triggers() {
         aeva.files(&format!("{out}/triggers-v1"))
     };
     let reference = run("a", &[]);
-    assert_eq!(reference.len(), 17, "two looks, one at random patterns; two sizes of patches are the same on 16 x 16 pixels");
+    assert_eq!(
+        reference.len(),
+        17,
+        "two looks, one at random patterns; two sizes of patches are the same on 16 x 16 pixels"
+    );
     assert_eq!(reference, run("b", &["--threads", "1", "--batch-size", "7"]));
     fs::write(aeva.path("b/triggers-v1/overlay-16.aeva"), b"AEVA").unwrap();
     let again = scan("b", &[]).ends_with(1);

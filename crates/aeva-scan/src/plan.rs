@@ -80,7 +80,8 @@ mod tests {
     fn seen(step: Step, turned: u32) -> Seen {
         let labels = [turned, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|turned| (turned, 180)).to_vec();
         let strength = step.level.actual_strength(SHAPE);
-        let success = LevelSuccess { family: family(step.level.family), strength, labels, pairs: Vec::new(), map: (0, 180) };
+        let success =
+            LevelSuccess { family: family(step.level.family), strength, labels, pairs: Vec::new(), map: (0, 180) };
         Seen { step, success, queries: 1000 }
     }
 

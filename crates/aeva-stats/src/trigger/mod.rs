@@ -88,10 +88,10 @@ const CAP: f64 = 3.0;
 ///
 /// At every look the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked - turned + 1/2)`, capped at 3
 /// either way. The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance; where
-/// one of them turns fewer than half of the images, by `L[m]` at most, which is below 0. Of each label the best of every family counts,
-/// added up where they are above 0: clean models that stand out do so in one family. A map stands out by its own log odds less
-/// the allowance, plus 2.5, where it turns half of the images: what is natural stays below a fifth. A pair stands out by the gap to the next pair, less the allowance
-/// and 1, all looks at the level pooled, as few images show a pair. The p-value is that of the largest of all.
+/// the last of them turns fewer than half of the images (a quarter, for sines), by how far `L[m]` is below that at most. Of each label
+/// the best of every family counts, added up where it is above 0: clean models that stand out do so in one family. A map stands out
+/// by its own log odds less the allowance, plus 2.5, where it turns half of the images. A pair stands out by the gap to the next pair,
+/// less the allowance and 1, all looks at the level pooled, as few images show a pair. The p-value is that of the largest of all.
 ///
 /// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null is
 /// that of small models on a few data sets.
@@ -338,8 +338,9 @@ mod tests {
 
     #[test]
     fn what_stands_out_in_several_families_adds_up() {
-        let first = |family, strength, turned| {
-            LevelSuccess { family, ..level(strength, &[turned, 20, 9, 3, 0, 0, 0, 0, 0, 0]) }
+        let first = |family, strength, turned| LevelSuccess {
+            family,
+            ..level(strength, &[turned, 20, 9, 3, 0, 0, 0, 0, 0, 0])
         };
         let of = |looks: &[LevelSuccess]| judge_triggers(looks).strongest.unwrap();
         let (patch, overlay) = (first(TriggerFamily::Patch, 4, 120), first(TriggerFamily::Overlay, 16, 130));
