@@ -69,15 +69,18 @@ fn images() -> (Array4<f32>, Vec<Label>) {
     (images, labels)
 }
 
+/// Several of the same, and what they were asked together.
+fn black_boxes(backdoor: Backdoor, count: usize) -> (Vec<Box<dyn HardLabelOracle>>, Arc<AtomicU64>) {
+    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
+    let asked = Arc::new(AtomicU64::new(0));
+    let one = |_| Box::new(Bars { spec, backdoor, asked: Arc::clone(&asked) }) as Box<dyn HardLabelOracle>;
+    ((0..count).map(one).collect(), asked)
+}
+
 /// The findings of all patch levels, one after another, and the queries.
 fn searched(backdoor: Backdoor, oracles: usize, batch_rows: usize, seed: u64) -> (Vec<Vec<TriggerFinding>>, u64) {
     let (images, labels) = images();
-    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
-    let asked = Arc::new(AtomicU64::new(0));
-    let mut boxes: Vec<Box<dyn HardLabelOracle>> = Vec::new();
-    for _ in 0..oracles {
-        boxes.push(Box::new(Bars { spec, backdoor, asked: Arc::clone(&asked) }));
-    }
+    let (mut boxes, asked) = black_boxes(backdoor, oracles);
     let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
     let search = TriggerSearch { panel: Panel::new(&correct), seed, batch_rows };
     let (mut found, mut queries) = (Vec::<Vec<TriggerFinding>>::new(), 0);
@@ -145,8 +148,7 @@ fn oracles_and_batches_change_nothing_but_the_seed_does() {
 /// The findings of a first look at two levels and a second at the weaker, which comes down from a second look at the stronger.
 fn looked_again(backdoor: Backdoor, batch_rows: usize) -> [Vec<TriggerFinding>; 3] {
     let (images, labels) = images();
-    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
-    let mut boxes: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(Bars { spec, backdoor, asked: Arc::default() })];
+    let (mut boxes, _) = black_boxes(backdoor, 1);
     let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
     let [weak, strong] = [8, 12].map(|strength| Level { family: Family::Patch, strength });
@@ -190,12 +192,7 @@ fn sampled(
     batch_rows: usize,
 ) -> (Vec<TriggerFinding>, u64) {
     let (images, labels) = images();
-    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
-    let asked = Arc::new(AtomicU64::new(0));
-    let mut boxes: Vec<Box<dyn HardLabelOracle>> = Vec::new();
-    for _ in 0..oracles {
-        boxes.push(Box::new(Bars { spec, backdoor, asked: Arc::clone(&asked) }));
-    }
+    let (mut boxes, asked) = black_boxes(backdoor, oracles);
     let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
     let level = Level { family, strength };
@@ -217,7 +214,7 @@ fn what_random_patterns_turn_is_told_by_a_typical_one() {
         let (clean, _) = sampled(Backdoor::None, family, strength, 1, 32);
         assert!(clean.iter().all(|finding| share(finding) < 0.01));
     }
-    // The best sine of this amplitude opens it, a typical one is too faint.
+    // Fainter than what opens it.
     let (faint, _) = sampled(Backdoor::Rough(2), Family::Wave, 1, 1, 32);
     assert!(share(&faint[2]) < 0.01);
 }
@@ -238,9 +235,7 @@ impl ScanObserver for StopAfter {
 #[test]
 fn a_stopped_level_gives_nothing() {
     let (images, labels) = images();
-    let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
-    let bars = Bars { spec, backdoor: Backdoor::None, asked: Arc::default() };
-    let mut boxes: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(bars)];
+    let (mut boxes, _) = black_boxes(Backdoor::None, 1);
     let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows: 32 };
     let level = Level { family: Family::Overlay, strength: 16 };

@@ -40,7 +40,8 @@ impl TriggerPlan {
 
     /// The next look, given those that were taken, in their order; nothing when there is none left, or none needed.
     ///
-    /// First looks go from cheap to dear, then from weak to strong: random patterns, patches, overlays, until something stands out so far that the verdict is settled.
+    /// First looks go from cheap to dear, then from weak to strong: random patterns, patches, overlays, until something stands out so
+    /// far that the verdict is settled.
     /// Where they end without that, second looks go from strong to weak, patches down to single pixels, in the families in which
     /// something stands out at all. Random patterns have no second look: there is nothing to improve.
     pub fn next(&self, seen: &[Seen]) -> Option<Step> {

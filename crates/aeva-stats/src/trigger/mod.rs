@@ -74,7 +74,8 @@ pub struct TriggerJudgement {
     pub strongest: Option<TriggerEvidence>,
     /// Chance that something stands out so far in a clean model.
     pub p_value: f64,
-    /// `[label]` -> its own evidence over all families and the place of the look that shows most of it; nothing for labels that are never among the first half.
+    /// `[label]` -> its own evidence over all families and the place of the look that shows most of it; nothing for labels that are
+    /// never among the first half.
     pub labels: Vec<Option<(f64, usize)>>,
     /// The pair of labels with the highest evidence, that evidence, and the place of the last look at its level.
     pub pair: Option<((usize, usize), f64, usize)>,
