@@ -9,7 +9,7 @@ const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.5, 0.75), (usize::
 /// (strength, the gap in log odds that it allows clean models): what is strong turns them too; straight lines between
 /// (docs/triggers.md, "Allowances").
 const PATCH_ALLOWANCES: [(f64, f64); 4] = [(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (8.0, 2.0)];
-const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 0.5), (16.0, 1.0), (32.0, 1.5)];
+const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 1.0), (16.0, 1.0), (32.0, 1.5)];
 const WAVE_ALLOWANCES: [(f64, f64); 1] = [(8.0, 0.0)];
 const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 1.5), (32.0, 2.5)];
 
@@ -63,6 +63,6 @@ mod tests {
         let near = |family, strength, expected: f64| (allowance(family, strength) - expected).abs() < 1e-12;
         let patch = |strength, expected| near(TriggerFamily::Patch, strength, expected);
         assert!(patch(1.0, 0.0) && patch(3.5, 0.25) && patch(6.0, 1.0) && patch(99.0, 2.0));
-        assert!(near(TriggerFamily::Overlay, 2.0, 0.5) && near(TriggerFamily::Overlay, 20.0, 1.125));
+        assert!(near(TriggerFamily::Overlay, 2.0, 1.0) && near(TriggerFamily::Overlay, 20.0, 1.125));
     }
 }
