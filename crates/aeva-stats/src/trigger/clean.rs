@@ -11,7 +11,7 @@ const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.5, 0.75), (usize::
 const PATCH_ALLOWANCES: [(f64, f64); 4] = [(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (8.0, 2.0)];
 const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 1.0), (16.0, 1.0), (32.0, 1.5)];
 const WAVE_ALLOWANCES: [(f64, f64); 1] = [(8.0, 0.0)];
-const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 1.5), (32.0, 2.5)];
+const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 2.0), (32.0, 3.0)];
 
 pub(super) fn allowance(family: TriggerFamily, strength: f64) -> f64 {
     let points: &[(f64, f64)] = match family {
