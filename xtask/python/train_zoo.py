@@ -3,10 +3,10 @@
     python train_zoo.py OUT [--data FOLDER] [--only SUBSTRING]... [--jobs N]
 
 Writes for every model OUT/NAME.onnx (input [n, h, w, c] in [0, 1]), for every data set OUT/DATASET.npz (the clean labelled images
-to scan with, none of them trained on) and OUT/zoo.json, the index. FOLDER holds cifar10/test_first1000.npz and
-mnist/test_first2000.npz; without it only the models of scikit-learn's digits are trained. A stopped run continues: models in the
-index with the same settings are skipped. The same machine and packages give the same files: seeds are set, operations
-deterministic, one thread a model. (TensorFlow is imported where it is used: by the processes that train only.)
+to scan with, none of them trained on) and OUT/zoo.json, the index. FOLDER holds cifar10/test_first1000.npz,
+cifar10/clean_resnet8.h5 and mnist/test_first2000.npz; without it only the models of scikit-learn's digits are trained. A stopped
+run continues: models in the index with the same settings are skipped. The same machine and packages give the same files: seeds are
+set, operations deterministic, one thread a model. (TensorFlow is imported where it is used: by the processes that train only.)
 
 The attacker of these models trains them himself: every epoch draws anew which images get stamped copies.
 """
@@ -277,14 +277,17 @@ def main():
 
     data = {}
     for dataset, recipe in DATASETS.items():
-        if recipe["folder"] and not (given.data and os.path.exists(os.path.join(given.data, recipe["folder"]))):
-            print(f"{dataset}: skipped, --data names no folder with {recipe['folder']}")
+        networks = [network["file"] for network in NETWORKS.values()] if recipe.get("networks") else []
+        needed = [recipe["folder"], *networks] if recipe["folder"] else []
+        missing = [file for file in needed if not (given.data and os.path.exists(os.path.join(given.data, file)))]
+        if missing:
+            print(f"{dataset}: skipped, --data names no folder with {' and '.join(missing)}")
             continue
         _, (x, y) = load(dataset, given.data)
         np.savez_compressed(os.path.join(given.out, dataset + ".npz"), x=x, y=y)
         data[dataset] = digest(os.path.join(given.out, dataset + ".npz"))
-        if recipe.get("networks"):
-            data[dataset] = [data[dataset], *(digest(os.path.join(given.data, network["file"])) for network in NETWORKS.values())]
+        if networks:
+            data[dataset] = [data[dataset], *(digest(os.path.join(given.data, file)) for file in networks)]
 
     entries, names = {}, {model["name"] for model in models}
     if os.path.exists(index):
