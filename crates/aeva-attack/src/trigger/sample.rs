@@ -8,6 +8,7 @@
 use aeva_artifact::{Aim, Family, Level, TriggerFinding};
 use ndarray::ArrayView4;
 
+use super::aim::takes;
 use super::ask::Asker;
 use super::climb::Climb;
 use super::search::{TriggerSearch, sources};
@@ -41,7 +42,7 @@ impl TriggerSearch {
             let aim = Aim::Label(label);
             let (_, at) = *self.ranking(&explored, aim).get(better)?;
             let (trigger, answers) = &explored[at];
-            let about = self.panel.explore().iter().zip(answers).filter(|((_, truth), _)| *truth != label);
+            let about = self.panel.explore().iter().zip(answers).filter(|&(&(_, truth), _)| takes(aim, truth));
             let answers: Vec<Label> = about.map(|(_, &answer)| answer).collect();
             let starts = vec![(trigger.clone(), answers)];
             Climb::new(aim, &sources(self.panel.explore(), aim), starts, self.climb_choices(level, aim))

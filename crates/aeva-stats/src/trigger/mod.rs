@@ -85,6 +85,7 @@ pub struct TriggerJudgement {
 
 /// Log odds beyond this say no more: the images held out are too few.
 const CAP: f64 = 3.0;
+
 /// Judges the triggers of a model. A level that was looked at more than once is there more than once.
 ///
 /// At every look the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked - turned + 1/2)`, capped at 3
