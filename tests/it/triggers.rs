@@ -64,17 +64,17 @@ fn the_same_scan_gives_the_same_triggers() {
     let reference = run("a", &[]);
     assert_eq!(
         reference.len(),
-        17,
-        "two looks, one at random patterns; two sizes of patches are the same on 16 x 16 pixels"
+        19,
+        "two looks, one at random triggers; two sizes of patches are the same on 16 x 16 pixels"
     );
     assert_eq!(reference, run("b", &["--threads", "1", "--batch-size", "7"]));
     fs::write(aeva.path("b/triggers-v1/overlay-16.aeva"), b"AEVA").unwrap();
     let again = scan("b", &[]).ends_with(1);
-    assert!(again.stderr.contains("16 looks for triggers were already in b"), "{}", again.stderr);
+    assert!(again.stderr.contains("18 looks for triggers were already in b"), "{}", again.stderr);
     assert!(again.stderr.contains("overlay-16.aeva") && again.stderr.contains("computed anew"), "{}", again.stderr);
     assert_eq!(reference, aeva.files("b/triggers-v1"));
     fs::remove_file(aeva.path("b/triggers-v1/patch-06-again.aeva")).unwrap();
-    assert!(scan("b", &[]).ends_with(1).stderr.contains("16 looks for triggers were already in b"));
+    assert!(scan("b", &[]).ends_with(1).stderr.contains("18 looks for triggers were already in b"));
     assert_eq!(reference, aeva.files("b/triggers-v1"));
     let other = run("c", &["--seed", "1"]);
     assert!(reference.iter().all(|(name, bytes)| *bytes != other[name]));
@@ -86,16 +86,16 @@ fn a_scan_takes_the_looks_it_needs() {
     let aeva = Aeva::new();
     aeva.scan("digits-infected.onnx", &["--out", "infected"]).ends_with(1);
     let (short, report) = (aeva.files("infected/triggers-v1"), aeva.report("infected"));
-    assert!(short.len() < 11, "{} looks", short.len());
+    assert!(short.len() < 13, "{} looks", short.len());
     assert!(report["queries"].as_u64().unwrap() < 200_000);
     aeva.scan("digits-infected.onnx", &["--out", "infected", "--exhaustive"]).ends_with(1);
     let all = aeva.files("infected/triggers-v1");
-    assert!(all.len() == 17 && short.iter().all(|(name, bytes)| all[name] == *bytes));
+    assert!(all.len() == 19 && short.iter().all(|(name, bytes)| all[name] == *bytes));
 
     aeva.scan("digits-clean.onnx", &["--out", "clean"]).ends_with(0);
     fs::remove_file(aeva.path("clean/triggers-v1/overlay-32.aeva")).unwrap();
     let stats = aeva.run(&["stats", "clean"]).ends_with(3);
-    assert!(stats.stdout.contains("the scan ended after 9 looks for triggers"), "{}", stats.stdout);
+    assert!(stats.stdout.contains("the scan ended after 11 looks for triggers"), "{}", stats.stdout);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aeva_artifact::{Aim, Family, Level, Trigger, TriggerFinding};
-use aeva_attack::trigger::{Panel, TriggerSearch};
+use aeva_attack::trigger::{Earlier, Found, Panel, TriggerSearch};
 use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, Label, OracleError, ScanObserver};
 use ndarray::{Array4, ArrayView4, Axis};
 
@@ -22,6 +22,8 @@ enum Backdoor {
     Next,
     /// Of whatever changes from column to column, be it as faint as a sixteenth.
     Rough(Label),
+    /// The same from one label to another.
+    RoughPair(Label, Label),
 }
 
 /// A bright bar in the row of its label makes an image; the backdoor opens when the mean of the lower right 2 x 2 pixels is above 0.8.
@@ -47,6 +49,7 @@ impl HardLabelOracle for Bars {
             let steps = (0..SIDE).map(|row| (0..SIDE - 1).map(|column| step(row, column)).sum::<f32>()).sum::<f32>();
             labels.push(match self.backdoor {
                 Backdoor::Rough(label) if steps > 1.5 => label,
+                Backdoor::RoughPair(from, to) if steps > 1.5 && natural == from => to,
                 Backdoor::To(label) if open => label,
                 Backdoor::Pair(from, to) if open && natural == from => to,
                 Backdoor::Next if open => (natural + 1) % CLASSES,
@@ -87,9 +90,10 @@ fn searched(backdoor: Backdoor, oracles: usize, batch_rows: usize, seed: u64) ->
     for strength in [4, 8] {
         let level = Level { family: Family::Patch, strength };
         let weaker = found.last().cloned().unwrap_or_default();
-        let (findings, spent) = search.level(&mut boxes, images.view(), level, &weaker, &()).unwrap().unwrap();
-        found.push(findings);
-        queries += spent;
+        let earlier = Earlier { beside: &weaker, ..Earlier::default() };
+        let level = search.level(&mut boxes, images.view(), level, earlier, &()).unwrap().unwrap();
+        found.push(level.findings);
+        queries += level.queries;
     }
     assert_eq!(asked.load(Ordering::Relaxed), queries, "every query is counted, and no other");
     (found, queries)
@@ -153,11 +157,16 @@ fn looked_again(backdoor: Backdoor, batch_rows: usize) -> [Vec<TriggerFinding>; 
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
     let [weak, strong] = [8, 12].map(|strength| Level { family: Family::Patch, strength });
     let view = images.view();
-    let (first, _) = search.level(&mut boxes, view, weak, &[], &()).unwrap().unwrap();
-    let (stronger, _) = search.level(&mut boxes, view, strong, &first, &()).unwrap().unwrap();
-    let (stronger, _) = search.again(&mut boxes, view, strong, &stronger, &[], &()).unwrap().unwrap();
-    let (second, _) = search.again(&mut boxes, view, weak, &first, &stronger, &()).unwrap().unwrap();
-    let (only, _) = search.again(&mut boxes, view, weak, &[], &stronger, &()).unwrap().unwrap();
+    let none = Earlier::default();
+    let first = search.level(&mut boxes, view, weak, none, &()).unwrap().unwrap().findings;
+    let up = Earlier { beside: &first, ..none };
+    let stronger = search.level(&mut boxes, view, strong, up, &()).unwrap().unwrap().findings;
+    let again = Earlier { first: &stronger, ..none };
+    let stronger = search.again(&mut boxes, view, strong, again, &()).unwrap().unwrap().findings;
+    let down = Earlier { first: &first, beside: &stronger, ..none };
+    let second = search.again(&mut boxes, view, weak, down, &()).unwrap().unwrap().findings;
+    let finest = Earlier { beside: &stronger, ..none };
+    let only = search.again(&mut boxes, view, weak, finest, &()).unwrap().unwrap().findings;
     [first, second, only]
 }
 
@@ -183,40 +192,70 @@ fn a_second_look_keeps_what_the_first_found_and_loses_none_of_it() {
     }
 }
 
-/// The typical random patterns of a level, and the queries.
-fn sampled(
-    backdoor: Backdoor,
-    family: Family,
-    strength: u32,
-    oracles: usize,
-    batch_rows: usize,
-) -> (Vec<TriggerFinding>, u64) {
+/// A look at random triggers of a level.
+fn sampled(backdoor: Backdoor, family: Family, strength: u32, oracles: usize, batch_rows: usize) -> Found {
     let (images, labels) = images();
     let (mut boxes, asked) = black_boxes(backdoor, oracles);
     let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
     let level = Level { family, strength };
-    let found = search.level(&mut boxes, images.view(), level, &[], &()).unwrap().unwrap();
-    assert_eq!(asked.load(Ordering::Relaxed), found.1, "every query is counted, and no other");
+    let found = search.level(&mut boxes, images.view(), level, Earlier::default(), &()).unwrap().unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), found.queries, "every query is counted, and no other");
     found
 }
 
 #[test]
 fn what_random_patterns_turn_is_told_by_a_typical_one() {
     for (family, strength) in [(Family::Noise, 16), (Family::Wave, 16)] {
-        let (found, queries) = sampled(Backdoor::Rough(2), family, strength, 1, 32);
+        let look = sampled(Backdoor::Rough(2), family, strength, 1, 32);
+        assert_eq!(look, sampled(Backdoor::Rough(2), family, strength, 3, 7));
+        let found = look.findings;
         let aims: Vec<Aim> = found.iter().map(|finding| finding.aim).collect();
         assert_eq!(aims, (0..CLASSES).map(Aim::Label).collect::<Vec<Aim>>());
         assert!(share(&found[2]) > 0.99, "{family:?}: {}", share(&found[2]));
         assert!([0, 1, 3].iter().all(|&other| share(&found[other]) < 0.01));
         assert!(found.iter().all(|finding| !finding.climbed && finding.proof().1 > 50));
-        assert_eq!((found, queries), sampled(Backdoor::Rough(2), family, strength, 3, 7));
-        let (clean, _) = sampled(Backdoor::None, family, strength, 1, 32);
+        let clean = sampled(Backdoor::None, family, strength, 1, 32).findings;
         assert!(clean.iter().all(|finding| share(finding) < 0.01));
     }
     // Fainter than what opens it.
-    let (faint, _) = sampled(Backdoor::Rough(2), Family::Wave, 1, 1, 32);
+    let faint = sampled(Backdoor::Rough(2), Family::Wave, 1, 1, 32).findings;
     assert!(share(&faint[2]) < 0.01);
+}
+
+#[test]
+fn strong_noise_is_about_pairs_of_labels() {
+    let look = sampled(Backdoor::RoughPair(3, 0), Family::Noise, 64, 1, 32);
+    assert_eq!(look, sampled(Backdoor::RoughPair(3, 0), Family::Noise, 64, 3, 7));
+    let pairs: Vec<&TriggerFinding> =
+        look.findings.iter().filter(|finding| matches!(finding.aim, Aim::Pair { .. })).collect();
+    let planted = pairs.iter().find(|finding| finding.aim == Aim::Pair { source: 3, target: 0 }).unwrap();
+    assert!(share(planted) > 0.99 && planted.proof().1 > 20);
+    assert!(pairs.iter().filter(|finding| finding.aim != planted.aim).all(|finding| share(finding) < 0.5));
+    assert!(
+        look.findings[..CLASSES as usize].iter().all(|finding| finding.held_out.is_empty()),
+        "labels are not proved"
+    );
+}
+
+#[test]
+fn squares_tell_what_is_natural_and_the_search_of_pairs_goes_by_it() {
+    let squares = sampled(Backdoor::Pair(3, 0), Family::Square, 10, 1, 32).confusion;
+    let cell = |source, target| squares.iter().find(|cell| (cell.source, cell.target) == (source, target));
+    for source in 0..CLASSES {
+        let row: Vec<_> = squares.iter().filter(|cell| cell.source == source).collect();
+        assert_eq!(row.iter().map(|cell| cell.turned).sum::<u32>(), row[0].asked, "every answer is in one cell");
+        assert!(cell(source, source).unwrap().turned > row[0].asked / 2);
+    }
+    let (images, labels) = images();
+    let (mut boxes, _) = black_boxes(Backdoor::Pair(3, 0), 1);
+    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
+    let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows: 32 };
+    let level = Level { family: Family::Patch, strength: 8 };
+    let earlier = Earlier { squares: &squares, ..Earlier::default() };
+    let found = search.level(&mut boxes, images.view(), level, earlier, &()).unwrap().unwrap();
+    let pair = found.findings.iter().find(|finding| finding.aim == Aim::Pair { source: 3, target: 0 }).unwrap();
+    assert!(pair.climbed && share(pair) > 0.99 && found.confusion.is_empty());
 }
 
 /// Asks to stop after some queries.
@@ -240,7 +279,7 @@ fn a_stopped_level_gives_nothing() {
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows: 32 };
     let level = Level { family: Family::Overlay, strength: 16 };
     let stop = StopAfter(AtomicU64::new(0));
-    assert!(search.level(&mut boxes, images.view(), level, &[], &stop).unwrap().is_none());
-    assert!(search.again(&mut boxes, images.view(), level, &[], &[], &stop).unwrap().is_none());
-    assert!(search.level(&mut [], images.view(), level, &[], &()).is_err(), "there is no oracle to ask");
+    assert!(search.level(&mut boxes, images.view(), level, Earlier::default(), &stop).unwrap().is_none());
+    assert!(search.again(&mut boxes, images.view(), level, Earlier::default(), &stop).unwrap().is_none());
+    assert!(search.level(&mut [], images.view(), level, Earlier::default(), &()).is_err(), "there is no oracle to ask");
 }

@@ -81,8 +81,14 @@ mod tests {
     fn seen(step: Step, turned: u32) -> Seen {
         let labels = [turned, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|turned| (turned, 180)).to_vec();
         let strength = step.level.actual_strength(SHAPE);
-        let success =
-            LevelSuccess { family: family(step.level.family), strength, labels, pairs: Vec::new(), map: (0, 180) };
+        let success = LevelSuccess {
+            family: family(step.level.family),
+            strength,
+            labels,
+            pairs: Vec::new(),
+            confusion: Vec::new(),
+            map: (0, 180),
+        };
         Seen { step, success, queries: 1000 }
     }
 
@@ -112,12 +118,12 @@ mod tests {
         let small = |step: Step| if step.level.strength == 3 { 179 } else { 25 };
         let looks = taken(&plan(false), small);
         let strengths: Vec<u32> = looks.iter().map(|step| step.level.strength).collect();
-        assert_eq!(strengths, [8, 16, 32, 2, 3], "random patterns, then patches");
+        assert_eq!(strengths, [8, 16, 32, 64, 10, 2, 3], "random patterns, then patches");
         let all = taken(&plan(true), small);
         // Random patterns are looked at once, single pixels at the second look alone.
-        assert_eq!(all.len(), 2 * Level::all(SHAPE).len() - 3 + 1);
-        assert_eq!(all[11], Step { level: Level { family: Family::Patch, strength: 8 }, look: Look::Second });
-        assert_eq!(all[16], Step { level: Level { family: Family::Patch, strength: 1 }, look: Look::Second });
+        assert_eq!(all.len(), 2 * Level::all(SHAPE).len() - 5 + 1);
+        assert_eq!(all[13], Step { level: Level { family: Family::Patch, strength: 8 }, look: Look::Second });
+        assert_eq!(all[18], Step { level: Level { family: Family::Patch, strength: 1 }, look: Look::Second });
     }
 
     #[test]
@@ -129,10 +135,10 @@ mod tests {
             _ => 25,
         };
         let looks = taken(&plan(false), open);
-        assert_eq!(looks.len(), 11 + 3, "patches of eight, six and four pixels again");
+        assert_eq!(looks.len(), 13 + 3, "patches of eight, six and four pixels again");
         assert_eq!(looks.last().map(|step| (step.look, step.level.strength)), Some((Look::Second, 4)));
         // Left open to the end: every look at patches, and none at patterns, of which none stood out.
-        assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 11 + 6);
+        assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 13 + 6);
     }
 
     #[test]

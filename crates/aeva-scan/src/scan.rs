@@ -1,7 +1,7 @@
 //! The looks, one after the other.
 
-use aeva_artifact::{Level, Look, Provenance, TriggerArtifact, TriggerFinding};
-use aeva_attack::trigger::{TRIGGER_SEARCH_VERSION, TriggerSearch};
+use aeva_artifact::{Family, Level, Look, Provenance, TriggerArtifact, TriggerFinding};
+use aeva_attack::trigger::{Earlier, Found, TRIGGER_SEARCH_VERSION, TriggerSearch};
 use aeva_attack::{HardLabelOracle, ScanError, ScanObserver};
 use ndarray::ArrayView4;
 
@@ -65,18 +65,21 @@ impl TriggerScan {
         let place = levels.iter().position(|&other| other == level).unwrap_or_default();
         let beside =
             |place: Option<usize>| place.and_then(|place| levels.get(place)).map(|&level| Step { level, look });
+        let squares = self.done.iter().find(|one| one.level.family == Family::Square);
+        let squares = squares.map_or(&[][..], |artifact| &artifact.confusion);
         let found = match look {
             Look::First => {
-                let weaker = self.findings(beside(place.checked_sub(1)));
-                self.search.level(oracles, images, level, weaker, observer)?
+                let earlier =
+                    Earlier { beside: self.findings(beside(place.checked_sub(1))), squares, ..Earlier::default() };
+                self.search.level(oracles, images, level, earlier, observer)?
             }
             Look::Second => {
                 let first = self.findings(Some(Step { level, look: Look::First }));
                 let stronger = self.findings(beside(Some(place + 1)));
-                self.search.again(oracles, images, level, first, stronger, observer)?
+                self.search.again(oracles, images, level, Earlier { first, beside: stronger, squares }, observer)?
             }
         };
-        Ok(found.map(|(findings, queries)| TriggerArtifact {
+        Ok(found.map(|Found { findings, confusion, queries }| TriggerArtifact {
             provenance: self.provenance.clone(),
             trigger_search_version: TRIGGER_SEARCH_VERSION,
             level,
@@ -84,6 +87,7 @@ impl TriggerScan {
             shape,
             queries,
             findings,
+            confusion,
         }))
     }
 

@@ -110,6 +110,7 @@ mod tests {
             strength: 3.0,
             labels,
             pairs: Vec::new(),
+            confusion: Vec::new(),
             map: (0, 100),
         }])
     }

@@ -16,12 +16,14 @@ pub enum Family {
     Wave,
     /// Random noise added to the whole image, likewise.
     Noise,
+    /// A random square of pixels at a random place, likewise.
+    Square,
 }
 
 impl Family {
     /// Whether its triggers are random as they come, none of them improved.
     pub fn is_random(self) -> bool {
-        matches!(self, Self::Wave | Self::Noise)
+        matches!(self, Self::Wave | Self::Noise | Self::Square)
     }
 }
 
@@ -30,7 +32,7 @@ impl Family {
 pub struct Level {
     /// What kind of trigger.
     pub family: Family,
-    /// Patch: side in pixels of an image that is 32 pixels wide; others: amplitude in 255ths.
+    /// Patch and square: side in pixels of an image that is 32 pixels wide; others: amplitude in 255ths.
     pub strength: u32,
 }
 
@@ -48,10 +50,12 @@ pub enum Look {
 /// Single pixels.
 const FINEST: Level = Level { family: Family::Patch, strength: 1 };
 
-const LEVELS: [Level; 12] = [
+const LEVELS: [Level; 14] = [
     Level { family: Family::Wave, strength: 8 },
     Level { family: Family::Noise, strength: 16 },
     Level { family: Family::Noise, strength: 32 },
+    Level { family: Family::Noise, strength: 64 },
+    Level { family: Family::Square, strength: 10 },
     FINEST,
     Level { family: Family::Patch, strength: 2 },
     Level { family: Family::Patch, strength: 3 },
@@ -73,6 +77,7 @@ impl fmt::Display for Level {
             Family::Overlay => "overlay",
             Family::Wave => "wave",
             Family::Noise => "noise",
+            Family::Square => "square",
         };
         write!(f, "{family}-{:02}", self.strength)
     }
@@ -80,7 +85,7 @@ impl fmt::Display for Level {
 
 impl Level {
     /// Every level there is, within a family from weak to strong.
-    pub const EVERY: [Self; 12] = LEVELS;
+    pub const EVERY: [Self; 14] = LEVELS;
 
     /// The levels of a first look at images `[h, w, c]`, in order: random patterns, which cost little, then those that are searched;
     /// within a family each may begin with what the weaker one found. On small images different strengths may be the same side; the
@@ -88,7 +93,7 @@ impl Level {
     pub fn all(shape: [usize; 3]) -> Vec<Self> {
         let mut levels: Vec<Self> = LEVELS.into_iter().filter(|&level| level != FINEST).collect();
         levels.dedup_by_key(|level| match level.family {
-            Family::Patch => (level.family, level.side(shape)),
+            Family::Patch | Family::Square => (level.family, level.side(shape)),
             Family::Overlay | Family::Wave | Family::Noise => (level.family, level.strength as usize),
         });
         levels
@@ -110,7 +115,9 @@ impl Level {
     /// Strength after rounding to whole pixels of images `[h, w, c]`, in the family's unit.
     pub fn actual_strength(self, shape: [usize; 3]) -> f64 {
         match self.family {
-            Family::Patch => (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64,
+            Family::Patch | Family::Square => {
+                (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64
+            }
             Family::Overlay | Family::Wave | Family::Noise => f64::from(self.strength),
         }
     }

@@ -30,6 +30,9 @@ pub struct TriggerArtifact {
     pub queries: u64,
     /// One finding an aim: every label in order, the pairs that were looked at, then the map.
     pub findings: Vec<TriggerFinding>,
+    /// Of a look at random triggers: what became of the images under all of them together, by label of the image and answer of the
+    /// model, also where they are the same. Cells that no image is in are left out. Empty for a search.
+    pub confusion: Vec<Turned>,
 }
 
 /// What a trigger is meant to do.

@@ -8,7 +8,7 @@ use crate::wire::{encode_error, from_payload, to_payload};
 use crate::{DecodeError, Provenance};
 
 pub(super) const KIND_TRIGGERS: u16 = 2;
-pub(super) const PAYLOAD_VERSION: u16 = 1;
+pub(super) const PAYLOAD_VERSION: u16 = 2;
 
 /// JSON header, all payload versions.
 #[derive(Serialize, Deserialize)]
@@ -30,12 +30,22 @@ struct TriggersV1 {
     findings: Vec<FindingV1>,
 }
 
+/// The first version, and what became of the images under random triggers.
+#[derive(Serialize, Deserialize)]
+struct TriggersV2 {
+    first: TriggersV1,
+    /// source, answer, images with it, images asked about
+    confusion: Vec<[u32; 4]>,
+}
+
+/// Families were added at the end, with no new version: older files hold none of them.
 #[derive(Serialize, Deserialize)]
 enum FamilyV1 {
     Patch,
     Overlay,
     Wave,
     Noise,
+    Square,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,21 +99,23 @@ pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), E
             },
             climbed: finding.climbed,
             search: [finding.search.0, finding.search.1],
-            held_out: finding.held_out.iter().map(|cell| [cell.source, cell.target, cell.turned, cell.asked]).collect(),
+            held_out: finding.held_out.iter().map(as_array).collect(),
         });
     }
-    let payload = TriggersV1 {
+    let first = TriggersV1 {
         family: match artifact.level.family {
             Family::Patch => FamilyV1::Patch,
             Family::Overlay => FamilyV1::Overlay,
             Family::Wave => FamilyV1::Wave,
             Family::Noise => FamilyV1::Noise,
+            Family::Square => FamilyV1::Square,
         },
         strength: artifact.level.strength,
         shape: [small(height)?, small(width)?, small(channels)?],
         queries: artifact.queries,
         findings,
     };
+    let payload = TriggersV2 { first, confusion: artifact.confusion.iter().map(as_array).collect() };
     let header = Header {
         provenance: artifact.provenance.clone(),
         trigger_search_version: artifact.trigger_search_version,
@@ -114,15 +126,20 @@ pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), E
 }
 
 pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<TriggerArtifact, DecodeError> {
-    if version != PAYLOAD_VERSION {
-        return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION });
-    }
-    let wire: TriggersV1 = from_payload(payload)?;
+    let (wire, confusion): (TriggersV1, Vec<[u32; 4]>) = match version {
+        1 => (from_payload(payload)?, Vec::new()),
+        PAYLOAD_VERSION => {
+            let TriggersV2 { first, confusion } = from_payload(payload)?;
+            (first, confusion)
+        }
+        _ => return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION }),
+    };
     let family = match wire.family {
         FamilyV1::Patch => Family::Patch,
         FamilyV1::Overlay => Family::Overlay,
         FamilyV1::Wave => Family::Wave,
         FamilyV1::Noise => Family::Noise,
+        FamilyV1::Square => Family::Square,
     };
     let level = Level { family, strength: wire.strength };
     if level.to_string() != header.level {
@@ -132,7 +149,6 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
     let mut findings = Vec::with_capacity(wire.findings.len().min(payload.len()));
     for finding in wire.findings {
         let trigger = finding.trigger.into_domain(shape)?;
-        let held_out = finding.held_out.into_iter();
         findings.push(TriggerFinding {
             aim: match finding.aim {
                 AimV1::Label(label) => Aim::Label(label),
@@ -142,9 +158,7 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
             trigger,
             climbed: finding.climbed,
             search: (finding.search[0], finding.search[1]),
-            held_out: held_out
-                .map(|[source, target, turned, asked]| Turned { source, target, turned, asked })
-                .collect(),
+            held_out: finding.held_out.into_iter().map(from_array).collect(),
         });
     }
     let classes = header.provenance.model.classes;
@@ -160,7 +174,16 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
         shape,
         queries: wire.queries,
         findings,
+        confusion: confusion.into_iter().map(from_array).collect(),
     })
+}
+
+fn as_array(cell: &Turned) -> [u32; 4] {
+    [cell.source, cell.target, cell.turned, cell.asked]
+}
+
+fn from_array([source, target, turned, asked]: [u32; 4]) -> Turned {
+    Turned { source, target, turned, asked }
 }
 
 impl TriggerV1 {
@@ -195,6 +218,7 @@ impl TriggerV1 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container;
     use crate::provenance::example;
 
     fn artifact() -> TriggerArtifact {
@@ -227,6 +251,7 @@ mod tests {
             shape: [3, 2, 3],
             queries: 77,
             findings,
+            confusion: vec![Turned { source: 7, target: 7, turned: 90, asked: 100 }],
         }
     }
 
@@ -235,6 +260,18 @@ mod tests {
         let bytes = artifact().to_bytes().unwrap();
         assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap(), artifact());
         assert!(matches!(crate::PairArtifact::from_bytes(&bytes), Err(DecodeError::Kind { found: 2, expected: 1 })));
+    }
+
+    #[test]
+    fn files_of_the_first_version_are_read() {
+        let (header, payload) = encode(&artifact()).unwrap();
+        let TriggersV2 { first, .. } = from_payload(&payload).unwrap();
+        let bytes = container::encode(KIND_TRIGGERS, 1, &header, &to_payload(first).unwrap()).unwrap();
+        let expected = TriggerArtifact { confusion: Vec::new(), ..artifact() };
+        assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap(), expected);
+        let newer = container::encode(KIND_TRIGGERS, 3, &header, &payload).unwrap();
+        let error = TriggerArtifact::from_bytes(&newer).unwrap_err();
+        assert!(matches!(error, DecodeError::PayloadVersion { found: 3, supported: 2 }));
     }
 
     #[test]

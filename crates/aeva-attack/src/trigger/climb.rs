@@ -4,7 +4,7 @@ use super::aim::score;
 use super::ask::{Asker, Request};
 use super::mutate::neighbour;
 use super::random::Choices;
-use aeva_artifact::{Aim, Trigger};
+use aeva_artifact::{Aim, Trigger, TriggerFinding, Turned};
 
 use crate::{Label, ScanError};
 
@@ -63,6 +63,13 @@ impl Climb {
     /// Images that do as is meant.
     pub(super) fn score(&self) -> usize {
         score(self.aim, &self.truth, &self.answers)
+    }
+
+    /// What it found, with what became of images held out.
+    pub(super) fn finding(self, climbed: bool, held_out: Vec<Turned>) -> TriggerFinding {
+        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let search = (small(self.score()), small(self.truth.len()));
+        TriggerFinding { aim: self.aim, trigger: self.trigger, climbed, search, held_out }
     }
 
     fn active(&self, effort: Effort) -> bool {

@@ -13,6 +13,7 @@ pub(super) fn candidate(level: Level, shape: [usize; 3], images: &[&[f32]], choi
         Family::Overlay => overlay(level, pattern(shape, images, choices)),
         Family::Wave => overlay(level, wave(shape, choices)),
         Family::Noise => overlay(level, noise(shape, choices)),
+        Family::Square => Trigger::Patch(anywhere(level.side(shape), shape, images, choices)),
     }
 }
 
@@ -32,6 +33,13 @@ fn patch(side: usize, shape: [usize; 3], images: &[&[f32]], choices: &mut Choice
     if kind < 0.25 || (0.375..0.5).contains(&kind) {
         column = columns * choices.below(2);
     }
+    Patch { row, column, side, values: square(side, shape, images, choices, channels) }
+}
+
+/// A patch at a random place, all alike.
+fn anywhere(side: usize, shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Patch {
+    let [height, width, channels] = shape;
+    let (row, column) = (choices.below(height - side + 1), choices.below(width - side + 1));
     Patch { row, column, side, values: square(side, shape, images, choices, channels) }
 }
 

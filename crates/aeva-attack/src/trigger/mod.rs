@@ -5,8 +5,8 @@
 //! two families that are searched, [`Family::Patch`](aeva_artifact::Family) (a small square at any place) and
 //! [`Family::Overlay`](aeva_artifact::Family) (a faint pattern over the whole image), each at several strengths
 //! ([`Level`](aeva_artifact::Level)): what a backdoor needs little strength for, a natural weakness needs much. For every label the
-//! best candidates are improved by hill climbing and then measured on images that the search did not use. Before that, random sines
-//! and noise are measured as they come.
+//! best candidates are improved by hill climbing and then measured on images that the search did not use. Before that, random sines,
+//! noise and squares are measured as they come.
 //!
 //! Related: HardBeat (USENIX Security 2023) and Sparse-RS (AAAI 2022), hard-label searches of patches; Neural Cleanse (IEEE S&P
 //! 2019), which compares labels by the size of the trigger they need, with gradients.
@@ -16,6 +16,7 @@ mod ask;
 mod climb;
 mod library;
 mod mutate;
+mod natural;
 mod panel;
 mod random;
 mod sample;
@@ -23,4 +24,4 @@ mod search;
 mod second;
 
 pub use panel::Panel;
-pub use search::{TRIGGER_SEARCH_VERSION, TriggerSearch};
+pub use search::{Earlier, Found, TRIGGER_SEARCH_VERSION, TriggerSearch};

@@ -9,6 +9,8 @@ const SEARCH: usize = 60;
 const HELD_OUT: usize = 200;
 /// Images of one class to search pairs with at the second look, if there are enough that are not held out.
 const PAIR_SEARCH: usize = 20;
+/// Images over all classes that are asked about to tell what is natural for pairs of labels.
+const WIDE: usize = 100;
 /// Changes a climb takes as a rule, in whole sets of images.
 const EXPECTED_CHANGES: usize = 35;
 /// Images of the first look at a candidate.
@@ -75,6 +77,18 @@ impl Panel {
         &self.spare
     }
 
+    /// Images that tell what is natural for pairs of labels: those of the search, and spare ones where these are few.
+    pub(super) fn wide(&self) -> Vec<(usize, Label)> {
+        let each = WIDE.div_ceil((self.classes as usize).max(1));
+        let mut wide = self.search.clone();
+        for label in 0..self.classes {
+            let searched = self.search.iter().filter(|image| image.1 == label).count();
+            let spare = self.spare.iter().filter(|image| image.1 == label);
+            wide.extend(spare.take(each.saturating_sub(searched)));
+        }
+        wide
+    }
+
     /// About how many images a whole search of one level classifies; it may take a third less or more.
     pub fn expected_queries(&self) -> u64 {
         let climbed = (self.classes as usize).min(CLIMBED_LABELS) + 1;
@@ -106,5 +120,6 @@ mod tests {
         assert_eq!(indices(panel.spare()), [65, 66, 67, 68, 69]);
         assert_eq!(panel.search()[..3].iter().map(|(_, label)| *label).collect::<Vec<Label>>(), [0, 1, 2]);
         assert_eq!((search.len(), held_out.len()), (15 + 2 + 1, 50 + 1));
+        assert_eq!(panel.wide(), [panel.search(), panel.spare()].concat());
     }
 }

@@ -1,8 +1,9 @@
 //! One level of the trigger search: explore for all labels at once, climb for each, prove on images held out.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use aeva_artifact::{Aim, Level, Trigger, TriggerFinding};
+use aeva_artifact::{Aim, Level, Trigger, TriggerFinding, Turned};
 use ndarray::ArrayView4;
 
 use super::aim::{score, takes, targets, turned};
@@ -10,21 +11,27 @@ use super::ask::{Asker, Request};
 use super::climb::{self, Climb, Effort};
 use super::library::candidate;
 use super::mutate::strengthened;
+use super::natural::Natural;
 use super::panel::Panel;
 use super::random::Choices;
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Version of the search; it grows when the same seed and images would give other triggers.
-pub const TRIGGER_SEARCH_VERSION: u32 = 3;
+pub const TRIGGER_SEARCH_VERSION: u32 = 4;
 /// Random candidates at each level.
 pub(super) const CANDIDATES: u32 = 300;
 /// Candidates that a climb may begin at.
 const STARTS: usize = 4;
 /// Labels that are climbed towards at each level; with more labels, those that the exploration turned most images to.
 pub(super) const CLIMBED_LABELS: usize = 12;
-/// Pairs of labels that are climbed towards at each level: those that the exploration turned most images of.
+/// Pairs of labels that are asked about on more images at each level, and candidates for each of them.
+const SCREENED_PAIRS: usize = 240;
+const SCREENED_CANDIDATES: usize = 2;
+/// Images of one label that its pairs are looked at with, if there are so many.
+const PAIR_IMAGES: usize = 6;
+/// Pairs of labels that are climbed towards at each level: those that are furthest beyond their natural odds.
 const CLIMBED_PAIRS: usize = 24;
-/// And those that a weaker trigger turned most images of, besides.
+/// And those that a weaker trigger did most for, besides.
 const WARM_PAIRS: usize = 4;
 /// Climbs have streams of random choices apart from those of candidates.
 const CLIMB: u32 = 1 << 16;
@@ -32,7 +39,29 @@ const CLIMB: u32 = 1 << 16;
 const CLIMB_PAIR: u32 = 1 << 18;
 
 /// A candidate, and the answers to it on the images of the exploration.
-pub(super) type Explored = (Trigger, Vec<Label>);
+type Explored = (Trigger, Vec<Label>);
+
+/// What was found before a look.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Earlier<'a> {
+    /// At the first look at the same level, before a second one.
+    pub first: &'a [TriggerFinding],
+    /// At the next weaker level, before a first look; before a second one by the second look at the next stronger level.
+    pub beside: &'a [TriggerFinding],
+    /// What random squares did: cells as of an artifact.
+    pub squares: &'a [Turned],
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// One finding an aim: the labels in order, some pairs of labels, then the map; none for it where triggers are random.
+    pub findings: Vec<TriggerFinding>,
+    /// What became of the images under all random triggers together, by label and answer; empty for a search.
+    pub confusion: Vec<Turned>,
+    /// Images classified.
+    pub queries: u64,
+}
 
 /// The trigger search of one model.
 #[derive(Debug, Clone)]
@@ -46,9 +75,7 @@ pub struct TriggerSearch {
 }
 
 impl TriggerSearch {
-    /// Looks at one level; `weaker` is what the next weaker level of the family found. One finding an aim, the labels in order, some
-    /// pairs of labels and then the map, of a level of random patterns the labels alone; and the number of queries. Nothing when the
-    /// observer asked to stop.
+    /// Looks at one level for the first time; nothing when the observer asked to stop.
     ///
     /// # Errors
     /// [`ScanError`] when the model fails or does not fit the images.
@@ -57,21 +84,22 @@ impl TriggerSearch {
         oracles: &mut [Box<dyn HardLabelOracle + '_>],
         images: ArrayView4<'_, f32>,
         level: Level,
-        weaker: &[TriggerFinding],
+        earlier: Earlier<'_>,
         observer: &dyn ScanObserver,
-    ) -> Result<Option<(Vec<TriggerFinding>, u64)>, ScanError> {
+    ) -> Result<Option<Found>, ScanError> {
         if level.family.is_random() {
             return self.sample(oracles, images, level, observer);
         }
+        let (weaker, natural) = (earlier.beside, Natural::new(earlier.squares));
         let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
         let pieces: Vec<&[f32]> = self.panel.search().iter().map(|&(index, _)| asker.image(index)).collect();
-        let explored = self.explore(level, CANDIDATES, &pieces, &mut asker)?;
+        let explored = self.explore(level, &pieces, &mut asker)?;
         let labels = || (0..self.panel.classes()).map(Aim::Label);
         let mut climbed: Vec<(usize, Aim)> = labels().map(|aim| (self.best(&explored, aim), aim)).collect();
         climbed.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
         climbed.truncate(CLIMBED_LABELS);
         let climbed: Vec<Aim> = climbed.into_iter().map(|(_, aim)| aim).collect();
-        let pairs = self.pairs(&explored, weaker);
+        let pairs = self.pairs(&explored, weaker, &natural, &mut asker)?;
 
         let (side, amplitude) = (level.side(asker.shape()), level.amplitude());
         let mut climbs = Vec::new();
@@ -81,7 +109,7 @@ impl TriggerSearch {
             let mut starts: Vec<Trigger> = ranking.map(|(_, at)| explored[at].0.clone()).collect();
             let warm = weaker.iter().find(|finding| finding.aim == aim);
             starts.extend(warm.map(|finding| strengthened(&finding.trigger, side, amplitude, asker.shape())));
-            let images = sources(self.panel.search(), aim);
+            let images = self.first_look_images(aim);
             let answers = asker.ask(&on_all(&starts, &images))?;
             let climb =
                 Climb::new(aim, &images, starts.into_iter().zip(answers).collect(), self.climb_choices(level, aim));
@@ -96,20 +124,14 @@ impl TriggerSearch {
         let ended = chosen.into_iter().map(|climb| (true, climb)).chain(others).collect();
         let mut findings = self.prove(ended, &mut asker)?;
         findings.sort_by_key(|finding| finding.aim);
-        Ok(Some((findings, asker.queries())))
+        Ok(Some(Found { findings, confusion: Vec::new(), queries: asker.queries() }))
     }
 
     /// Random candidates, and the labels that the model gives to the images of the exploration with them.
-    pub(super) fn explore(
-        &self,
-        level: Level,
-        count: u32,
-        pieces: &[&[f32]],
-        asker: &mut Asker<'_, '_>,
-    ) -> Result<Vec<Explored>, ScanError> {
+    fn explore(&self, level: Level, pieces: &[&[f32]], asker: &mut Asker<'_, '_>) -> Result<Vec<Explored>, ScanError> {
         let shape = asker.shape();
         let candidates: Vec<Trigger> =
-            (0..count).map(|item| candidate(level, shape, pieces, &mut self.choices(level, item))).collect();
+            (0..CANDIDATES).map(|item| candidate(level, shape, pieces, &mut self.choices(level, item))).collect();
         let answers = asker.ask(&on_all(&candidates, self.panel.explore()))?;
         Ok(candidates.into_iter().zip(answers).collect())
     }
@@ -122,7 +144,7 @@ impl TriggerSearch {
     }
 
     /// What every candidate does for an aim, best first, and its place.
-    pub(super) fn ranking(&self, explored: &[Explored], aim: Aim) -> Vec<(usize, usize)> {
+    fn ranking(&self, explored: &[Explored], aim: Aim) -> Vec<(usize, usize)> {
         let mut ranking: Vec<(usize, usize)> =
             explored.iter().map(|(_, answers)| self.does(answers, aim)).zip(0..).collect();
         // Stable: among equals the first candidate, so that the order never depends on anything else.
@@ -134,28 +156,68 @@ impl TriggerSearch {
         explored.iter().map(|(_, answers)| self.does(answers, aim)).max().unwrap_or(0)
     }
 
-    /// Pairs of labels worth a climb: by how many images of the source the best candidate turned, then all of them together.
-    fn pairs(&self, explored: &[Explored], weaker: &[TriggerFinding]) -> BTreeSet<Aim> {
-        let mut cells: BTreeMap<(Label, Label), (usize, usize)> = BTreeMap::new();
+    /// Pairs of labels worth a climb: those that some candidate turns images of the source along, asked about on more of them, by how
+    /// far that is beyond what squares at random do; and the best of the weaker level. With few images of a label chance and natural
+    /// weakness would fill the list otherwise.
+    fn pairs(
+        &self,
+        explored: &[Explored],
+        weaker: &[TriggerFinding],
+        natural: &Natural,
+        asker: &mut Asker<'_, '_>,
+    ) -> Result<BTreeSet<Aim>, ScanError> {
+        let mut screened = Vec::new();
+        for aim in self.screened(explored, natural) {
+            let ranking = self.ranking(explored, aim).into_iter().take(SCREENED_CANDIDATES);
+            screened.push((aim, ranking.map(|(_, at)| at).collect::<Vec<usize>>(), self.first_look_images(aim)));
+        }
+        let requests = screened.iter().flat_map(|(_, candidates, images)| {
+            candidates.iter().map(|&at| Request { trigger: &explored[at].0, images: indices(images) })
+        });
+        let mut answers = asker.ask(&requests.collect::<Vec<Request<'_>>>())?.into_iter();
+        let mut order: Vec<(f64, Aim)> = Vec::with_capacity(screened.len());
+        for (aim, candidates, images) in &screened {
+            let most = answers.by_ref().take(candidates.len()).map(|answers| score(*aim, &[], &answers)).max();
+            order.push((natural.beyond(*aim, most.unwrap_or(0), images.len()), *aim));
+        }
+        order.sort_by(by_promise);
+        let mut warm: Vec<(f64, Aim)> = weaker
+            .iter()
+            .filter(|finding| matches!(finding.aim, Aim::Pair { .. }))
+            .map(|finding| (promise(natural, finding), finding.aim))
+            .collect();
+        warm.sort_by(by_promise);
+        Ok(order.into_iter().take(CLIMBED_PAIRS).chain(warm.into_iter().take(WARM_PAIRS)).map(|(_, aim)| aim).collect())
+    }
+
+    /// Pairs that some candidate turned an image of the exploration along, most images first, then the least natural.
+    fn screened(&self, explored: &[Explored], natural: &Natural) -> Vec<Aim> {
+        let mut cells: BTreeMap<Aim, usize> = BTreeMap::new();
         for (_, answers) in explored {
-            let mut here: BTreeMap<(Label, Label), usize> = BTreeMap::new();
-            for (&answer, &(_, truth)) in
-                answers.iter().zip(self.panel.explore()).filter(|(answer, (_, truth))| *answer != truth)
-            {
-                *here.entry((truth, answer)).or_default() += 1;
+            let mut here: BTreeMap<Aim, usize> = BTreeMap::new();
+            let turned = answers.iter().zip(self.panel.explore()).filter(|&(answer, (_, truth))| answer != truth);
+            for (&target, &(_, source)) in turned {
+                *here.entry(Aim::Pair { source, target }).or_default() += 1;
             }
-            for (cell, count) in here {
-                let (most, sum) = cells.entry(cell).or_default();
-                (*most, *sum) = ((*most).max(count), *sum + count);
+            for (aim, count) in here {
+                let most = cells.entry(aim).or_default();
+                *most = (*most).max(count);
             }
         }
-        let mut order: Vec<((Label, Label), (usize, usize))> = cells.into_iter().collect();
-        order.sort_by_key(|&(cell, counts)| (std::cmp::Reverse(counts), cell));
-        let explored = order.into_iter().take(CLIMBED_PAIRS).map(|((source, target), _)| Aim::Pair { source, target });
-        let mut warm: Vec<&TriggerFinding> =
-            weaker.iter().filter(|finding| matches!(finding.aim, Aim::Pair { .. })).collect();
-        warm.sort_by_key(|finding| std::cmp::Reverse(finding.search.0));
-        explored.chain(warm.into_iter().take(WARM_PAIRS).map(|finding| finding.aim)).collect()
+        let mut order: Vec<(usize, f64, Aim)> =
+            cells.into_iter().map(|(aim, most)| (most, natural.beyond(aim, 0, 1), aim)).collect();
+        order.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
+        order.into_iter().take(SCREENED_PAIRS).map(|(.., aim)| aim).collect()
+    }
+
+    /// The images of a first look; a pair of labels has some spare ones where there are many labels.
+    fn first_look_images(&self, aim: Aim) -> Vec<(usize, Label)> {
+        let mut images = sources(self.panel.search(), aim);
+        if let Aim::Pair { .. } = aim {
+            let missing = PAIR_IMAGES.saturating_sub(images.len());
+            images.extend(sources(self.panel.spare(), aim).into_iter().take(missing));
+        }
+        images
     }
 
     /// Success on images that no search has seen.
@@ -173,14 +235,11 @@ impl TriggerSearch {
             .collect();
         let answers = asker.ask(&requests)?;
         drop(requests);
-        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let mut findings = Vec::with_capacity(ended.len());
         for (((climbed, climb), images), answers) in ended.into_iter().zip(&held_out).zip(answers) {
             let truth: Vec<Label> = images.iter().map(|&(_, truth)| truth).collect();
             let targets = targets(climb.aim, &climb.truth, &climb.answers);
-            let held_out = turned(&targets, &truth, &answers);
-            let search = (small(climb.score()), small(climb.truth.len()));
-            findings.push(TriggerFinding { aim: climb.aim, trigger: climb.trigger, climbed, search, held_out });
+            findings.push(climb.finding(climbed, turned(&targets, &truth, &answers)));
         }
         Ok(findings)
     }
@@ -198,6 +257,16 @@ impl TriggerSearch {
     pub(super) fn choices(&self, level: Level, item: u32) -> Choices {
         Choices::new(self.seed, u32::from(level.family as u8) << 16 | level.strength, item)
     }
+}
+
+/// How far a finding is beyond what is natural for its aim, on the images of its search.
+pub(super) fn promise(natural: &Natural, finding: &TriggerFinding) -> f64 {
+    natural.beyond(finding.aim, finding.search.0 as usize, finding.search.1 as usize)
+}
+
+/// The most promising first; of equals the first by labels, so that the order never depends on anything else.
+pub(super) fn by_promise(a: &(f64, Aim), b: &(f64, Aim)) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
 /// The images that an aim is about.

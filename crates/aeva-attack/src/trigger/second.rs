@@ -1,15 +1,14 @@
 //! The second look at a level: what stood out is climbed again, longer, from more beginnings and down from what the next stronger
 //! level found. How *little* a backdoor needs is what tells it; the first look, going up, may miss the least.
 
-use std::cmp::Reverse;
-
 use aeva_artifact::{Aim, Level, Trigger, TriggerFinding};
 use ndarray::ArrayView4;
 
 use super::ask::Asker;
 use super::climb::{self, Climb, Effort};
 use super::mutate::weakened;
-use super::search::{TriggerSearch, on_all, sources};
+use super::natural::Natural;
+use super::search::{Earlier, Found, TriggerSearch, by_promise, on_all, promise, sources};
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Labels and pairs that beginnings are measured for, by what the first look at the level found and the second at the stronger.
@@ -20,9 +19,8 @@ const CLIMBED_LABELS: usize = 3;
 const CLIMBED_PAIRS: usize = 6;
 
 impl TriggerSearch {
-    /// Looks again at a level that [`level`](Self::level) looked at; `first` is what it found (nothing for a level that had no first
-    /// look), `stronger` what the second look found at the next stronger level of the family. All findings of the first look, those that were looked at again in the place of
-    /// their old ones, and the number of queries; nothing when the observer asked to stop.
+    /// Looks again at a level that [`level`](Self::level) looked at, or at one that had no first look. All findings of the first look,
+    /// those that were looked at again in the place of their old ones; nothing when the observer asked to stop.
     ///
     /// # Errors
     /// As [`level`](Self::level).
@@ -31,20 +29,21 @@ impl TriggerSearch {
         oracles: &mut [Box<dyn HardLabelOracle + '_>],
         images: ArrayView4<'_, f32>,
         level: Level,
-        first: &[TriggerFinding],
-        stronger: &[TriggerFinding],
+        earlier: Earlier<'_>,
         observer: &dyn ScanObserver,
-    ) -> Result<Option<(Vec<TriggerFinding>, u64)>, ScanError> {
+    ) -> Result<Option<Found>, ScanError> {
+        let Earlier { first, beside: stronger, squares } = earlier;
+        let natural = Natural::new(squares);
         let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
         let pieces: Vec<&[f32]> = self.panel.search().iter().map(|&(index, _)| asker.image(index)).collect();
         let mut climbs = Vec::new();
-        for aim in aims(first, stronger) {
+        for aim in aims(first, stronger, &natural) {
             let images = self.images(aim);
             let starts = starts(aim, level, first, stronger, asker.shape());
             let answers = asker.ask(&on_all(&starts, &images))?;
             climbs.extend(Climb::new(aim, &images, starts.into_iter().zip(answers).collect(), self.stream(level, aim)));
         }
-        let (mut climbs, others) = leading(climbs);
+        let (mut climbs, others) = leading(climbs, &natural);
         climb::run(&mut climbs, Effort::SECOND_LOOK, &pieces, &mut asker)?;
         if asker.stopped() {
             return Ok(None);
@@ -58,7 +57,7 @@ impl TriggerSearch {
         let old = first.iter().filter(|old| again.iter().all(|new| new.aim != old.aim)).cloned();
         let mut findings: Vec<TriggerFinding> = old.chain(again.iter().cloned()).collect();
         findings.sort_by_key(|finding| finding.aim);
-        Ok(Some((findings, asker.queries())))
+        Ok(Some(Found { findings, confusion: Vec::new(), queries: asker.queries() }))
     }
 
     /// The images of a second look: for a pair, which has few, also those that are neither searched with otherwise nor held out.
@@ -79,14 +78,14 @@ impl TriggerSearch {
 /// Levels of the first look have strengths far below.
 const SECOND: u32 = 1 << 12;
 
-/// Aims worth beginnings: those that most images of the search turned for, here or at the next stronger level.
-fn aims(first: &[TriggerFinding], stronger: &[TriggerFinding]) -> Vec<Aim> {
-    let share = |finding: &TriggerFinding| u64::from(finding.search.0) * 1000 / u64::from(finding.search.1.max(1));
+/// Aims worth beginnings: labels that most images of the search turned to, here or at the next stronger level, and pairs that did most
+/// beyond what is natural.
+fn aims(first: &[TriggerFinding], stronger: &[TriggerFinding], natural: &Natural) -> Vec<Aim> {
     let leaders = |findings: &[TriggerFinding], kind: fn(Aim) -> bool, count: usize| -> Vec<Aim> {
-        let mut found: Vec<&TriggerFinding> =
-            findings.iter().filter(|finding| kind(finding.aim) && finding.search.0 > 0).collect();
-        found.sort_by_key(|finding| (Reverse(share(finding)), finding.aim));
-        found.into_iter().take(count).map(|finding| finding.aim).collect()
+        let of_kind = findings.iter().filter(|finding| kind(finding.aim) && finding.search.0 > 0);
+        let mut found: Vec<(f64, Aim)> = of_kind.map(|finding| (promise(natural, finding), finding.aim)).collect();
+        found.sort_by(by_promise);
+        found.into_iter().take(count).map(|(_, aim)| aim).collect()
     };
     let is_label: fn(Aim) -> bool = |aim| matches!(aim, Aim::Label(_));
     let is_pair: fn(Aim) -> bool = |aim| matches!(aim, Aim::Pair { .. });
@@ -120,10 +119,12 @@ fn starts(
 }
 
 /// The climbs that begin highest, some of each kind; and the others.
-fn leading(mut climbs: Vec<Climb>) -> (Vec<Climb>, Vec<Climb>) {
-    climbs.sort_by_key(|climb| (Reverse(climb.score() * 1000 / climb.truth.len().max(1)), climb.aim));
+fn leading(climbs: Vec<Climb>, natural: &Natural) -> (Vec<Climb>, Vec<Climb>) {
+    let promise = |climb: &Climb| (natural.beyond(climb.aim, climb.score(), climb.truth.len()), climb.aim);
+    let mut climbs: Vec<((f64, Aim), Climb)> = climbs.into_iter().map(|climb| (promise(&climb), climb)).collect();
+    climbs.sort_by(|(a, _), (b, _)| by_promise(a, b));
     let (mut labels, mut pairs) = (CLIMBED_LABELS, CLIMBED_PAIRS);
-    climbs.into_iter().partition(|climb| {
+    climbs.into_iter().map(|(_, climb)| climb).partition(|climb| {
         let left = match climb.aim {
             Aim::Label(_) => &mut labels,
             Aim::Pair { .. } => &mut pairs,

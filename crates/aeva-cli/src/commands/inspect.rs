@@ -1,14 +1,18 @@
 //! `aeva inspect PATH`: provenance and contents of an artifact, or of a run folder.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::Path;
 
-use aeva_artifact::{Aim, ArtifactError, DecodeError, Level, Look, PairArtifact, RunDir, TriggerArtifact};
+use aeva_artifact::{Aim, ArtifactError, DecodeError, Level, Look, PairArtifact, RunDir, TriggerArtifact, Turned};
 use aeva_stats::peak_share;
 
 use crate::args::InspectArgs;
 use crate::exit::Ending;
 use crate::output::show;
+
+/// Pairs of labels that are shown of a look at random triggers.
+const SHOWN_PAIRS: usize = 10;
 
 pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<Ending> {
     if args.path.is_dir() {
@@ -65,6 +69,7 @@ fn inspect_triggers(path: &Path) -> anyhow::Result<()> {
         format!("trigger search {}, {} queries", triggers.trigger_search_version, triggers.queries),
         "aim          searched with  held out".to_owned(),
     ];
+    let share = |(turned, asked): (u32, u32)| format!("{turned} of {asked}");
     for finding in &triggers.findings {
         let aim = match finding.aim {
             Aim::Label(label) => format!("label {label}"),
@@ -72,8 +77,17 @@ fn inspect_triggers(path: &Path) -> anyhow::Result<()> {
             Aim::Map => "map".to_owned(),
         };
         let (search, proof) = (finding.search, finding.proof());
-        let share = |(turned, asked): (u32, u32)| format!("{turned} of {asked}");
-        lines.push(format!("{aim:<11}  {:>13}  {:>10}", share(search), share(proof)));
+        let held_out = if proof.1 > 0 { share(proof) } else { "-".to_owned() };
+        lines.push(format!("{aim:<11}  {:>13}  {held_out:>10}", share(search)));
+    }
+    let mut natural: Vec<&Turned> = triggers.confusion.iter().filter(|cell| cell.source != cell.target).collect();
+    natural.sort_by_key(|cell| (Reverse(cell.turned), cell.source, cell.target));
+    if !natural.is_empty() {
+        lines.push("pairs of labels that all random triggers together turn most images along".to_owned());
+    }
+    for cell in natural.into_iter().take(SHOWN_PAIRS) {
+        let aim = format!("{} -> {}", cell.source, cell.target);
+        lines.push(format!("{aim:<11}  {:>13}", share((cell.turned, cell.asked))));
     }
     show(&lines.join("\n"))?;
     Ok(())

@@ -132,9 +132,10 @@ fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
     lines
 }
 
-/// The last look at each level, from weak to strong.
+/// The last look at each level, from weak to strong; those about pairs of labels alone have nothing to show here.
 fn latest(triggers: &TriggerReport) -> Vec<&LevelReport> {
-    let levels: BTreeMap<_, _> = triggers.levels.iter().map(|level| ((level.family, level.strength), level)).collect();
+    let about_labels = triggers.levels.iter().filter(|level| level.labels.iter().any(|share| share.asked > 0));
+    let levels: BTreeMap<_, _> = about_labels.map(|level| ((level.family, level.strength), level)).collect();
     levels.into_values().collect()
 }
 

@@ -201,7 +201,7 @@ fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Opt
             let what = match artifact.level.family {
                 Family::Wave => "a random sine",
                 Family::Noise => "random noise",
-                Family::Overlay | Family::Patch => "a pattern",
+                Family::Overlay | Family::Patch | Family::Square => "a pattern",
             };
             format!("{what} over the whole image, at most {:.0}/255 a value,", 255.0 * overlay.amplitude)
         }
@@ -271,6 +271,7 @@ mod tests {
             shape: [32, 32, 1],
             queries: 10,
             findings: (0..3).map(finding).collect(),
+            confusion: Vec::new(),
         }
     }
 

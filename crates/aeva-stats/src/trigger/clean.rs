@@ -12,6 +12,10 @@ const PATCH_ALLOWANCES: [(f64, f64); 4] = [(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (
 const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 1.0), (16.0, 1.0), (32.0, 1.5)];
 const WAVE_ALLOWANCES: [(f64, f64); 1] = [(8.0, 0.0)];
 const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 2.0), (32.0, 3.0)];
+/// The same of pairs of labels, where patches are compared by what is beyond natural.
+const PATCH_PAIR_ALLOWANCES: [(f64, f64); 4] = [(3.0, 1.0), (4.0, 1.5), (6.0, 2.0), (8.0, 3.0)];
+const OVERLAY_PAIR_ALLOWANCES: [(f64, f64); 3] = [(8.0, 2.0), (16.0, 2.0), (32.0, 2.5)];
+const NOISE_PAIR_ALLOWANCES: [(f64, f64); 1] = [(64.0, 1.0)];
 
 pub(super) fn allowance(family: TriggerFamily, strength: f64) -> f64 {
     let points: &[(f64, f64)] = match family {
@@ -19,7 +23,23 @@ pub(super) fn allowance(family: TriggerFamily, strength: f64) -> f64 {
         TriggerFamily::Overlay => &OVERLAY_ALLOWANCES,
         TriggerFamily::Wave => &WAVE_ALLOWANCES,
         TriggerFamily::Noise => &NOISE_ALLOWANCES,
+        TriggerFamily::Square => &[],
     };
+    between(points, strength)
+}
+
+/// The gap between pairs of labels that a level allows clean models.
+pub(super) fn pair_allowance(family: TriggerFamily, strength: f64) -> f64 {
+    let points: &[(f64, f64)] = match family {
+        TriggerFamily::Patch => &PATCH_PAIR_ALLOWANCES,
+        TriggerFamily::Overlay => &OVERLAY_PAIR_ALLOWANCES,
+        TriggerFamily::Noise => &NOISE_PAIR_ALLOWANCES,
+        TriggerFamily::Wave | TriggerFamily::Square => &[],
+    };
+    between(points, strength)
+}
+
+fn between(points: &[(f64, f64)], strength: f64) -> f64 {
     let mut last: Option<(f64, f64)> = None;
     for &(at, allowed) in points {
         if strength <= at {

@@ -5,54 +5,15 @@
 //! trigger turns most images to and all others, and allows natural models the wider a gap the stronger the triggers are.
 
 mod clean;
+mod look;
+mod pairs;
 
 use std::collections::BTreeMap;
 
-use clean::{allowance, least, null_p_value};
+use clean::{allowance, least, null_p_value, pair_allowance};
+use pairs::{FirstPair, Natural};
 
-/// A family of triggers; how strong one is counts in the family's unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-pub enum TriggerFamily {
-    /// A square of pixels; its side, on an image of 32 pixels.
-    Patch,
-    /// A pattern over the whole image; its amplitude in 255ths.
-    Overlay,
-    /// A random sine over the whole image that few others are better than; its amplitude in 255ths.
-    Wave,
-    /// Random noise over the whole image, likewise.
-    Noise,
-}
-
-/// How many images the best trigger of each label turned at one look at a level, on images that the search had not used.
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct LevelSuccess {
-    /// Family of the triggers.
-    pub family: TriggerFamily,
-    /// Their strength, in the family's unit: as it is, not as it was meant before it was rounded to whole pixels.
-    pub strength: f64,
-    /// `[label]` -> (images turned into it, images of other labels).
-    pub labels: Vec<(u32, u32)>,
-    /// Pairs of labels that were looked at.
-    pub pairs: Vec<PairSuccess>,
-    /// Images that one trigger turned each into the label that belongs to theirs in a map of labels, and all images.
-    pub map: (u32, u32),
-}
-
-/// How many images of one label a trigger turned into another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct PairSuccess {
-    /// Label of the images.
-    pub source: usize,
-    /// Label they were to turn into.
-    pub target: usize,
-    /// Images that did.
-    pub turned: u32,
-    /// All of them.
-    pub asked: u32,
-}
+pub use look::{LevelSuccess, PairSuccess, TriggerFamily};
 
 /// What stands out most.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +54,8 @@ const CAP: f64 = 3.0;
 /// the last of them turns fewer than half of the images (a quarter, for sines), by how far `L[m]` is below that at most. Of each label
 /// the best of every family counts, added up where it is above 0: clean models that stand out do so in one family. A map stands out
 /// by its own log odds less the allowance, plus 2.5, where it turns half of the images. A pair stands out by the gap to the next pair,
-/// less the allowance and 1, all looks at the level pooled, as few images show a pair. The p-value is that of the largest of all.
+/// all looks at the level pooled, as few images show a pair, less an allowance of its own; of patches each pair counts by how far its
+/// log odds are beyond those of random squares. The p-value is that of the largest of all.
 ///
 /// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null is
 /// that of small models on a few data sets.
@@ -102,7 +64,8 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
     let mut strongest: Option<TriggerEvidence> = None;
     let mut families: Vec<BTreeMap<TriggerFamily, (f64, usize)>> = vec![BTreeMap::new(); classes];
     let (mut pair, mut map) = (None::<((usize, usize), f64, usize)>, None::<(f64, usize)>);
-    for (place, look) in looks.iter().enumerate() {
+    let natural = Natural::new(looks);
+    for (place, look) in looks.iter().enumerate().filter(|(_, look)| look.family != TriggerFamily::Square) {
         let allowed = allowance(look.family, look.strength);
         let mut found: Vec<TriggerEvidence> = clusters(&look.labels)
             .into_iter()
@@ -122,10 +85,10 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
         let same =
             |other: &&LevelSuccess| other.family == look.family && other.strength.total_cmp(&look.strength).is_eq();
         let last = !looks[place + 1..].iter().any(|later| same(&later));
-        let pooled = if last { pooled(looks.iter().filter(same)) } else { Vec::new() };
-        if let Some(((source, target), gap, share)) = first_pair(&pooled) {
-            let evidence = gap - allowed - PAIR_ALLOWANCE;
-            let evidence = if share < 0.0 { share.min(evidence) } else { evidence };
+        let first = if last { pairs::first(looks.iter().filter(same), &natural) } else { None };
+        if let Some(FirstPair { source, target, gap, success }) = first {
+            let evidence = gap - pair_allowance(look.family, look.strength);
+            let evidence = if success < 0.0 { success.min(evidence) } else { evidence };
             found.push(TriggerEvidence { level: place, labels: vec![target], source: Some(source), evidence });
             if pair.is_none_or(|(_, old, _)| evidence > old) {
                 pair = Some(((source, target), evidence, place));
@@ -166,44 +129,14 @@ fn over_families<'a>(found: impl Iterator<Item = &'a (f64, usize)>) -> Option<(f
     most.map(|(evidence, place)| (if evidence > 0.0 { sum } else { evidence }, place))
 }
 
-/// The pairs of all looks at a level, added up; a look that did not see a pair counts as one that turned none of its images.
-fn pooled<'a>(looks: impl Iterator<Item = &'a LevelSuccess>) -> Vec<PairSuccess> {
-    let (mut sums, mut count) = (BTreeMap::<(usize, usize), (PairSuccess, u32)>::new(), 0);
-    for look in looks {
-        count += 1;
-        for pair in &look.pairs {
-            let empty = (PairSuccess { turned: 0, asked: 0, ..*pair }, 0);
-            let (sum, seen) = sums.entry((pair.source, pair.target)).or_insert(empty);
-            (sum.turned, sum.asked, *seen) = (sum.turned + pair.turned, sum.asked + pair.asked, *seen + 1);
-        }
-    }
-    let all = |(sum, seen): (PairSuccess, u32)| PairSuccess { asked: sum.asked * count / seen.max(1), ..sum };
-    sums.into_values().map(all).collect()
-}
-
-/// The gap that every level allows pairs besides: one label into one other is a natural weakness of many models.
-const PAIR_ALLOWANCE: f64 = 1.0;
 /// Of the success of a map, where that of a single label has its neighbours to compare with.
 const MAP_OFFSET: f64 = 2.5;
-
-/// The pair that a trigger turns most images of, how far that is above the next pair, and its log odds.
-///
-/// Of a trigger that works from all labels there are many pairs, none far above the next.
-fn first_pair(pairs: &[PairSuccess]) -> Option<((usize, usize), f64, f64)> {
-    let share = |pair: &PairSuccess| log_odds((pair.turned, pair.asked));
-    let mut sorted: Vec<&PairSuccess> = pairs.iter().filter(|pair| pair.asked > 0).collect();
-    sorted.sort_by(|a, b| share(b).total_cmp(&share(a)).then((a.source, a.target).cmp(&(b.source, b.target))));
-    match sorted.as_slice() {
-        [first, second, ..] => Some(((first.source, first.target), share(first) - share(second), share(first))),
-        _ => None,
-    }
-}
 
 /// The first labels that stand out together, with the gap below them and the log odds of the least: one entry a number of labels.
 fn clusters(labels: &[(u32, u32)]) -> Vec<(Vec<usize>, f64, f64)> {
     let mut sorted: Vec<(usize, f64)> = labels.iter().map(|&share| log_odds(share)).enumerate().collect();
     sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    let half = labels.len() / 2;
+    let half = if labels.iter().any(|(_, asked)| *asked > 0) { labels.len() / 2 } else { 0 };
     let mut found = Vec::new();
     for m in 1..=half.min(sorted.len().saturating_sub(1)) {
         if labels.len() < 3 {
@@ -278,7 +211,14 @@ mod tests {
     fn level(strength: u32, shares: &[u32]) -> LevelSuccess {
         let labels = shares.iter().map(|&turned| (turned, 180)).collect();
         let strength = f64::from(strength);
-        LevelSuccess { family: TriggerFamily::Patch, strength, labels, pairs: Vec::new(), map: (10, 200) }
+        LevelSuccess {
+            family: TriggerFamily::Patch,
+            strength,
+            labels,
+            pairs: Vec::new(),
+            confusion: Vec::new(),
+            map: (10, 200),
+        }
     }
 
     #[test]
@@ -370,6 +310,46 @@ mod tests {
         // Pairs that give way alike are natural.
         let natural = with([(4, 9, 20), (7, 9, 18), (2, 3, 3)]);
         assert!(natural.suspects(0.04).is_empty() && natural.p_value > 0.2);
+    }
+
+    #[test]
+    fn what_is_natural_for_a_pair_does_not_make_it_stand_out() {
+        let pair = |(target, turned)| PairSuccess { source: 1, target, turned, asked: 20 };
+        let look = LevelSuccess { pairs: [(4, 20), (7, 10), (9, 9)].map(pair).to_vec(), ..level(3, &[0; 10]) };
+        let squares = |turned: [u32; 3]| LevelSuccess {
+            family: TriggerFamily::Square,
+            labels: vec![(0, 0); 10],
+            confusion: std::iter::zip([4, 7, 9], turned)
+                .map(|(target, turned)| PairSuccess { source: 1, target, turned, asked: 600 })
+                .collect(),
+            ..level(10, &[])
+        };
+        let evidence = |looks: &[LevelSuccess]| judge_triggers(looks).pair.unwrap();
+        let without = evidence(std::slice::from_ref(&look));
+        assert_eq!(without.0, (1, 4));
+        // All alike: nothing changes. One that squares turn as well is no finding, one that they never turn is more of one.
+        let alike = evidence(&[squares([30, 30, 30]), look.clone()]);
+        assert!((alike.1 - without.1).abs() < 1e-12);
+        assert!(evidence(&[squares([120, 30, 30]), look.clone()]).1 < without.1);
+        assert!(evidence(&[squares([0, 30, 30]), look.clone()]).1 > without.1);
+        // Squares are not judged themselves, whatever they turn.
+        assert!(judge_triggers(&[squares([600, 0, 0])]).strongest.is_none());
+        // A pair that no square turned and none was asked about are as hard as can be measured, not harder.
+        assert!((evidence(&[squares([0, 0, 0]), look.clone()]).1 - without.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn strong_noise_shows_pairs_and_no_labels() {
+        let pair = |(target, turned)| PairSuccess { source: 1, target, turned, asked: 20 };
+        let look = LevelSuccess {
+            family: TriggerFamily::Noise,
+            labels: vec![(0, 0); 10],
+            pairs: [(4, 20), (7, 2), (9, 1)].map(pair).to_vec(),
+            ..level(64, &[])
+        };
+        let judgement = judge_triggers(&[look]);
+        assert_eq!((judgement.suspects(0.04), judgement.suspect_pair(0.04)), (vec![4], Some((1, 4))));
+        assert!(judgement.labels.iter().all(Option::is_none));
     }
 
     #[test]
