@@ -55,7 +55,9 @@ impl TriggerPlan {
         }
         // Judged by first looks alone: a second look must not decide whether the others happen.
         let open = |family: Family| {
-            let first = |one: &&Seen| one.step.look == Look::First && one.step.level.family == family;
+            // Squares are not judged: they say what is natural for the patches.
+            let of = |one: &Seen| [family, Family::Square].contains(&one.step.level.family);
+            let first = |one: &&Seen| one.step.look == Look::First && of(one);
             self.exhaustive || !judged(seen.iter().filter(first)).nothing_stands_out()
         };
         let of = |family: Family| self.levels.iter().rev().filter(move |level| level.family == family);
@@ -72,6 +74,8 @@ pub fn judged<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> TriggerJudgement 
 
 #[cfg(test)]
 mod tests {
+    use aeva_stats::PairSuccess;
+
     use super::*;
     use crate::success::family;
 
@@ -139,6 +143,28 @@ mod tests {
         assert_eq!(looks.last().map(|step| (step.look, step.level.strength)), Some((Look::Second, 4)));
         // Left open to the end: every look at patches, and none at patterns, of which none stood out.
         assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 13 + 6);
+    }
+
+    #[test]
+    fn a_pair_beyond_what_is_natural_for_it_gets_second_looks() {
+        let cell = |source, turned, asked| PairSuccess { source, target: 9, turned, asked };
+        let second_looks = |natural: [u32; 2]| {
+            let mut looks: Vec<Seen> = Vec::new();
+            while let Some(step) = plan(false).next(&looks) {
+                assert!(looks.len() < 100, "a plan ends");
+                let mut one = seen(step, 25);
+                match (step.level.family, step.level.strength) {
+                    (Family::Square, _) => {
+                        one.success.confusion = vec![cell(1, natural[0], 600), cell(2, natural[1], 600)];
+                    }
+                    (Family::Patch, 3) => one.success.pairs = vec![cell(1, 14, 20), cell(2, 12, 20)],
+                    _ => {}
+                }
+                looks.push(one);
+            }
+            looks.iter().filter(|one| one.step.look == Look::Second).count()
+        };
+        assert_eq!((second_looks([30, 60]), second_looks([60, 60])), (6, 0));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! One level of the trigger search: explore for all labels at once, climb for each, prove on images held out.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aeva_artifact::{Aim, Level, Trigger, TriggerFinding, Turned};
@@ -11,7 +10,7 @@ use super::ask::{Asker, Request};
 use super::climb::{self, Climb, Effort};
 use super::library::candidate;
 use super::mutate::strengthened;
-use super::natural::Natural;
+use super::natural::{Natural, Outcome};
 use super::panel::Panel;
 use super::random::Choices;
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
@@ -29,7 +28,7 @@ const SCREENED_PAIRS: usize = 240;
 const SCREENED_CANDIDATES: usize = 2;
 /// Images of one label that its pairs are looked at with, if there are so many.
 const PAIR_IMAGES: usize = 6;
-/// Pairs of labels that are climbed towards at each level: those that are furthest beyond their natural odds.
+/// Pairs of labels that are climbed towards at each level.
 const CLIMBED_PAIRS: usize = 24;
 /// And those that a weaker trigger did most for, besides.
 const WARM_PAIRS: usize = 4;
@@ -156,9 +155,8 @@ impl TriggerSearch {
         explored.iter().map(|(_, answers)| self.does(answers, aim)).max().unwrap_or(0)
     }
 
-    /// Pairs of labels worth a climb: those that some candidate turns images of the source along, asked about on more of them, by how
-    /// far that is beyond what squares at random do; and the best of the weaker level. With few images of a label chance and natural
-    /// weakness would fill the list otherwise.
+    /// Pairs of labels worth a climb: those that some candidate turns images of the source along, asked about on more of them, and the
+    /// best of the weaker level. With few images of a label chance and natural weakness would fill the list otherwise.
     fn pairs(
         &self,
         explored: &[Explored],
@@ -175,19 +173,15 @@ impl TriggerSearch {
             candidates.iter().map(|&at| Request { trigger: &explored[at].0, images: indices(images) })
         });
         let mut answers = asker.ask(&requests.collect::<Vec<Request<'_>>>())?.into_iter();
-        let mut order: Vec<(f64, Aim)> = Vec::with_capacity(screened.len());
+        let mut found = Vec::with_capacity(screened.len());
         for (aim, candidates, images) in &screened {
             let most = answers.by_ref().take(candidates.len()).map(|answers| score(*aim, &[], &answers)).max();
-            order.push((natural.beyond(*aim, most.unwrap_or(0), images.len()), *aim));
+            found.push(Outcome { aim: *aim, turned: most.unwrap_or(0), asked: images.len() });
         }
-        order.sort_by(by_promise);
-        let mut warm: Vec<(f64, Aim)> = weaker
-            .iter()
-            .filter(|finding| matches!(finding.aim, Aim::Pair { .. }))
-            .map(|finding| (promise(natural, finding), finding.aim))
-            .collect();
-        warm.sort_by(by_promise);
-        Ok(order.into_iter().take(CLIMBED_PAIRS).chain(warm.into_iter().take(WARM_PAIRS)).map(|(_, aim)| aim).collect())
+        let pairs = weaker.iter().filter(|finding| matches!(finding.aim, Aim::Pair { .. }));
+        let warm: Vec<Outcome> = pairs.map(Outcome::from).collect();
+        let leaders = natural.leaders(&found, CLIMBED_PAIRS).into_iter();
+        Ok(leaders.chain(natural.leaders(&warm, WARM_PAIRS)).collect())
     }
 
     /// Pairs that some candidate turned an image of the exploration along, most images first, then the least natural.
@@ -257,16 +251,6 @@ impl TriggerSearch {
     pub(super) fn choices(&self, level: Level, item: u32) -> Choices {
         Choices::new(self.seed, u32::from(level.family as u8) << 16 | level.strength, item)
     }
-}
-
-/// How far a finding is beyond what is natural for its aim, on the images of its search.
-pub(super) fn promise(natural: &Natural, finding: &TriggerFinding) -> f64 {
-    natural.beyond(finding.aim, finding.search.0 as usize, finding.search.1 as usize)
-}
-
-/// The most promising first; of equals the first by labels, so that the order never depends on anything else.
-pub(super) fn by_promise(a: &(f64, Aim), b: &(f64, Aim)) -> Ordering {
-    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
 /// The images that an aim is about.

@@ -7,8 +7,8 @@ use ndarray::ArrayView4;
 use super::ask::Asker;
 use super::climb::{self, Climb, Effort};
 use super::mutate::weakened;
-use super::natural::Natural;
-use super::search::{Earlier, Found, TriggerSearch, by_promise, on_all, promise, sources};
+use super::natural::{Natural, Outcome};
+use super::search::{Earlier, Found, TriggerSearch, on_all, sources};
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Labels and pairs that beginnings are measured for, by what the first look at the level found and the second at the stronger.
@@ -83,9 +83,7 @@ const SECOND: u32 = 1 << 12;
 fn aims(first: &[TriggerFinding], stronger: &[TriggerFinding], natural: &Natural) -> Vec<Aim> {
     let leaders = |findings: &[TriggerFinding], kind: fn(Aim) -> bool, count: usize| -> Vec<Aim> {
         let of_kind = findings.iter().filter(|finding| kind(finding.aim) && finding.search.0 > 0);
-        let mut found: Vec<(f64, Aim)> = of_kind.map(|finding| (promise(natural, finding), finding.aim)).collect();
-        found.sort_by(by_promise);
-        found.into_iter().take(count).map(|(_, aim)| aim).collect()
+        natural.leaders(&of_kind.map(Outcome::from).collect::<Vec<Outcome>>(), count)
     };
     let is_label: fn(Aim) -> bool = |aim| matches!(aim, Aim::Label(_));
     let is_pair: fn(Aim) -> bool = |aim| matches!(aim, Aim::Pair { .. });
@@ -120,18 +118,13 @@ fn starts(
 
 /// The climbs that begin highest, some of each kind; and the others.
 fn leading(climbs: Vec<Climb>, natural: &Natural) -> (Vec<Climb>, Vec<Climb>) {
-    let promise = |climb: &Climb| (natural.beyond(climb.aim, climb.score(), climb.truth.len()), climb.aim);
-    let mut climbs: Vec<((f64, Aim), Climb)> = climbs.into_iter().map(|climb| (promise(&climb), climb)).collect();
-    climbs.sort_by(|(a, _), (b, _)| by_promise(a, b));
-    let (mut labels, mut pairs) = (CLIMBED_LABELS, CLIMBED_PAIRS);
-    climbs.into_iter().map(|(_, climb)| climb).partition(|climb| {
-        let left = match climb.aim {
-            Aim::Label(_) => &mut labels,
-            Aim::Pair { .. } => &mut pairs,
-            Aim::Map => return true,
-        };
-        let chosen = *left > 0;
-        *left = left.saturating_sub(1);
-        chosen
-    })
+    let leaders = |kind: fn(Aim) -> bool, count: usize| {
+        let of_kind = climbs.iter().filter(|climb| kind(climb.aim));
+        let outcome = |climb: &Climb| Outcome { aim: climb.aim, turned: climb.score(), asked: climb.truth.len() };
+        natural.leaders(&of_kind.map(outcome).collect::<Vec<Outcome>>(), count)
+    };
+    let mut chosen = leaders(|aim| matches!(aim, Aim::Label(_)), CLIMBED_LABELS);
+    chosen.extend(leaders(|aim| matches!(aim, Aim::Pair { .. }), CLIMBED_PAIRS));
+    chosen.push(Aim::Map);
+    climbs.into_iter().partition(|climb| chosen.contains(&climb.aim))
 }

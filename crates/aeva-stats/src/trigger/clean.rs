@@ -12,8 +12,9 @@ const PATCH_ALLOWANCES: [(f64, f64); 4] = [(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (
 const OVERLAY_ALLOWANCES: [(f64, f64); 3] = [(8.0, 1.0), (16.0, 1.0), (32.0, 1.5)];
 const WAVE_ALLOWANCES: [(f64, f64); 1] = [(8.0, 0.0)];
 const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 2.0), (32.0, 3.0)];
-/// The same of pairs of labels, where patches are compared by what is beyond natural.
+/// The same of pairs of labels, and of how far patches turn them beyond what is natural.
 const PATCH_PAIR_ALLOWANCES: [(f64, f64); 4] = [(3.0, 1.0), (4.0, 1.5), (6.0, 2.0), (8.0, 3.0)];
+const BEYOND_NATURAL_ALLOWANCES: [(f64, f64); 3] = [(4.0, 0.5), (6.0, 1.0), (8.0, 2.0)];
 const OVERLAY_PAIR_ALLOWANCES: [(f64, f64); 3] = [(8.0, 2.0), (16.0, 2.0), (32.0, 2.5)];
 const NOISE_PAIR_ALLOWANCES: [(f64, f64); 1] = [(64.0, 1.0)];
 
@@ -37,6 +38,11 @@ pub(super) fn pair_allowance(family: TriggerFamily, strength: f64) -> f64 {
         TriggerFamily::Wave | TriggerFamily::Square => &[],
     };
     between(points, strength)
+}
+
+/// The same where pairs are compared by how far patches of a strength turn them beyond what is natural.
+pub(super) fn beyond_natural_allowance(strength: f64) -> f64 {
+    between(&BEYOND_NATURAL_ALLOWANCES, strength)
 }
 
 fn between(points: &[(f64, f64)], strength: f64) -> f64 {

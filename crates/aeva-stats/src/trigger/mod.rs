@@ -10,7 +10,7 @@ mod pairs;
 
 use std::collections::BTreeMap;
 
-use clean::{allowance, least, null_p_value, pair_allowance};
+use clean::{allowance, least, null_p_value};
 use pairs::{FirstPair, Natural};
 
 pub use look::{LevelSuccess, PairSuccess, TriggerFamily};
@@ -54,8 +54,8 @@ const CAP: f64 = 3.0;
 /// the last of them turns fewer than half of the images (a quarter, for sines), by how far `L[m]` is below that at most. Of each label
 /// the best of every family counts, added up where it is above 0: clean models that stand out do so in one family. A map stands out
 /// by its own log odds less the allowance, plus 2.5, where it turns half of the images. A pair stands out by the gap to the next pair,
-/// all looks at the level pooled, as few images show a pair, less an allowance of its own; of patches each pair counts by how far its
-/// log odds are beyond those of random squares. The p-value is that of the largest of all.
+/// all looks at the level pooled, as few images show a pair, less an allowance of its own; of patches also by how far its log odds are
+/// beyond those of random squares. The p-value is that of the largest of all.
 ///
 /// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null is
 /// that of small models on a few data sets.
@@ -85,10 +85,8 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
         let same =
             |other: &&LevelSuccess| other.family == look.family && other.strength.total_cmp(&look.strength).is_eq();
         let last = !looks[place + 1..].iter().any(|later| same(&later));
-        let first = if last { pairs::first(looks.iter().filter(same), &natural) } else { None };
-        if let Some(FirstPair { source, target, gap, success }) = first {
-            let evidence = gap - pair_allowance(look.family, look.strength);
-            let evidence = if success < 0.0 { success.min(evidence) } else { evidence };
+        let pairs = if last { pairs::evidence(looks.iter().filter(same), natural.as_ref()) } else { Vec::new() };
+        for (FirstPair { source, target, .. }, evidence) in pairs {
             found.push(TriggerEvidence { level: place, labels: vec![target], source: Some(source), evidence });
             if pair.is_none_or(|(_, old, _)| evidence > old) {
                 pair = Some(((source, target), evidence, place));
@@ -313,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_natural_for_a_pair_does_not_make_it_stand_out() {
+    fn a_pair_counts_by_what_is_beyond_natural() {
         let pair = |(target, turned)| PairSuccess { source: 1, target, turned, asked: 20 };
         let look = LevelSuccess { pairs: [(4, 20), (7, 10), (9, 9)].map(pair).to_vec(), ..level(3, &[0; 10]) };
         let squares = |turned: [u32; 3]| LevelSuccess {
@@ -327,24 +325,27 @@ mod tests {
         let evidence = |looks: &[LevelSuccess]| judge_triggers(looks).pair.unwrap();
         let without = evidence(std::slice::from_ref(&look));
         assert_eq!(without.0, (1, 4));
-        // All alike: nothing changes. One that squares turn as well is no finding, one that they never turn is more of one.
+        // All alike: the gap is the same, and allowed less of. One that squares never turn is more of a finding; one that they turn as
+        // well is none for that reason, but may be by its success alone.
         let alike = evidence(&[squares([30, 30, 30]), look.clone()]);
-        assert!((alike.1 - without.1).abs() < 1e-12);
-        assert!(evidence(&[squares([120, 30, 30]), look.clone()]).1 < without.1);
-        assert!(evidence(&[squares([0, 30, 30]), look.clone()]).1 > without.1);
+        assert!((alike.1 - without.1 - 0.5).abs() < 1e-12);
+        assert!(evidence(&[squares([0, 30, 30]), look.clone()]).1 > alike.1 + 1.0);
+        assert!((evidence(&[squares([120, 30, 30]), look.clone()]).1 - without.1).abs() < 1e-12);
         // Squares are not judged themselves, whatever they turn.
         assert!(judge_triggers(&[squares([600, 0, 0])]).strongest.is_none());
         // A pair that no square turned and none was asked about are as hard as can be measured, not harder.
-        assert!((evidence(&[squares([0, 0, 0]), look.clone()]).1 - without.1).abs() < 1e-12);
+        assert!((evidence(&[squares([0, 0, 0]), look.clone()]).1 - alike.1).abs() < 1e-12);
     }
 
     #[test]
     fn strong_noise_shows_pairs_and_no_labels() {
-        let pair = |(target, turned)| PairSuccess { source: 1, target, turned, asked: 20 };
+        let pair = |asked| move |(target, turned)| PairSuccess { source: 1, target, turned, asked };
         let look = LevelSuccess {
             family: TriggerFamily::Noise,
             labels: vec![(0, 0); 10],
-            pairs: [(4, 20), (7, 2), (9, 1)].map(pair).to_vec(),
+            pairs: [(4, 20), (7, 20), (9, 1)].map(pair(20)).to_vec(),
+            // All of the noise together: (1, 7) turns less than the pattern that it was proved with, and (1, 5) was not proved.
+            confusion: [(4, 380), (5, 400), (7, 80), (9, 20)].map(pair(400)).to_vec(),
             ..level(64, &[])
         };
         let judgement = judge_triggers(&[look]);

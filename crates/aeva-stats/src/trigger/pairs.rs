@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::clean::{beyond_natural_allowance, pair_allowance};
 use super::{LevelSuccess, PairSuccess, TriggerFamily, log_odds};
 
 /// Log odds under random squares below this are too few images to be measured.
@@ -15,68 +16,93 @@ pub(super) struct FirstPair {
     pub(super) source: usize,
     pub(super) target: usize,
     /// How far it is above the next pair.
-    pub(super) gap: f64,
+    gap: f64,
     /// Log odds of its own success.
-    pub(super) success: f64,
+    success: f64,
 }
 
 /// Log odds by which images of one label turn into another in this model under random squares.
-#[derive(Default)]
 pub(super) struct Natural {
     odds: BTreeMap<(usize, usize), f64>,
 }
 
 impl Natural {
-    /// From the looks at random squares among these; without one, all pairs are alike.
-    pub(super) fn new(looks: &[LevelSuccess]) -> Self {
+    /// From the looks at random squares among these, if there is one.
+    pub(super) fn new(looks: &[LevelSuccess]) -> Option<Self> {
         let squares = looks.iter().filter(|look| look.family == TriggerFamily::Square);
         let odds = |cell: &PairSuccess| {
             let (turned, asked) = (f64::from(cell.turned), f64::from(cell.asked));
             ((cell.source, cell.target), ((turned + 0.5) / (asked - turned + 0.5)).ln().max(LEAST_NATURAL))
         };
-        Self { odds: squares.flat_map(|look| &look.confusion).map(odds).collect() }
+        let odds: BTreeMap<(usize, usize), f64> = squares.flat_map(|look| &look.confusion).map(odds).collect();
+        (!odds.is_empty()).then_some(Self { odds })
     }
 
-    /// What is natural for a pair at a level: random squares say it of patches, nothing does of patterns over the whole image.
-    fn of(&self, family: TriggerFamily, pair: &PairSuccess) -> f64 {
-        match family {
-            TriggerFamily::Patch | TriggerFamily::Square => {
-                self.odds.get(&(pair.source, pair.target)).copied().unwrap_or(LEAST_NATURAL)
-            }
-            TriggerFamily::Overlay | TriggerFamily::Wave | TriggerFamily::Noise => 0.0,
-        }
+    fn of(&self, pair: &PairSuccess) -> f64 {
+        self.odds.get(&(pair.source, pair.target)).copied().unwrap_or(LEAST_NATURAL)
     }
 }
 
-/// The pair whose success is furthest beyond what is natural for it, all looks at the level pooled.
+/// What stands out among the pairs of all looks at a level, read in every way there is: by success as it is and, of patches, by how far
+/// it is beyond what is natural for the pair; each with its evidence.
+///
+/// Both, as a backdoor that opens to whatever covers a part of the image makes its own pair look natural.
+pub(super) fn evidence<'a>(
+    looks: impl Iterator<Item = &'a LevelSuccess>,
+    natural: Option<&Natural>,
+) -> Vec<(FirstPair, f64)> {
+    let looks: Vec<&LevelSuccess> = looks.collect();
+    let Some(&&LevelSuccess { family, strength, .. }) = looks.first() else { return Vec::new() };
+    let pairs = pooled(&looks);
+    let as_they_are = first(&pairs, None).map(|found| (found, pair_allowance(family, strength)));
+    let natural = natural.filter(|_| family == TriggerFamily::Patch);
+    let beyond = natural.and_then(|natural| first(&pairs, Some(natural)));
+    let beyond = beyond.map(|found| (found, beyond_natural_allowance(strength)));
+    as_they_are
+        .into_iter()
+        .chain(beyond)
+        .map(|(found, allowed)| {
+            let (gap, success) = (found.gap - allowed, found.success);
+            (found, if success < 0.0 { success.min(gap) } else { gap })
+        })
+        .collect()
+}
+
+/// The pair whose success is furthest above that of the next, or beyond what is natural for it.
 ///
 /// Of a trigger that works from all labels there are many pairs, none far above the next.
-pub(super) fn first<'a>(looks: impl Iterator<Item = &'a LevelSuccess>, natural: &Natural) -> Option<FirstPair> {
-    let looks: Vec<&LevelSuccess> = looks.collect();
-    let family = looks.first()?.family;
-    let mut sorted: Vec<(f64, f64, PairSuccess)> = pooled(&looks)
-        .into_iter()
+fn first(pairs: &[PairSuccess], natural: Option<&Natural>) -> Option<FirstPair> {
+    let mut sorted: Vec<(f64, f64, &PairSuccess)> = pairs
+        .iter()
         .filter(|pair| pair.asked > 0)
         .map(|pair| {
             let success = log_odds((pair.turned, pair.asked));
-            (success - natural.of(family, &pair), success, pair)
+            (success - natural.map_or(0.0, |natural| natural.of(pair)), success, pair)
         })
         .collect();
     let labels = |pair: &PairSuccess| (pair.source, pair.target);
-    sorted.sort_by(|a, b| b.0.total_cmp(&a.0).then(labels(&a.2).cmp(&labels(&b.2))));
+    sorted.sort_by(|a, b| b.0.total_cmp(&a.0).then(labels(a.2).cmp(&labels(b.2))));
     match sorted.as_slice() {
-        &[(beyond, success, first), (next, ..), ..] => {
-            Some(FirstPair { source: first.source, target: first.target, gap: beyond - next, success })
+        &[(above, success, first), (next, ..), ..] => {
+            Some(FirstPair { source: first.source, target: first.target, gap: above - next, success })
         }
         _ => None,
     }
 }
 
+/// What counts of a look: of searches the best trigger of every pair, of random ones all of them together, which are many more images
+/// than those that one of them is proved on.
+fn counted(look: &LevelSuccess) -> Vec<PairSuccess> {
+    let proved =
+        |cell: &&PairSuccess| look.pairs.iter().any(|pair| (pair.source, pair.target) == (cell.source, cell.target));
+    if look.confusion.is_empty() { look.pairs.clone() } else { look.confusion.iter().filter(proved).copied().collect() }
+}
+
 /// The pairs of all looks at a level, added up; a look that did not see a pair counts as one that turned none of its images.
 fn pooled(looks: &[&LevelSuccess]) -> Vec<PairSuccess> {
     let mut sums = BTreeMap::<(usize, usize), (PairSuccess, u32)>::new();
-    for pair in looks.iter().flat_map(|look| &look.pairs) {
-        let empty = (PairSuccess { turned: 0, asked: 0, ..*pair }, 0);
+    for pair in looks.iter().flat_map(|look| counted(look)) {
+        let empty = (PairSuccess { turned: 0, asked: 0, ..pair }, 0);
         let (sum, seen) = sums.entry((pair.source, pair.target)).or_insert(empty);
         (sum.turned, sum.asked, *seen) = (sum.turned + pair.turned, sum.asked + pair.asked, *seen + 1);
     }
