@@ -4,7 +4,7 @@ use super::TriggerFamily;
 
 /// The null distribution of the evidence: up to this many labels, the share of clean models that show any, and its mean in those
 /// (docs/triggers.md, "The null").
-const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.5, 0.75), (usize::MAX, 0.3, 0.75)];
+const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.65, 0.7), (usize::MAX, 0.3, 0.75)];
 
 /// (strength, the gap in log odds that it allows clean models): what is strong turns them too; straight lines between
 /// (docs/triggers.md, "Allowances").
@@ -14,9 +14,9 @@ const WAVE_ALLOWANCES: [(f64, f64); 1] = [(8.0, 0.0)];
 const NOISE_ALLOWANCES: [(f64, f64); 2] = [(16.0, 2.0), (32.0, 3.0)];
 /// The same of pairs of labels, and of how far patches turn them beyond what is natural.
 const PATCH_PAIR_ALLOWANCES: [(f64, f64); 4] = [(3.0, 1.0), (4.0, 1.5), (6.0, 2.0), (8.0, 3.0)];
-const BEYOND_NATURAL_ALLOWANCES: [(f64, f64); 3] = [(4.0, 0.5), (6.0, 1.0), (8.0, 2.0)];
+const BEYOND_NATURAL_ALLOWANCES: [(f64, f64); 3] = [(4.0, 0.75), (6.0, 1.25), (8.0, 2.0)];
 const OVERLAY_PAIR_ALLOWANCES: [(f64, f64); 3] = [(8.0, 2.0), (16.0, 2.0), (32.0, 2.5)];
-const NOISE_PAIR_ALLOWANCES: [(f64, f64); 1] = [(64.0, 1.0)];
+const NOISE_PAIR_ALLOWANCES: [(f64, f64); 1] = [(64.0, 0.5)];
 
 pub(super) fn allowance(family: TriggerFamily, strength: f64) -> f64 {
     let points: &[(f64, f64)] = match family {
@@ -60,6 +60,13 @@ fn between(points: &[(f64, f64)], strength: f64) -> f64 {
 /// Log odds of a success below which nothing stands out, however few images turn into other labels.
 pub(super) fn least(family: TriggerFamily) -> f64 {
     let share: f64 = if family == TriggerFamily::Wave { 0.25 } else { 0.5 };
+    (share / (1.0 - share)).ln()
+}
+
+/// The same of pairs of labels.
+pub(super) fn pair_least(family: TriggerFamily) -> f64 {
+    // Of noise all of it counts, also what is far from any trigger.
+    let share: f64 = if family == TriggerFamily::Noise { 0.25 } else { 0.5 };
     (share / (1.0 - share)).ln()
 }
 

@@ -55,15 +55,15 @@ const CAP: f64 = 3.0;
 /// the best of every family counts, added up where it is above 0: clean models that stand out do so in one family. A map stands out
 /// by its own log odds less the allowance, plus 2.5, where it turns half of the images. A pair stands out by the gap to the next pair,
 /// all looks at the level pooled, as few images show a pair, less an allowance of its own; of patches also by how far its log odds are
-/// beyond those of random squares. The p-value is that of the largest of all.
+/// beyond those of random squares; families add up as for labels. The p-value is that of the largest of all.
 ///
 /// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null is
 /// that of small models on a few data sets.
 pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
     let classes = looks.iter().map(|look| look.labels.len()).max().unwrap_or(0);
     let mut strongest: Option<TriggerEvidence> = None;
-    let mut families: Vec<BTreeMap<TriggerFamily, (f64, usize)>> = vec![BTreeMap::new(); classes];
-    let (mut pair, mut map) = (None::<((usize, usize), f64, usize)>, None::<(f64, usize)>);
+    let mut families: Vec<ByFamily> = vec![ByFamily::new(); classes];
+    let (mut pair_families, mut map) = (BTreeMap::<(usize, usize), ByFamily>::new(), None::<(f64, usize)>);
     let natural = Natural::new(looks);
     for (place, look) in looks.iter().enumerate().filter(|(_, look)| look.family != TriggerFamily::Square) {
         let allowed = allowance(look.family, look.strength);
@@ -87,38 +87,51 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
         let last = !looks[place + 1..].iter().any(|later| same(&later));
         let pairs = if last { pairs::evidence(looks.iter().filter(same), natural.as_ref()) } else { Vec::new() };
         for (FirstPair { source, target, .. }, evidence) in pairs {
-            found.push(TriggerEvidence { level: place, labels: vec![target], source: Some(source), evidence });
-            if pair.is_none_or(|(_, old, _)| evidence > old) {
-                pair = Some(((source, target), evidence, place));
-            }
+            keep_most(pair_families.entry((source, target)).or_default(), look.family, evidence, place);
         }
         for one in found {
-            for &label in one.labels.iter().filter(|_| one.source.is_none()) {
-                let best = families[label].entry(look.family).or_insert((one.evidence, place));
-                if one.evidence > best.0 {
-                    *best = (one.evidence, place);
-                }
+            for &label in &one.labels {
+                keep_most(&mut families[label], look.family, one.evidence, place);
             }
             if strongest.as_ref().is_none_or(|old| one.evidence > old.evidence) {
                 strongest = Some(one);
             }
         }
     }
-    let labels: Vec<Option<(f64, usize)>> = families.iter().map(|found| over_families(found.values())).collect();
+    let labels: Vec<Option<(f64, usize)>> = families.iter().map(over_families).collect();
     for (label, (evidence, level)) in labels.iter().enumerate().filter_map(|(label, own)| Some((label, (*own)?))) {
         if strongest.as_ref().is_none_or(|old| evidence > old.evidence) {
             strongest = Some(TriggerEvidence { level, labels: vec![label], source: None, evidence });
         }
     }
+    let pairs =
+        pair_families.iter().filter_map(|(&pair, found)| over_families(found).map(|(sum, place)| (pair, sum, place)));
+    // The first of equals, so that the result never depends on anything else.
+    let pair = pairs.reduce(|best, other| if other.1 > best.1 { other } else { best });
+    if let Some(((source, target), evidence, level)) = pair
+        && strongest.as_ref().is_none_or(|old| evidence > old.evidence)
+    {
+        strongest = Some(TriggerEvidence { level, labels: vec![target], source: Some(source), evidence });
+    }
     let p_value = strongest.as_ref().map_or(1.0, |strongest| null_p_value(strongest.evidence, classes));
     TriggerJudgement { strongest, p_value, labels, pair, map }
 }
 
-/// What a label shows in all families together, and the look that shows most of it: families are ways of their own to its images, so
-/// what stands out in each of them adds up; one in which nothing does takes nothing away.
-fn over_families<'a>(found: impl Iterator<Item = &'a (f64, usize)>) -> Option<(f64, usize)> {
+/// The most evidence that each family shows, and the look that does.
+type ByFamily = BTreeMap<TriggerFamily, (f64, usize)>;
+
+fn keep_most(found: &mut ByFamily, family: TriggerFamily, evidence: f64, place: usize) {
+    let best = found.entry(family).or_insert((evidence, place));
+    if evidence > best.0 {
+        *best = (evidence, place);
+    }
+}
+
+/// What a label or a pair shows in all families together, and the look that shows most of it: families are ways of their own to the same
+/// images, so what stands out in each of them adds up; one in which nothing does takes nothing away.
+fn over_families(found: &ByFamily) -> Option<(f64, usize)> {
     let (mut sum, mut most) = (0.0, None::<(f64, usize)>);
-    for &(evidence, place) in found {
+    for &(evidence, place) in found.values() {
         sum += evidence.max(0.0);
         if most.is_none_or(|(old, _)| evidence > old) {
             most = Some((evidence, place));
@@ -328,7 +341,7 @@ mod tests {
         // All alike: the gap is the same, and allowed less of. One that squares never turn is more of a finding; one that they turn as
         // well is none for that reason, but may be by its success alone.
         let alike = evidence(&[squares([30, 30, 30]), look.clone()]);
-        assert!((alike.1 - without.1 - 0.5).abs() < 1e-12);
+        assert!(alike.1 > without.1);
         assert!(evidence(&[squares([0, 30, 30]), look.clone()]).1 > alike.1 + 1.0);
         assert!((evidence(&[squares([120, 30, 30]), look.clone()]).1 - without.1).abs() < 1e-12);
         // Squares are not judged themselves, whatever they turn.
@@ -354,6 +367,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_pair_shows_in_several_families_adds_up() {
+        let pair = |(target, turned)| PairSuccess { source: 1, target, turned, asked: 20 };
+        let patch = LevelSuccess { pairs: [(4, 18), (7, 8)].map(pair).to_vec(), ..level(2, &[0; 10]) };
+        let overlay = LevelSuccess { family: TriggerFamily::Overlay, ..patch.clone() };
+        let evidence = |looks: &[LevelSuccess]| judge_triggers(looks).pair.unwrap();
+        let [one, other] = [&patch, &overlay].map(|look| evidence(std::slice::from_ref(look)));
+        let both = judge_triggers(&[patch, overlay]);
+        assert_eq!(both.pair.map(|(pair, ..)| pair), Some((1, 4)));
+        assert!(other.1 > 0.0 && (both.pair.unwrap().1 - one.1 - other.1).abs() < 1e-12);
+        assert_eq!(both.strongest.map(|found| (found.source, found.labels, found.level)), Some((Some(1), vec![4], 0)));
+    }
+
+    #[test]
     fn a_pair_has_to_show_at_both_looks() {
         let look = |turned: [u32; 3]| {
             let pair =
@@ -364,7 +390,12 @@ mod tests {
         let (once, twice) = (look([20, 4, 0]), look([20, 19, 0]));
         let both = evidence(&[once.clone(), twice.clone()]);
         assert!(evidence(std::slice::from_ref(&once)) > both && both > evidence(&[twice]));
-        assert!((evidence(&[once.clone(), once.clone()]) - evidence(&[once])).abs() < 0.2);
+        assert!((evidence(&[once.clone(), once.clone()]) - evidence(std::slice::from_ref(&once))).abs() < 0.2);
+        // One that the first look did not try has less to show than one seen twice, more than one that it saw fail.
+        let untried = LevelSuccess { pairs: once.pairs[1..].to_vec(), ..once.clone() };
+        let failed = look([0, 4, 0]);
+        let [untried, failed] = [untried, failed].map(|first| evidence(&[first, once.clone()]));
+        assert!(evidence(&[once]) > untried && untried > failed, "{untried} {failed}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::clean::{beyond_natural_allowance, pair_allowance};
+use super::clean::{beyond_natural_allowance, pair_allowance, pair_least};
 use super::{LevelSuccess, PairSuccess, TriggerFamily, log_odds};
 
 /// Log odds under random squares below this are too few images to be measured.
@@ -63,7 +63,8 @@ pub(super) fn evidence<'a>(
         .chain(beyond)
         .map(|(found, allowed)| {
             let (gap, success) = (found.gap - allowed, found.success);
-            (found, if success < 0.0 { success.min(gap) } else { gap })
+            let above = success - pair_least(family);
+            (found, if above < 0.0 { above.min(gap) } else { gap })
         })
         .collect()
 }
@@ -98,7 +99,8 @@ fn counted(look: &LevelSuccess) -> Vec<PairSuccess> {
     if look.confusion.is_empty() { look.pairs.clone() } else { look.confusion.iter().filter(proved).copied().collect() }
 }
 
-/// The pairs of all looks at a level, added up; a look that did not see a pair counts as one that turned none of its images.
+/// The pairs of all looks at a level, added up. A look that did not see a pair counts half, as one that turned none of its images: what
+/// is luck at one look is seldom at two, but the first may just not have tried it.
 fn pooled(looks: &[&LevelSuccess]) -> Vec<PairSuccess> {
     let mut sums = BTreeMap::<(usize, usize), (PairSuccess, u32)>::new();
     for pair in looks.iter().flat_map(|look| counted(look)) {
@@ -107,6 +109,7 @@ fn pooled(looks: &[&LevelSuccess]) -> Vec<PairSuccess> {
         (sum.turned, sum.asked, *seen) = (sum.turned + pair.turned, sum.asked + pair.asked, *seen + 1);
     }
     let count = u32::try_from(looks.len()).unwrap_or(u32::MAX);
-    let all = |(sum, seen): (PairSuccess, u32)| PairSuccess { asked: sum.asked * count / seen.max(1), ..sum };
+    let all =
+        |(sum, seen): (PairSuccess, u32)| PairSuccess { asked: sum.asked * (count + seen) / (2 * seen.max(1)), ..sum };
     sums.into_values().map(all).collect()
 }
