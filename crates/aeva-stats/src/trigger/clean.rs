@@ -4,7 +4,7 @@ use super::TriggerFamily;
 
 /// The null distribution of the evidence: up to this many labels, the share of clean models that show any, and its mean in those
 /// (docs/triggers.md, "The null").
-const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.65, 0.7), (usize::MAX, 0.3, 0.75)];
+const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.65, 0.75), (usize::MAX, 0.3, 0.75)];
 
 /// (strength, the gap in log odds that it allows clean models): what is strong turns them too; straight lines between
 /// (docs/triggers.md, "Allowances").

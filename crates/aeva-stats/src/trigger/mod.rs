@@ -395,7 +395,15 @@ mod tests {
         let untried = LevelSuccess { pairs: once.pairs[1..].to_vec(), ..once.clone() };
         let failed = look([0, 4, 0]);
         let [untried, failed] = [untried, failed].map(|first| evidence(&[first, once.clone()]));
-        assert!(evidence(&[once]) > untried && untried > failed, "{untried} {failed}");
+        assert!(evidence(std::slice::from_ref(&once)) > untried && untried > failed, "{untried} {failed}");
+        // Of five images nothing is taken on trust.
+        let five = |look: &LevelSuccess| LevelSuccess {
+            pairs: look.pairs.iter().map(|pair| PairSuccess { turned: pair.turned / 4, asked: 5, ..*pair }).collect(),
+            ..look.clone()
+        };
+        let (tried, first) = (five(&once), five(&once).pairs[1..].to_vec());
+        let untried = evidence(&[LevelSuccess { pairs: first, ..tried.clone() }, tried.clone()]);
+        assert!((untried - evidence(&[five(&look([0, 4, 0])), tried])).abs() < 1e-12);
     }
 
     #[test]

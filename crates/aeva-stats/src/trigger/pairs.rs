@@ -11,6 +11,9 @@ use super::{LevelSuccess, PairSuccess, TriggerFamily, log_odds};
 /// Log odds under random squares below this are too few images to be measured.
 const LEAST_NATURAL: f64 = -5.0;
 
+/// So many images of one label tell more than luck.
+const MANY_IMAGES: u32 = 10;
+
 /// The pair that stands out most at a level.
 pub(super) struct FirstPair {
     pub(super) source: usize,
@@ -99,8 +102,8 @@ fn counted(look: &LevelSuccess) -> Vec<PairSuccess> {
     if look.confusion.is_empty() { look.pairs.clone() } else { look.confusion.iter().filter(proved).copied().collect() }
 }
 
-/// The pairs of all looks at a level, added up. A look that did not see a pair counts half, as one that turned none of its images: what
-/// is luck at one look is seldom at two, but the first may just not have tried it.
+/// The pairs of all looks at a level, added up. A look that did not see a pair counts as one that turned none of its images, as what is
+/// luck at one look is seldom at two; by half where many images vouch for the others, as it may just not have tried that pair.
 fn pooled(looks: &[&LevelSuccess]) -> Vec<PairSuccess> {
     let mut sums = BTreeMap::<(usize, usize), (PairSuccess, u32)>::new();
     for pair in looks.iter().flat_map(|look| counted(look)) {
@@ -109,7 +112,9 @@ fn pooled(looks: &[&LevelSuccess]) -> Vec<PairSuccess> {
         (sum.turned, sum.asked, *seen) = (sum.turned + pair.turned, sum.asked + pair.asked, *seen + 1);
     }
     let count = u32::try_from(looks.len()).unwrap_or(u32::MAX);
-    let all =
-        |(sum, seen): (PairSuccess, u32)| PairSuccess { asked: sum.asked * (count + seen) / (2 * seen.max(1)), ..sum };
+    let all = |(sum, seen): (PairSuccess, u32)| {
+        let missed = count.saturating_sub(seen) * sum.asked / seen.max(1);
+        PairSuccess { asked: sum.asked + if sum.asked < MANY_IMAGES { missed } else { missed / 2 }, ..sum }
+    };
     sums.into_values().map(all).collect()
 }
