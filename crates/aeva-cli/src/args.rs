@@ -117,7 +117,7 @@ pub(crate) struct ScanArgs {
     pub(crate) exhaustive: bool,
     /// Queries that perturbations may be expected to take where triggers leave the verdict open; if they would take more, as for
     /// many labels, triggers decide alone. Says nothing with `--lens aeva`.
-    #[arg(long, default_value_t = 2_000_000, value_name = "N")]
+    #[arg(long, default_value_t = aeva_scan::PERTURBATION_BUDGET, value_name = "N")]
     pub(crate) perturbation_budget: u64,
     /// Queries after which one search gives up.
     #[arg(long, value_name = "N")]

@@ -9,6 +9,6 @@ mod plan;
 mod scan;
 mod success;
 
-pub use plan::{Seen, Step, TriggerPlan, judged};
+pub use plan::{PERTURBATION_BUDGET, Seen, Step, TriggerPlan, judged};
 pub use scan::TriggerScan;
 pub use success::success;

@@ -3,6 +3,9 @@
 use aeva_artifact::{Family, Level, Look};
 use aeva_stats::{CombinedRule, LevelSuccess, TriggerJudgement, judge_triggers};
 
+/// Images that perturbations may be expected to take where triggers leave the verdict open, if the user does not say.
+pub const PERTURBATION_BUDGET: u64 = 2_000_000;
+
 /// One look at one level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {

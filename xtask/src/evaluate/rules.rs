@@ -1,5 +1,6 @@
 //! From the peak shares of a scan to a judgement, by the published rule and by others that read the same numbers otherwise.
 
+use aeva_scan::PERTURBATION_BUDGET;
 use aeva_stats::{CombinedRule, PublishedRule, Verdict, anomaly_indices, combine, judge, median};
 
 use super::triggers::Triggers;
@@ -106,8 +107,8 @@ pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Jud
     let seen = triggers.under(rule);
     let judgement = aeva_scan::judged(&seen);
     let mut queries = seen.iter().map(|seen| seen.queries).sum();
-    let perturbations = if rule.undecided(&judgement) {
-        let (scores, spent) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
+    let (scores, spent) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
+    let perturbations = if rule.undecided(&judgement) && spent <= PERTURBATION_BUDGET {
         queries += spent;
         Some(judge(&scores, &PublishedRule::PUBLISHED))
     } else {
