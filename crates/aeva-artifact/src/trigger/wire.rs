@@ -161,6 +161,11 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
             held_out: finding.held_out.into_iter().map(from_array).collect(),
         });
     }
+    let confusion: Vec<Turned> = confusion.into_iter().map(from_array).collect();
+    let cells = findings.iter().flat_map(|finding| &finding.held_out).chain(&confusion);
+    if let Some(cell) = cells.into_iter().find(|cell| cell.turned > cell.asked) {
+        return Err(DecodeError::Inconsistent(format!("{} of {} images turned", cell.turned, cell.asked)));
+    }
     let classes = header.provenance.model.classes;
     let labels = findings.iter().filter(|finding| matches!(finding.aim, Aim::Label(_))).count();
     if labels != classes as usize {
@@ -174,7 +179,7 @@ pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Tri
         shape,
         queries: wire.queries,
         findings,
-        confusion: confusion.into_iter().map(from_array).collect(),
+        confusion,
     })
 }
 
@@ -294,6 +299,8 @@ mod tests {
         assert!(why(|a| a.shape = [2, 2, 3]).contains("leaves an image of 2 x 2"));
         assert!(why(|a| a.shape = [4, 2, 3]).contains("a trigger has 18 values"));
         assert!(why(|a| a.findings.truncate(3)).contains("3 labels of a model with"));
+        assert!(why(|a| a.findings[0].held_out[0].turned = 5).contains("5 of 4 images turned"));
+        assert!(why(|a| a.confusion[0].turned = 101).contains("101 of 100 images turned"));
         let nan = |a: &mut TriggerArtifact| {
             a.findings[0].trigger = Trigger::Patch(Patch { row: 0, column: 0, side: 1, values: vec![f32::NAN; 3] });
         };

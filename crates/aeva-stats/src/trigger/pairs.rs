@@ -118,3 +118,118 @@ fn pooled(looks: &[&LevelSuccess]) -> Vec<PairSuccess> {
     };
     sums.into_values().map(all).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+    use crate::trigger::judge_triggers;
+
+    fn level(strength: u32, shares: &[u32]) -> LevelSuccess {
+        LevelSuccess {
+            family: TriggerFamily::Patch,
+            strength: f64::from(strength),
+            labels: shares.iter().map(|&turned| (turned, 180)).collect(),
+            pairs: Vec::new(),
+            confusion: Vec::new(),
+            map: (10, 200),
+        }
+    }
+
+    #[test]
+    fn a_pair_far_above_the_others_is_source_specific() {
+        let with = |turned: [(usize, usize, u32); 3]| {
+            let pairs =
+                turned.map(|(source, target, turned)| PairSuccess { source, target, turned, asked: 20 }).to_vec();
+            judge_triggers(&[LevelSuccess { pairs, ..level(3, &[20, 18, 16, 15, 9, 8, 7, 0, 0, 0]) }])
+        };
+        let specific = with([(4, 9, 20), (1, 8, 6), (2, 3, 3)]);
+        assert_eq!((specific.suspects(0.04), specific.suspect_pair(0.04)), (vec![9], Some((4, 9))));
+        // Pairs that give way alike are natural.
+        let natural = with([(4, 9, 20), (7, 9, 18), (2, 3, 3)]);
+        assert!(natural.suspects(0.04).is_empty() && natural.p_value > 0.2);
+    }
+
+    #[test]
+    fn a_pair_counts_by_what_is_beyond_natural() {
+        let pair = |(target, turned)| PairSuccess { source: 1, target, turned, asked: 20 };
+        let look = LevelSuccess { pairs: [(4, 20), (7, 10), (9, 9)].map(pair).to_vec(), ..level(3, &[0; 10]) };
+        let squares = |turned: [u32; 3]| LevelSuccess {
+            family: TriggerFamily::Square,
+            labels: vec![(0, 0); 10],
+            confusion: std::iter::zip([4, 7, 9], turned)
+                .map(|(target, turned)| PairSuccess { source: 1, target, turned, asked: 600 })
+                .collect(),
+            ..level(10, &[])
+        };
+        let evidence = |looks: &[LevelSuccess]| judge_triggers(looks).pair.unwrap();
+        let without = evidence(std::slice::from_ref(&look));
+        assert_eq!(without.0, (1, 4));
+        // All alike: the gap is the same, and allowed less of. One that squares never turn is more of a finding; one that they turn as
+        // well is none for that reason, but may be by its success alone.
+        let alike = evidence(&[squares([30, 30, 30]), look.clone()]);
+        assert!(alike.1 > without.1);
+        assert!(evidence(&[squares([0, 30, 30]), look.clone()]).1 > alike.1 + 1.0);
+        assert!((evidence(&[squares([120, 30, 30]), look.clone()]).1 - without.1).abs() < 1e-12);
+        // Squares are not judged themselves, whatever they turn.
+        assert!(judge_triggers(&[squares([600, 0, 0])]).strongest.is_none());
+        // A pair that no square turned and none was asked about are as hard as can be measured, not harder.
+        assert!((evidence(&[squares([0, 0, 0]), look.clone()]).1 - alike.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn strong_noise_shows_pairs_and_no_labels() {
+        let pair = |asked| move |(target, turned)| PairSuccess { source: 1, target, turned, asked };
+        let look = LevelSuccess {
+            family: TriggerFamily::Noise,
+            labels: vec![(0, 0); 10],
+            pairs: [(4, 20), (7, 20), (9, 1)].map(pair(20)).to_vec(),
+            // All of the noise together: (1, 7) turns less than the pattern that it was proved with, and (1, 5) was not proved.
+            confusion: [(4, 380), (5, 400), (7, 80), (9, 20)].map(pair(400)).to_vec(),
+            ..level(64, &[])
+        };
+        let judgement = judge_triggers(&[look]);
+        assert_eq!((judgement.suspects(0.04), judgement.suspect_pair(0.04)), (vec![4], Some((1, 4))));
+        assert!(judgement.labels.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn what_a_pair_shows_in_several_families_adds_up() {
+        let pair = |(target, turned)| PairSuccess { source: 1, target, turned, asked: 20 };
+        let patch = LevelSuccess { pairs: [(4, 18), (7, 8)].map(pair).to_vec(), ..level(2, &[0; 10]) };
+        let overlay = LevelSuccess { family: TriggerFamily::Overlay, ..patch.clone() };
+        let evidence = |looks: &[LevelSuccess]| judge_triggers(looks).pair.unwrap();
+        let [one, other] = [&patch, &overlay].map(|look| evidence(std::slice::from_ref(look)));
+        let both = judge_triggers(&[patch, overlay]);
+        assert_eq!(both.pair.map(|(pair, ..)| pair), Some((1, 4)));
+        assert!(other.1 > 0.0 && (both.pair.unwrap().1 - one.1 - other.1).abs() < 1e-12);
+        assert_eq!(both.strongest.map(|found| (found.source, found.labels, found.level)), Some((Some(1), vec![4], 0)));
+    }
+
+    #[test]
+    fn a_pair_has_to_show_at_both_looks() {
+        let look = |turned: [u32; 3]| {
+            let pair =
+                |(target, &turned): (usize, &u32)| PairSuccess { source: 0, target: target + 1, turned, asked: 20 };
+            LevelSuccess { pairs: turned.iter().enumerate().map(pair).collect(), ..level(3, &[0; 10]) }
+        };
+        let evidence = |looks: &[LevelSuccess]| judge_triggers(looks).pair.map_or(0.0, |(_, evidence, _)| evidence);
+        let (once, twice) = (look([20, 4, 0]), look([20, 19, 0]));
+        let both = evidence(&[once.clone(), twice.clone()]);
+        assert!(evidence(std::slice::from_ref(&once)) > both && both > evidence(&[twice]));
+        assert!((evidence(&[once.clone(), once.clone()]) - evidence(std::slice::from_ref(&once))).abs() < 0.2);
+        // One that the first look did not try has less to show than one seen twice, more than one that it saw fail.
+        let untried = LevelSuccess { pairs: once.pairs[1..].to_vec(), ..once.clone() };
+        let failed = look([0, 4, 0]);
+        let [untried, failed] = [untried, failed].map(|first| evidence(&[first, once.clone()]));
+        assert!(evidence(std::slice::from_ref(&once)) > untried && untried > failed, "{untried} {failed}");
+        // Of five images nothing is taken on trust.
+        let five = |look: &LevelSuccess| LevelSuccess {
+            pairs: look.pairs.iter().map(|pair| PairSuccess { turned: pair.turned / 4, asked: 5, ..*pair }).collect(),
+            ..look.clone()
+        };
+        let (tried, first) = (five(&once), five(&once).pairs[1..].to_vec());
+        let untried = evidence(&[LevelSuccess { pairs: first, ..tried.clone() }, tried.clone()]);
+        assert!((untried - evidence(&[five(&look([0, 4, 0])), tried])).abs() < 1e-12);
+    }
+}
