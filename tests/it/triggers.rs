@@ -113,6 +113,9 @@ fn a_run_is_judged_again_as_its_scan_did() {
     assert!(aeva.run(&["inspect", "run"]).ends_with(0).stdout.contains("looks for triggers are finished"));
     let level = aeva.run(&["inspect", "run/triggers-v1/patch-03.aeva"]).ends_with(0).stdout;
     assert!(level.contains("triggers of level patch-03") && level.contains("label 3"), "{level}");
+    let squares = aeva.run(&["inspect", "run/triggers-v1/square-10.aeva"]).ends_with(0).stdout;
+    assert!(squares.contains("all random triggers together turn most images along"), "{squares}");
+    assert!(squares.lines().any(|line| line.ends_with("of 1000")), "{squares}");
     // No pairs were looked at, so the published rule has nothing to say.
     aeva.run(&["stats", "run", "--rule", "published"]).ends_with(3);
 }

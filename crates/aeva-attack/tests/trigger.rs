@@ -239,7 +239,7 @@ fn strong_noise_is_about_pairs_of_labels() {
 }
 
 #[test]
-fn squares_tell_what_is_natural_and_the_search_of_pairs_goes_by_it() {
+fn squares_tell_what_is_natural_and_a_planted_pair_is_found_with_it() {
     let squares = sampled(Backdoor::Pair(3, 0), Family::Square, 10, 1, 32).confusion;
     let cell = |source, target| squares.iter().find(|cell| (cell.source, cell.target) == (source, target));
     for source in 0..CLASSES {

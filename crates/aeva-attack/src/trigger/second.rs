@@ -78,8 +78,7 @@ impl TriggerSearch {
 /// Levels of the first look have strengths far below.
 const SECOND: u32 = 1 << 12;
 
-/// Aims worth beginnings: labels that most images of the search turned to, here or at the next stronger level, and pairs that did most
-/// beyond what is natural.
+/// Aims worth beginnings: labels that most images of the search turned to, here or at the next stronger level, and leading pairs.
 fn aims(first: &[TriggerFinding], stronger: &[TriggerFinding], natural: &Natural) -> Vec<Aim> {
     let leaders = |findings: &[TriggerFinding], kind: fn(Aim) -> bool, count: usize| -> Vec<Aim> {
         let of_kind = findings.iter().filter(|finding| kind(finding.aim) && finding.search.0 > 0);
