@@ -138,6 +138,7 @@ fn a_stamped_data_set_is_turned() {
         output: None,
         classes: None,
         transfer: None,
+        answer_timeout: OnnxOptions::ANSWER_TIMEOUT,
     };
     let file = ModelFile::read(&shipped("digits-infected.onnx")).unwrap();
     let mut oracle = OnnxOracle::load(&Runtime::load(Device::Cpu).unwrap(), &file, &options).unwrap();

@@ -230,6 +230,7 @@ impl Subject {
             output: None,
             classes: None,
             transfer: None,
+            answer_timeout: OnnxOptions::ANSWER_TIMEOUT,
         };
         let (runtime, file) = (Runtime::load(Device::Cpu)?, ModelFile::read(model)?);
         let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();

@@ -121,6 +121,9 @@ pub enum ScanError {
     /// The worker threads could not be started.
     #[error("cannot start the worker threads")]
     Threads(#[source] Box<dyn Error + Send + Sync>),
+    /// The observer asked to stop.
+    #[error("the scan was stopped")]
+    Stopped,
     /// There is no oracle to ask, or it sees other images than those given.
     #[error("{0}")]
     Setup(String),

@@ -1,10 +1,12 @@
 //! From searches that have ended to pairs that are complete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aeva_artifact::{Outcome, PairArtifact, Provenance, SampleRecord};
 
-use crate::{ScanError, ScanPlan};
+use crate::lockstep::Lane;
+use crate::scan::Answers;
+use crate::{JobId, Label, ScanError, ScanPlan};
 
 type Store<'a> = dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
 
@@ -16,7 +18,9 @@ pub(crate) struct Gather<'a> {
     provenance: &'a Provenance,
     /// Index of the pair -> its records so far, in sample order.
     under_way: BTreeMap<usize, Vec<Option<SampleRecord>>>,
-    stored: usize,
+    /// What the searches of pairs under way were answered: all that is left of those when the scan is stopped.
+    answers: Answers,
+    stored: BTreeSet<(Label, Label)>,
     store: &'a mut Store<'a>,
 }
 
@@ -27,11 +31,24 @@ impl<'a> Gather<'a> {
         provenance: &'a Provenance,
         store: &'a mut Store<'a>,
     ) -> Self {
-        Self { shape, plan, provenance, under_way: BTreeMap::new(), stored: 0, store }
+        Self {
+            shape,
+            plan,
+            provenance,
+            under_way: BTreeMap::new(),
+            answers: Answers::new(),
+            stored: BTreeSet::new(),
+            store,
+        }
     }
 
-    /// Takes in a search of pair `index`, and stores the pair if it was its last one.
-    pub(crate) fn add(&mut self, index: usize, record: SampleRecord) -> Result<(), ScanError> {
+    /// Takes in a search, and stores its pair if it was the last one of it. One that was stopped leaves its answers.
+    pub(crate) fn add(&mut self, mut lane: Lane) -> Result<(), ScanError> {
+        self.answers.insert(lane.job, std::mem::take(&mut lane.answers));
+        if lane.search.outcome().is_none() {
+            return Ok(());
+        }
+        let (index, record) = lane.into_record();
         let pair = &self.plan.pairs[index];
         if record.outcome != Outcome::Finished {
             let (source, target, sample, outcome) = (pair.source, pair.target, record.sample, record.outcome);
@@ -44,7 +61,10 @@ impl<'a> Gather<'a> {
         if records.iter().any(Option::is_none) {
             return Ok(());
         }
-        let samples = self.under_way.remove(&index).into_iter().flatten().flatten().collect();
+        let samples: Vec<SampleRecord> = self.under_way.remove(&index).into_iter().flatten().flatten().collect();
+        for record in &samples {
+            self.answers.remove(&JobId { source: pair.source, target: pair.target, sample: record.sample });
+        }
         let artifact = PairArtifact {
             provenance: self.provenance.clone(),
             source: pair.source,
@@ -53,12 +73,23 @@ impl<'a> Gather<'a> {
             samples,
         };
         (self.store)(artifact).map_err(ScanError::Store)?;
-        self.stored += 1;
+        self.stored.insert((pair.source, pair.target));
         Ok(())
+    }
+
+    /// What the searches of pairs that were not stored were answered, those of an earlier attempt (`known`) included.
+    pub(crate) fn into_answers(self, known: Answers) -> Answers {
+        let Self { mut answers, stored, .. } = self;
+        for (job, earlier) in known {
+            if !stored.contains(&(job.source, job.target)) {
+                answers.entry(job).or_insert(earlier);
+            }
+        }
+        answers
     }
 
     /// Whether every pair of the plan was stored.
     pub(crate) fn is_complete(&self) -> bool {
-        self.stored == self.plan.pairs.len()
+        self.stored.len() == self.plan.pairs.len()
     }
 }

@@ -54,4 +54,4 @@ pub use noise::{JobId, JobNoise, NoiseSource};
 pub use observe::{Progress, ScanObserver};
 pub use oracle::{HardLabelOracle, InputSpec, Label, classify_all};
 pub use plan::{CorrectImages, PairPlan, SamplePlan, ScanPlan};
-pub use scan::{ScanEnd, ScanSettings, scan};
+pub use scan::{Answers, ScanEnd, ScanSettings, resume, scan};

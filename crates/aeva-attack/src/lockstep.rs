@@ -19,9 +19,28 @@ pub(crate) struct Lane {
     /// Its images.
     pub(crate) images: SamplePlan,
     pub(crate) search: HopSkipJump<JobNoise>,
+    /// Whether each answer so far was the target, in order: with that it can be taken up again.
+    pub(crate) answers: Vec<bool>,
 }
 
 impl Lane {
+    /// Tells the search what it was answered before it was stopped; the rows come out the same again.
+    pub(crate) fn replay(&mut self, answers: Vec<bool>, values: usize) {
+        // All that a search asks of a label is whether it is the target.
+        let (target, other) = (self.job.target, self.job.target.wrapping_add(1));
+        let labels: Vec<Label> = answers.iter().map(|&on_target| if on_target { target } else { other }).collect();
+        let mut told = 0;
+        // Bounded by the answers; a search that has ended has no pending rows.
+        while let Some(rows) = Some(self.search.pending().min(answers.len() - told)).filter(|&rows| rows > 0) {
+            let mut batch = vec![0.0_f32; rows * values];
+            self.search.write(&mut batch);
+            self.search.tell(&batch, &labels[told..told + rows]);
+            told += rows;
+        }
+        self.answers = answers;
+        self.answers.truncate(told);
+    }
+
     /// The pair that an ended search belongs to, and what it found.
     pub(crate) fn into_record(self) -> (usize, SampleRecord) {
         let record = SampleRecord {
@@ -49,25 +68,40 @@ pub(crate) struct Lockstep<'a> {
 }
 
 impl Lockstep<'_> {
-    /// Runs what `worker` finds to do until there is no more, and passes each search on to `finished` when it is done.
-    /// Returns early, dropping what is under way, when the observer asks to stop.
-    pub(crate) fn run(&mut self, mut worker: Worker<'_>, mut finished: impl FnMut(Lane)) -> Result<(), ScanError> {
+    /// Runs what `worker` finds to do until there is no more, and passes each search on to `ended` when it is done. When the observer
+    /// asks to stop, and when the oracle fails, it returns early and passes on what is under way as it is.
+    pub(crate) fn run(&mut self, worker: Worker<'_>, mut ended: impl FnMut(Lane)) -> Result<(), ScanError> {
+        let mut lanes: Vec<Lane> = Vec::new();
+        let result = self.work(worker, &mut lanes, &mut ended);
+        lanes.into_iter().for_each(ended);
+        result
+    }
+
+    fn work(
+        &mut self,
+        mut worker: Worker<'_>,
+        lanes: &mut Vec<Lane>,
+        ended: &mut impl FnMut(Lane),
+    ) -> Result<(), ScanError> {
         let spec = *self.oracle.spec();
         let values = spec.values();
         let mut batch = vec![0.0_f32; self.batch_rows * values];
         let mut labels: Vec<Label> = Vec::with_capacity(self.batch_rows);
-        let mut lanes: Vec<Lane> = Vec::new();
         // Rows of each lane in the current batch.
         let mut rows: Vec<usize> = Vec::new();
         // Bounded: every turn classifies at least one row, and every search takes a bounded number of them.
         loop {
-            worker.refill(&mut lanes, || self.observer.stop())?;
+            worker.refill(lanes, || self.observer.stop())?;
+            // A search that was taken up again may have ended before.
+            if pass_on(lanes, ended) > 0 && lanes.is_empty() {
+                continue;
+            }
             if lanes.is_empty() || self.observer.stop() {
                 return Ok(());
             }
-            let used = share_rows(&lanes, self.batch_rows, &mut rows);
+            let used = share_rows(lanes, self.batch_rows, &mut rows);
             let batch = &mut batch[..used * values];
-            self.write(&lanes, &rows, batch, values);
+            self.write(lanes, &rows, batch, values);
 
             let view = ArrayView4::from_shape((used, spec.height, spec.width, spec.channels), &*batch)
                 .map_err(|error| ScanError::Setup(error.to_string()))?;
@@ -76,17 +110,9 @@ impl Lockstep<'_> {
                 return Err(ScanError::Answer { expected: used, found: labels.len() });
             }
             self.observer.classified(used as u64);
-            self.tell(&mut lanes, &rows, batch, &labels, values);
+            self.tell(lanes, &rows, batch, &labels, values);
 
-            // `remove` keeps the order of the others: the oldest search gets its rows first and leaves first.
-            let mut index = 0;
-            while index < lanes.len() {
-                if lanes[index].search.outcome().is_some() {
-                    finished(lanes.remove(index));
-                } else {
-                    index += 1;
-                }
-            }
+            pass_on(lanes, ended);
         }
     }
 
@@ -120,6 +146,8 @@ impl Lockstep<'_> {
         let tell = |(lane, part, answers): (&mut Lane, &[f32], &[Label])| {
             let before = lane.search.iterations();
             lane.search.tell(part, answers);
+            let target = lane.job.target;
+            lane.answers.extend(answers.iter().map(|&label| label == target));
             if lane.search.iterations() > before {
                 observer.iteration(&Progress {
                     job: lane.job,
@@ -138,6 +166,14 @@ impl Lockstep<'_> {
             None => parts.for_each(tell),
         }
     }
+}
+
+/// Passes on the searches that have ended; how many.
+fn pass_on(lanes: &mut Vec<Lane>, ended: &mut impl FnMut(Lane)) -> usize {
+    let before = lanes.len();
+    // The order of the others stays: the oldest search gets its rows first and leaves first.
+    lanes.extract_if(.., |lane| lane.search.outcome().is_some()).for_each(ended);
+    before - lanes.len()
 }
 
 /// Shares out a batch: first every search that can use one row only, then the others in order until it is full. Returns

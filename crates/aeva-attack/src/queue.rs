@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::lockstep::Lane;
+use crate::scan::Answers;
 use crate::{HopSkipJump, JobId, JobNoise, PairPlan, ScanError, ScanPlan, ScanSettings};
 
 /// How often a waiting worker looks whether the scan was stopped.
@@ -14,6 +15,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) struct Queue<'a> {
     plan: &'a ScanPlan,
     settings: &'a ScanSettings,
+    /// What searches were answered before the scan was stopped.
+    known: &'a Answers,
     /// All images, `[n, h, w, c]` row-major.
     pixels: &'a [f32],
     values: usize,
@@ -48,6 +51,7 @@ impl<'a> Queue<'a> {
     pub(crate) fn new(
         plan: &'a ScanPlan,
         settings: &'a ScanSettings,
+        known: &'a Answers,
         pixels: &'a [f32],
         values: usize,
         workers: usize,
@@ -63,6 +67,7 @@ impl<'a> Queue<'a> {
         Self {
             plan,
             settings,
+            known,
             pixels,
             values,
             before,
@@ -92,7 +97,16 @@ impl<'a> Queue<'a> {
         let search = HopSkipJump::new(self.settings.params, noise, job.target, origin, start).map_err(|source| {
             ScanError::Search { source_label: job.source, target: job.target, sample: job.sample, source }
         })?;
-        Ok(Some(Lane { job, pair, images, search }))
+        let mut lane = Lane { job, pair, images, search, answers: Vec::new() };
+        if let Some(answers) = self.known.get(&job) {
+            lane.replay(answers.clone(), self.values);
+        }
+        Ok(Some(lane))
+    }
+
+    /// The searches that were given away and not taken, as when the scan was stopped.
+    pub(crate) fn left(&self) -> Vec<Lane> {
+        std::mem::take(&mut self.lock().given)
     }
 
     fn image(&self, index: usize) -> Result<&[f32], ScanError> {

@@ -1,5 +1,6 @@
 //! A scan: the searches of a plan over one oracle per worker, gathered into one artifact per pair.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -11,7 +12,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::gather::Gather;
 use crate::lockstep::Lockstep;
 use crate::queue::Queue;
-use crate::{HardLabelOracle, HopSkipJumpParams, Progress, ScanError, ScanObserver, ScanPlan};
+use crate::{HardLabelOracle, HopSkipJumpParams, JobId, Progress, ScanError, ScanObserver, ScanPlan};
 
 /// Ended searches that may wait to be stored; a worker that gets this far ahead of the disk waits for it.
 const WAITING_RECORDS: usize = 64;
@@ -34,7 +35,7 @@ pub struct ScanSettings {
 pub enum ScanEnd {
     /// Every pair of the plan was handed out.
     Complete,
-    /// The observer asked to stop; pairs that were not finished are lost.
+    /// The observer asked to stop; of pairs that were not finished there are answers, see [`resume`].
     Stopped,
 }
 
@@ -55,17 +56,38 @@ pub fn scan(
     observer: &dyn ScanObserver,
     store: &mut dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
 ) -> Result<ScanEnd, ScanError> {
+    resume(oracles, images, plan, settings, &mut Answers::new(), observer, store)
+}
+
+/// By search, whether each of its questions was answered with its target, in order.
+pub type Answers = BTreeMap<JobId, Vec<bool>>;
+
+/// As [`scan`], for a scan that may be stopped and taken up again: `answers` has what an earlier attempt left, and gets what this one
+/// leaves. A search asks the same again, so what was answered is not asked twice and the artifacts come out the same.
+///
+/// # Errors
+/// As [`scan`]; the answers are left then, too.
+pub fn resume(
+    oracles: &mut [Box<dyn HardLabelOracle + '_>],
+    images: ArrayView4<'_, f32>,
+    plan: &ScanPlan,
+    settings: &ScanSettings,
+    answers: &mut Answers,
+    observer: &dyn ScanObserver,
+    store: &mut dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+) -> Result<ScanEnd, ScanError> {
     check_setup(oracles, &images)?;
+    let known = std::mem::take(answers);
     let spec = *oracles[0].spec();
     let pixels =
         images.as_slice().ok_or_else(|| ScanError::Setup("the images are not in standard layout".to_owned()))?;
-    let queue = Queue::new(plan, settings, pixels, spec.values(), oracles.len());
+    let queue = Queue::new(plan, settings, &known, pixels, spec.values(), oracles.len());
     let helpers = helpers(settings.threads, oracles.len())?;
     let stopped = AtomicBool::new(false);
     let watch = Watch { observer, stopped: &stopped };
     let mut gather = Gather::new(spec.shape(), plan, &settings.provenance, store);
 
-    thread::scope(|scope| {
+    let result = thread::scope(|scope| {
         // Workers only search; what they find is gathered and written here, while they go on.
         let (sender, ended) = sync_channel(WAITING_RECORDS);
         let mut workers = Vec::with_capacity(oracles.len());
@@ -80,7 +102,7 @@ pub fn scan(
                 };
                 // The receiver outlives all senders; if it did not, there would be nobody left to search for.
                 let worker = queue.worker(lanes_for(settings.batch_rows));
-                let result = lockstep.run(worker, |lane| drop(sender.send(lane.into_record())));
+                let result = lockstep.run(worker, |lane| drop(sender.send(lane)));
                 if result.is_err() {
                     watch.stopped.store(true, Ordering::Relaxed);
                 }
@@ -97,13 +119,12 @@ pub fn scan(
         drop(sender);
         let mut result = Ok(());
         // Ends when the last worker has ended; keeps receiving after a failure so that no worker waits for ever.
-        for (pair, record) in ended {
-            if result.is_ok() {
-                result = gather.add(pair, record);
-                if result.is_err() {
-                    stopped.store(true, Ordering::Relaxed);
-                }
+        for lane in ended {
+            let added = gather.add(lane);
+            if added.is_err() {
+                stopped.store(true, Ordering::Relaxed);
             }
+            result = result.and(added);
         }
         for worker in workers {
             match worker.join() {
@@ -112,8 +133,15 @@ pub fn scan(
             }
         }
         result
-    })?;
-    Ok(if gather.is_complete() { ScanEnd::Complete } else { ScanEnd::Stopped })
+    });
+    let mut result = result;
+    for lane in queue.left() {
+        result = result.and(gather.add(lane));
+    }
+    let end = if gather.is_complete() { ScanEnd::Complete } else { ScanEnd::Stopped };
+    drop(queue);
+    *answers = gather.into_answers(known);
+    result.map(|()| end)
 }
 
 /// Searches under way per oracle. Between two estimates (100 rows and more) a search takes some 20 single rows, so about one

@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aeva_artifact::{DataProvenance, ModelProvenance, Outcome, PairArtifact, Provenance, SEARCH_VERSION};
 use aeva_attack::{
-    CorrectImages, HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, InputSpec, JobId, JobNoise, Label, OracleError,
-    PairPlan, ScanEnd, ScanError, ScanObserver, ScanPlan, ScanSettings, agreement, classify_all, scan,
+    Answers, CorrectImages, HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, InputSpec, JobId, JobNoise, Label,
+    OracleError, PairPlan, ScanEnd, ScanError, ScanObserver, ScanPlan, ScanSettings, agreement, classify_all, resume,
+    scan,
 };
 use ndarray::{Array4, ArrayView4};
 use proptest::prelude::*;
@@ -212,6 +213,52 @@ fn stopping_loses_no_finished_pair_and_resuming_completes_the_same_bytes() {
     let rest = plan.pairs.iter().filter(|p| !pairs.contains_key(&(p.source, p.target))).cloned().collect();
     pairs.extend(run(&images, &ScanPlan { pairs: rest }, &settings(6, 16, 1), 1));
     assert_eq!(bytes(&pairs), bytes(&whole));
+}
+
+/// Stopped again and again, a scan finds what it finds when it is left alone, and no question is asked twice.
+#[test]
+fn a_stopped_scan_goes_on_in_the_middle_of_its_searches() {
+    struct StopAfter {
+        limit: u64,
+        seen: AtomicU64,
+    }
+    impl ScanObserver for StopAfter {
+        fn classified(&self, queries: u64) {
+            self.seen.fetch_add(queries, Ordering::Relaxed);
+        }
+        fn stop(&self) -> bool {
+            self.seen.load(Ordering::Relaxed) >= self.limit
+        }
+    }
+    let (images, plan) = fixture(2);
+    let whole = run(&images, &plan, &settings(6, 16, 1), 1);
+    let needed: u64 = whole.values().map(|pair| pair.queries().total()).sum();
+    for (workers, batch, threads) in [(1, 16, 1), (3, 9, 3), (2, 400, 4)] {
+        let (mut pairs, mut answers, mut asked, mut stops) = (BTreeMap::new(), Answers::new(), 0, 0);
+        loop {
+            let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
+            oracles.resize_with(workers, || Box::new(NearestCentre::new()) as Box<dyn HardLabelOracle>);
+            let rest = plan.pairs.iter().filter(|p| !pairs.contains_key(&(p.source, p.target))).cloned().collect();
+            let mut store = |pair: PairArtifact| {
+                pairs.insert((pair.source, pair.target), pair);
+                Ok(())
+            };
+            let observer = StopAfter { limit: 600, seen: AtomicU64::new(0) };
+            let settings = settings(6, batch, threads);
+            let rest = ScanPlan { pairs: rest };
+            let end = resume(&mut oracles, images.view(), &rest, &settings, &mut answers, &observer, &mut store);
+            asked += observer.seen.load(Ordering::Relaxed);
+            if end.unwrap() == ScanEnd::Complete {
+                break;
+            }
+            stops += 1;
+            assert!(stops < 1000, "every attempt gets further");
+        }
+        assert!(stops > 2, "{stops} stops");
+        assert!(answers.is_empty());
+        assert_eq!(asked, needed);
+        assert_eq!(bytes(&pairs), bytes(&whole));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aeva_artifact::{Aim, Family, Level, Trigger, TriggerFinding};
 use aeva_attack::trigger::{Earlier, Found, Panel, TriggerSearch};
-use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, Label, OracleError, ScanObserver};
+use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, Label, OracleError, ScanError, ScanObserver};
 use ndarray::{Array4, ArrayView4, Axis};
 
 const SIDE: usize = 8;
@@ -91,7 +91,7 @@ fn searched(backdoor: Backdoor, oracles: usize, batch_rows: usize, seed: u64) ->
         let level = Level { family: Family::Patch, strength };
         let weaker = found.last().cloned().unwrap_or_default();
         let earlier = Earlier { beside: &weaker, ..Earlier::default() };
-        let level = search.level(&mut boxes, images.view(), level, earlier, &()).unwrap().unwrap();
+        let level = search.level(&mut boxes, images.view(), level, earlier, &mut Vec::new(), &()).unwrap();
         found.push(level.findings);
         queries += level.queries;
     }
@@ -158,15 +158,15 @@ fn looked_again(backdoor: Backdoor, batch_rows: usize) -> [Vec<TriggerFinding>; 
     let [weak, strong] = [8, 12].map(|strength| Level { family: Family::Patch, strength });
     let view = images.view();
     let none = Earlier::default();
-    let first = search.level(&mut boxes, view, weak, none, &()).unwrap().unwrap().findings;
+    let first = search.level(&mut boxes, view, weak, none, &mut Vec::new(), &()).unwrap().findings;
     let up = Earlier { beside: &first, ..none };
-    let stronger = search.level(&mut boxes, view, strong, up, &()).unwrap().unwrap().findings;
+    let stronger = search.level(&mut boxes, view, strong, up, &mut Vec::new(), &()).unwrap().findings;
     let again = Earlier { first: &stronger, ..none };
-    let stronger = search.again(&mut boxes, view, strong, again, &()).unwrap().unwrap().findings;
+    let stronger = search.again(&mut boxes, view, strong, again, &mut Vec::new(), &()).unwrap().findings;
     let down = Earlier { first: &first, beside: &stronger, ..none };
-    let second = search.again(&mut boxes, view, weak, down, &()).unwrap().unwrap().findings;
+    let second = search.again(&mut boxes, view, weak, down, &mut Vec::new(), &()).unwrap().findings;
     let finest = Earlier { beside: &stronger, ..none };
-    let only = search.again(&mut boxes, view, weak, finest, &()).unwrap().unwrap().findings;
+    let only = search.again(&mut boxes, view, weak, finest, &mut Vec::new(), &()).unwrap().findings;
     [first, second, only]
 }
 
@@ -199,7 +199,7 @@ fn sampled(backdoor: Backdoor, family: Family, strength: u32, oracles: usize, ba
     let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
     let level = Level { family, strength };
-    let found = search.level(&mut boxes, images.view(), level, Earlier::default(), &()).unwrap().unwrap();
+    let found = search.level(&mut boxes, images.view(), level, Earlier::default(), &mut Vec::new(), &()).unwrap();
     assert_eq!(asked.load(Ordering::Relaxed), found.queries, "every query is counted, and no other");
     found
 }
@@ -253,33 +253,79 @@ fn squares_tell_what_is_natural_and_a_planted_pair_is_found_with_it() {
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows: 32 };
     let level = Level { family: Family::Patch, strength: 8 };
     let earlier = Earlier { squares: &squares, ..Earlier::default() };
-    let found = search.level(&mut boxes, images.view(), level, earlier, &()).unwrap().unwrap();
+    let found = search.level(&mut boxes, images.view(), level, earlier, &mut Vec::new(), &()).unwrap();
     let pair = found.findings.iter().find(|finding| finding.aim == Aim::Pair { source: 3, target: 0 }).unwrap();
     assert!(pair.climbed && share(pair) > 0.99 && found.confusion.is_empty());
 }
 
 /// Asks to stop after some queries.
-struct StopAfter(AtomicU64);
+struct StopAfter {
+    limit: u64,
+    seen: AtomicU64,
+}
+
+impl StopAfter {
+    fn new(limit: u64) -> Self {
+        Self { limit, seen: AtomicU64::new(0) }
+    }
+}
 
 impl ScanObserver for StopAfter {
     fn classified(&self, queries: u64) {
-        self.0.fetch_add(queries, Ordering::Relaxed);
+        self.seen.fetch_add(queries, Ordering::Relaxed);
     }
 
     fn stop(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 500
+        self.seen.load(Ordering::Relaxed) > self.limit
+    }
+}
+
+/// Stopped again and again, a look finds what it finds when it is left alone, and no question is asked twice.
+#[test]
+fn a_stopped_look_goes_on_where_it_was() {
+    let (images, labels) = images();
+    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
+    let (view, none) = (images.view(), Earlier::default());
+    for (level, oracles, batch_rows) in [
+        (Level { family: Family::Overlay, strength: 16 }, 1, 32),
+        (Level { family: Family::Patch, strength: 4 }, 3, 7),
+        (Level { family: Family::Square, strength: 10 }, 2, 64),
+    ] {
+        let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
+        let (mut boxes, _) = black_boxes(Backdoor::None, oracles);
+        let whole = search.level(&mut boxes, view, level, none, &mut Vec::new(), &()).unwrap();
+        let (mut answers, mut asked, mut stops) = (Vec::new(), 0, 0);
+        let found = loop {
+            let stop = StopAfter::new(700);
+            let found = search.level(&mut boxes, view, level, none, &mut answers, &stop);
+            asked += stop.seen.load(Ordering::Relaxed);
+            match found {
+                Err(ScanError::Stopped) => stops += 1,
+                found => break found.unwrap(),
+            }
+            assert!(stops < 1000, "every attempt gets further");
+        };
+        assert_eq!(found, whole);
+        assert!(stops >= 2, "{level}: {stops} stops");
+        assert_eq!(answers.len() as u64, whole.queries);
+        // Batches that were answered behind one that was not are lost: at most one for each other oracle, at each stop.
+        let lost = asked - whole.queries;
+        assert!(lost <= stops * (oracles as u64) * batch_rows as u64, "{lost} of {asked}");
     }
 }
 
 #[test]
-fn a_stopped_level_gives_nothing() {
+fn a_look_stops_before_the_next_batch() {
     let (images, labels) = images();
     let (mut boxes, _) = black_boxes(Backdoor::None, 1);
     let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
     let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows: 32 };
     let level = Level { family: Family::Overlay, strength: 16 };
-    let stop = StopAfter(AtomicU64::new(0));
-    assert!(search.level(&mut boxes, images.view(), level, Earlier::default(), &stop).unwrap().is_none());
-    assert!(search.again(&mut boxes, images.view(), level, Earlier::default(), &stop).unwrap().is_none());
-    assert!(search.level(&mut [], images.view(), level, Earlier::default(), &()).is_err(), "there is no oracle to ask");
+    let (view, none) = (images.view(), Earlier::default());
+    let stop = StopAfter::new(500);
+    let first = search.level(&mut boxes, view, level, none, &mut Vec::new(), &stop);
+    assert!(matches!(first, Err(ScanError::Stopped)));
+    assert_eq!(stop.seen.load(Ordering::Relaxed), 512, "sixteen batches are the first that are more than 500 images");
+    let nobody = search.level(&mut [], view, level, none, &mut Vec::new(), &());
+    assert!(nobody.is_err(), "there is no oracle to ask");
 }

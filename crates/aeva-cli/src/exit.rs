@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use aeva_stats::Verdict;
-use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 
 use crate::hint;
+use crate::output::{complain, plain};
+use crate::signals::Signal;
 
 /// How a command that worked ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub(crate) enum Ending {
     Backdoored,
     /// No verdict could be given.
     Inconclusive,
-    /// Stopped by the user; the same command continues.
-    Interrupted,
+    /// Stopped by a signal; the same command continues.
+    Interrupted(Signal),
 }
 
 impl From<&Verdict> for Ending {
@@ -31,13 +32,21 @@ impl From<&Verdict> for Ending {
     }
 }
 
-/// 0 clean or done, 1 backdoor suspected, 2 error, 3 inconclusive, 130 interrupted.
+/// 0 clean or done, 1 backdoor suspected, 2 error, 3 inconclusive, 130 interrupted; other signals end the process as they do.
 pub(crate) fn code(result: anyhow::Result<Ending>) -> ExitCode {
     match result {
         Ok(Ending::Success) => ExitCode::SUCCESS,
         Ok(Ending::Backdoored) => ExitCode::from(1),
         Ok(Ending::Inconclusive) => ExitCode::from(3),
-        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Ok(Ending::Interrupted(signal)) => {
+            // As it would have been without this program's care, for whoever waits for it.
+            #[cfg(unix)]
+            if let Signal::Other(number) = signal {
+                crate::signals::end_by(number);
+            }
+            let Signal::Interrupt = signal else { return ExitCode::from(143) };
+            ExitCode::from(130)
+        }
         Err(error) => {
             print(&error);
             ExitCode::from(2)
@@ -45,14 +54,15 @@ pub(crate) fn code(result: anyhow::Result<Ending>) -> ExitCode {
     }
 }
 
-fn print(error: &anyhow::Error) {
+/// Prints an error with its causes and its hint.
+pub(crate) fn print(error: &anyhow::Error) {
     let label = |color: AnsiColor| Style::new().bold().fg_color(Some(color.into()));
     let (red, cyan) = (label(AnsiColor::Red), label(AnsiColor::Cyan));
-    eprintln!("{red}error:{red:#} {error}");
+    complain(&format!("{red}error:{red:#} {}", plain(&error.to_string())));
     for cause in error.chain().skip(1) {
-        eprintln!("  {red}caused by:{red:#} {cause}");
+        complain(&format!("  {red}caused by:{red:#} {}", plain(&cause.to_string())));
     }
     if let Some(hint) = hint::of(error) {
-        eprintln!("{cyan}hint:{cyan:#} {hint}");
+        complain(&format!("{cyan}hint:{cyan:#} {hint}"));
     }
 }

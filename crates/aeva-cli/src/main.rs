@@ -7,6 +7,8 @@ mod hint;
 mod output;
 mod progress;
 mod report;
+mod signals;
+mod supervise;
 
 use std::process::ExitCode;
 
@@ -15,8 +17,25 @@ use clap::Parser;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
+    switch_telemetry_off();
     let cli = Cli::parse();
     cli.color.write_global();
+    // Whatever runs a model may crash with it.
+    if matches!(cli.command, Command::Scan(_) | Command::Bench(_)) {
+        supervise::supervised(|| run(cli))
+    } else {
+        run(cli)
+    }
+}
+
+/// ONNX Runtime reports to its makers from the moment it is loaded unless its environment forbids it.
+#[allow(unsafe_code, reason = "the environment is changed")]
+fn switch_telemetry_off() {
+    // SAFETY: first thing in `main`, so that there is no other thread that could read the environment at the same time.
+    unsafe { std::env::set_var(aeva_model::TELEMETRY_SWITCH, aeva_model::TELEMETRY_OFF) };
+}
+
+fn run(cli: Cli) -> ExitCode {
     progress::start_logging(cli.verbose, cli.quiet);
     let result = match cli.command {
         Command::Scan(args) => commands::scan::run(&args),

@@ -2,7 +2,7 @@
 //! bound outputs.
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::{IoBinding, Session, SessionOutputs};
+use ort::session::{IoBinding, RunOptions, Session, SessionOutputs};
 use ort::value::Tensor;
 
 use crate::Device;
@@ -41,6 +41,7 @@ impl Bound {
     pub(crate) fn run<'a>(
         &'a mut self,
         session: &'a mut Session,
+        options: &'a RunOptions,
         shape: [usize; 4],
         fill: impl FnOnce(&mut [f32]),
     ) -> ort::Result<SessionOutputs<'a>> {
@@ -55,7 +56,7 @@ impl Bound {
         // fits the number of rows.
         self.binding.bind_input(self.input.as_str(), input)?;
         self.binding.bind_output_to_device(self.output.as_str(), &self.host)?;
-        let outputs = session.run_binding(&self.binding)?;
+        let outputs = session.run_binding_with_options(&self.binding, options)?;
         Ok(outputs)
     }
 }

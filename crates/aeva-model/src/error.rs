@@ -21,6 +21,24 @@ pub enum RuntimeError {
         /// Its value.
         path: PathBuf,
     },
+    /// Telemetry is not switched off, and could not be any more once the library is loaded.
+    #[error("ONNX Runtime is not loaded, as its telemetry is on: the environment does not have {variable}={value}")]
+    Telemetry {
+        /// The environment variable.
+        variable: &'static str,
+        /// What it must be.
+        value: &'static str,
+    },
+    /// The library that `aeva setup` installed is not what it installed.
+    #[error("{path} has SHA-256 {found}, expected {expected}: it was damaged or replaced")]
+    Digest {
+        /// The library.
+        path: PathBuf,
+        /// Of the file.
+        found: String,
+        /// Of the file that was installed.
+        expected: &'static str,
+    },
     /// The library does not load, or is too old.
     #[error("cannot load ONNX Runtime from {path}: {why}")]
     Load {
@@ -68,6 +86,66 @@ pub enum ModelError {
         path: PathBuf,
         /// What it looks like.
         found: &'static str,
+    },
+    /// The path names a folder, a pipe or a device.
+    #[error("{path} is not a regular file")]
+    NotAFile {
+        /// The model, or a file that it names.
+        path: PathBuf,
+    },
+    /// The file is larger than any model, or than the memory.
+    #[error("{path} is too large: at most {limit} bytes are read, if the memory suffices")]
+    TooLarge {
+        /// The model, or a file that it names.
+        path: PathBuf,
+        /// Bytes that are read at most.
+        limit: u64,
+    },
+    /// The file is damaged, or of another format.
+    #[error("cannot load {path} ({bytes} bytes): it is not a protocol buffer message, as an ONNX model is")]
+    Malformed {
+        /// The model.
+        path: PathBuf,
+        /// Its size.
+        bytes: usize,
+    },
+    /// The model keeps weights in a file that is not there, or not in its own folder.
+    #[error("{path} keeps weights in `{}`, which cannot be used: {found}", location.escape_debug())]
+    External {
+        /// The model.
+        path: PathBuf,
+        /// The name that it has for the file.
+        location: String,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// The model takes or answers more than can be handled.
+    #[error("{path} has {found} {what}, at most {limit} can be handled")]
+    Limit {
+        /// The model.
+        path: PathBuf,
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The model did not answer in time.
+    #[error("{path} did not answer {rows} image(s) within {seconds} s")]
+    TimedOut {
+        /// The model.
+        path: PathBuf,
+        /// Images of the batch.
+        rows: usize,
+        /// Seconds that it had.
+        seconds: u64,
+    },
+    /// The model answers the same image in different ways.
+    #[error("{path} does not answer the same image the same way twice, so that no result would be reproducible")]
+    NotDeterministic {
+        /// The model.
+        path: PathBuf,
     },
     /// ONNX Runtime refuses the file.
     #[error("ONNX Runtime cannot load {path} ({bytes} bytes): {why}")]

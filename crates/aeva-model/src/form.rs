@@ -5,6 +5,12 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 
 use crate::{Layout, ModelError, ModelFile};
 
+/// Most rows of a batch that a model may insist on. Every question is padded to a whole batch, so that larger ones would take a
+/// scan's time and memory many times over.
+const MOST_ROWS: i64 = 4096;
+/// Most values of an image that is made up for a model.
+const MOST_VALUES: usize = 1 << 26;
+
 /// Layout of the input, and its number of rows if that is fixed.
 pub(crate) fn input_form(
     model: &ModelFile,
@@ -27,6 +33,11 @@ pub(crate) fn input_form(
     let &[rows, a, b, c] = &shape[..] else {
         return Err(wrong(found, "rank 4: [n, h, w, c] or [n, c, h, w]".to_owned()));
     };
+    if rows > MOST_ROWS {
+        let found = rows.cast_unsigned();
+        let limit = MOST_ROWS.cast_unsigned();
+        return Err(ModelError::Limit { path: model.path().to_owned(), what: "rows in its fixed batch", found, limit });
+    }
     // A dynamic dimension (-1) takes anything.
     let fits = |dimension: i64, size: usize| dimension < 0 || usize::try_from(dimension) == Ok(size);
     let [height, width, channels] = image;
@@ -67,6 +78,10 @@ pub(crate) fn image_shape(
     let sizes: Vec<usize> = shape.iter().skip(1).filter_map(|&size| usize::try_from(size).ok()).collect();
     let &[a, b, c] = &sizes[..] else { return Err(wrong(describe(input))) };
     let channels = |size: usize| [1, 3].contains(&size);
+    let values = a.checked_mul(b).and_then(|ab| ab.checked_mul(c));
+    if !values.is_some_and(|values| (1..=MOST_VALUES).contains(&values)) {
+        return Err(wrong(describe(input)));
+    }
     match (stated, channels(c), channels(a)) {
         (Some(Layout::Nhwc), ..) | (None, true, false) => Ok([a, b, c]),
         (Some(Layout::Nchw), ..) | (None, false, true) => Ok([b, c, a]),

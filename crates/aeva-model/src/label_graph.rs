@@ -5,6 +5,8 @@
 //! fields are appended, messages in messages merged likewise. So nodes and an output are added to a model by
 //! appending a small message to its bytes, without reading it. (Field numbers are those of `onnx.proto`.)
 
+use crate::protobuf::Message;
+
 /// Name of the output that is added: i64 `[n]`.
 pub(crate) const OUTPUT: &str = "aeva_label";
 /// What it answers for an image whose scores contain NaN.
@@ -110,49 +112,4 @@ fn output() -> Vec<u8> {
     info.bytes(1, OUTPUT.as_bytes());
     info.bytes(2, &kind.0);
     info.0
-}
-
-/// A protocol buffer message under construction.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    /// A field of wire type 0.
-    fn number(&mut self, field: u64, value: i64) {
-        self.varint(field << 3);
-        self.varint(value.cast_unsigned());
-    }
-
-    /// A field of wire type 2: bytes, text or a message.
-    fn bytes(&mut self, field: u64, value: &[u8]) {
-        self.varint(field << 3 | 2);
-        self.varint(value.len() as u64);
-        self.0.extend_from_slice(value);
-    }
-
-    fn varint(&mut self, mut value: u64) {
-        // Seven bits a byte, lowest first, the highest bit saying that more follow.
-        while value >= 0x80 {
-            self.0.push(value.to_le_bytes()[0] | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value.to_le_bytes()[0]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_protocol_buffers_have_them() {
-        let mut message = Message::default();
-        message.number(1, 150);
-        message.number(20, 2);
-        message.bytes(2, b"testing");
-        assert_eq!(message.0, [b"\x08\x96\x01".as_slice(), b"\xa0\x01\x02", b"\x12\x07testing"].concat());
-        let mut negative = Message::default();
-        negative.number(3, -1);
-        assert_eq!(negative.0, b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
-    }
 }

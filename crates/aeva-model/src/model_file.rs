@@ -1,28 +1,46 @@
-//! The file of a model.
+//! The file of a model, with the files that it keeps its weights in.
 
-use std::fs;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aeva_artifact::sha256_hex;
 
 use crate::ModelError;
+use crate::external_data::{self, ExternalFiles};
 
-/// A model file in memory.
-#[derive(Debug, Clone)]
+/// A protocol buffer message has at most 2 GiB; weights in other files may have more.
+const LARGEST_MODEL: u64 = 1 << 31;
+/// Larger files are no weights that a classifier of images has.
+const LARGEST_FILE: u64 = 1 << 35;
+
+/// A model in memory: its file, and the files that this one names for its weights.
+#[derive(Clone)]
 pub struct ModelFile {
     path: PathBuf,
     pub(crate) bytes: Arc<[u8]>,
+    /// By the names that the model has for them.
+    pub(crate) external: ExternalFiles,
     sha256: String,
 }
 
+impl fmt::Debug for ModelFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelFile").field("path", &self.path).field("sha256", &self.sha256).finish_non_exhaustive()
+    }
+}
+
 impl ModelFile {
-    /// Reads a model file.
+    /// Reads a model file, and the files beside it that it keeps weights in.
     ///
     /// # Errors
-    /// [`ModelError::Io`], and [`ModelError::Format`] for files that are recognisably something else.
+    /// [`ModelError::Io`], [`ModelError::NotAFile`], [`ModelError::TooLarge`]; [`ModelError::Format`] and
+    /// [`ModelError::Malformed`] for files that are something else; [`ModelError::External`] for weights outside of the model's
+    /// folder.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let bytes = fs::read(path).map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
+        let bytes = read_at_most(path, LARGEST_MODEL)?;
         let format = |found| Err(ModelError::Format { path: path.to_owned(), found });
         if bytes.is_empty() {
             return format("an empty file");
@@ -33,11 +51,19 @@ impl ModelFile {
         if bytes.starts_with(b"PK\x03\x04") {
             return format("a zip archive, as Keras (.keras) and PyTorch (.pt, .pth) write it");
         }
-        let sha256 = sha256_hex(&bytes);
-        Ok(Self { path: path.to_owned(), bytes: bytes.into(), sha256 })
+        if bytes.get(4..8) == Some(b"ORTM") {
+            return format("a model in ONNX Runtime's own format (.ort)");
+        }
+        let locations = external_data::locations(&bytes)
+            .map_err(|_| ModelError::Malformed { path: path.to_owned(), bytes: bytes.len() })?;
+        let external = external_data::read(path, locations)?;
+        let own = sha256_hex(&bytes);
+        let sha256 = if external.is_empty() { own } else { external_data::digest(&own, &external) };
+        Ok(Self { path: path.to_owned(), bytes, external, sha256 })
     }
 
-    /// SHA-256 of the file, lower-case hexadecimal.
+    /// SHA-256 in lower-case hexadecimal: of the file, or, where it keeps weights in other files, of a text that has the digest of
+    /// each of them (docs/formats.md).
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -46,6 +72,27 @@ impl ModelFile {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// A whole file with weights.
+pub(crate) fn read_file(path: &Path) -> Result<Arc<[u8]>, ModelError> {
+    read_at_most(path, LARGEST_FILE)
+}
+
+/// Reads a regular file of at most `limit` bytes. Anything else (a pipe, a device) may have no end.
+fn read_at_most(path: &Path, limit: u64) -> Result<Arc<[u8]>, ModelError> {
+    let io = |source| ModelError::Io { path: path.to_owned(), source };
+    // Asked before it is opened: opening a pipe waits for its other end.
+    let metadata = fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(ModelError::NotAFile { path: path.to_owned() });
+    }
+    let too_large = || ModelError::TooLarge { path: path.to_owned(), limit };
+    let size = Some(metadata.len()).filter(|&size| size <= limit).and_then(|size| usize::try_from(size).ok());
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size.ok_or_else(too_large)?).map_err(|_| too_large())?;
+    File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes.into()) }
 }
 
 #[cfg(test)]
@@ -63,6 +110,10 @@ mod tests {
         assert!(error(b"\x89HDF\r\n\x1a\nrest").contains("HDF5"));
         assert!(error(b"PK\x03\x04rest").contains("zip"));
         assert!(error(b"").contains("empty"));
+        assert!(error(b"\x1c\0\0\0ORTM....").contains(".ort"));
+        assert!(error(b"This is not a model.").contains("cannot load"));
+        let no_file = ModelFile::read(folder.path()).unwrap_err();
+        assert!(matches!(no_file, ModelError::NotAFile { .. }));
         let missing = ModelFile::read(&folder.path().join("none.onnx")).unwrap_err();
         assert!(matches!(missing, ModelError::Io { .. }) && missing.to_string().contains("none.onnx"));
     }

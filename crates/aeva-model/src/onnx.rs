@@ -1,19 +1,26 @@
 //! An ONNX model as a black box that answers with labels.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aeva_attack::{HardLabelOracle, InputSpec, Label, OracleError};
 use ndarray::ArrayView4;
-use ort::session::{Session, SessionOutputs};
+use ort::session::{RunOptions, Session, SessionOutputs};
 use ort::value::{TensorRef, ValueType};
 
 use crate::bound::Bound;
 use crate::form::{image_shape, input_form, output_index};
+use crate::guard::guarded;
 use crate::input::InputWriter;
 use crate::label_graph::{self, NOT_A_NUMBER};
 use crate::rows::Portions;
 use crate::session::session;
+use crate::watch::{Stoppable, Watched};
 use crate::{Device, Layout, ModelError, ModelFile, Preprocessing, Runtime};
+
+/// Most labels that a model may have: far above any classifier, and few enough that their scores fit the memory.
+pub const MOST_CLASSES: u32 = 100_000;
 
 /// How a model is asked.
 #[derive(Debug, Clone)]
@@ -32,6 +39,13 @@ pub struct OnnxOptions {
     pub classes: Option<u32>,
     /// How batches get to the device; the device's own way if not stated.
     pub transfer: Option<Transfer>,
+    /// Time that the model may take for each image of a batch; beyond that it counts as hanging.
+    pub answer_timeout: Duration,
+}
+
+impl OnnxOptions {
+    /// Far more than any model takes of which a scan could end.
+    pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
 /// How batches get to the device, and labels back.
@@ -58,6 +72,8 @@ pub struct OnnxOracle {
     buffer: Vec<f32>,
     /// Input and output in memory of the device's choice, with [`Transfer::Bound`].
     bound: Option<Bound>,
+    watched: Arc<Watched>,
+    answer_timeout: Duration,
 }
 
 impl OnnxOracle {
@@ -65,7 +81,7 @@ impl OnnxOracle {
     ///
     /// # Errors
     /// [`ModelError`]: the model cannot be loaded, does not take images of the data's shape, answers neither scores nor
-    /// labels, or the device is not there.
+    /// labels, does not answer in time or not twice the same, or the device is not there.
     pub fn load(runtime: &Runtime, model: &ModelFile, options: &OnnxOptions) -> Result<Self, ModelError> {
         let device = options.device;
         let mut loaded = session(runtime, model, &model.bytes, device)?;
@@ -100,6 +116,8 @@ impl OnnxOracle {
             output = 0;
         }
         let values = height * width * channels;
+        let options_of_runs = RunOptions::new()
+            .map_err(|error| ModelError::Run { path: model.path().to_owned(), why: error.to_string() })?;
         let mut oracle = Self {
             session: loaded,
             path: model.path().to_owned(),
@@ -111,6 +129,8 @@ impl OnnxOracle {
             writer: InputWriter::new(options.image_shape, layout, &options.preprocessing)?,
             buffer: Vec::new(),
             bound,
+            watched: Watched::new(Stoppable::Runs(options_of_runs)),
+            answer_timeout: options.answer_timeout,
         };
         oracle.spec.classes = oracle.count_classes(classes, options.classes)?;
         oracle.settle_portions(device)?;
@@ -191,24 +211,35 @@ impl OnnxOracle {
             (Some(found), _) if found < 2 => {
                 wrong(format!("scores of {found} class"), "at least 2 classes (a single score is no label)")
             }
+            (Some(found), _) if found > MOST_CLASSES => Err(ModelError::Limit {
+                path: self.path.clone(),
+                what: "labels",
+                found: u64::from(found),
+                limit: u64::from(MOST_CLASSES),
+            }),
             (Some(found), _) => Ok(found),
         }
     }
 
-    /// Compares the outputs of some images bit by bit between batch sizes and places in a batch. Where places differ, images run
-    /// alone from then on; where sizes differ, images run alone on the CPU, and in the largest size only elsewhere.
+    /// Compares the outputs of some images bit by bit between two runs, between batch sizes and places in a batch. Where places
+    /// differ, images run alone from then on; where sizes differ, images run alone on the CPU, and in the largest size only
+    /// elsewhere. A model that answers two equal runs differently is refused.
     fn settle_portions(&mut self, device: Device) -> Result<(), ModelError> {
         let values = self.spec.values();
         let largest = self.portions.largest();
-        if largest == 1 {
-            return Ok(());
-        }
         let count = largest.min(32);
         // Any images will do; these differ in every value. (A Weyl sequence of the golden ratio.)
         let images: Vec<f32> = (0..count * values).map(|i| (i as f32 * 0.618_034).fract()).collect();
         let mut turned = images.clone();
         turned.rotate_left(values * (count / 3));
         let mut reference = self.outputs_of(&images, largest)?;
+        // Other devices may add up in any order; whether their labels repeat is for the caller to see.
+        if device.is_processor() && self.outputs_of(&images, largest)? != reference {
+            return Err(ModelError::NotDeterministic { path: self.path.clone() });
+        }
+        if largest == 1 {
+            return Ok(());
+        }
         reference.rotate_left(count / 3);
         let mut independent = self.outputs_of(&turned, largest)? == reference;
         let mut fitting = Vec::new();
@@ -262,24 +293,34 @@ impl OnnxOracle {
             Layout::Nhwc => [run, height, width, channels],
             Layout::Nchw => [run, channels, height, width],
         };
-        let path = &self.path;
-        let failed = |error: ort::Error| ModelError::Run { path: path.clone(), why: error.to_string() };
-        if let Some(bound) = &mut self.bound {
+        let (path, watched) = (&self.path, &self.watched);
+        let limit = self.answer_timeout.saturating_mul(u32::try_from(run).unwrap_or(u32::MAX));
+        let failed = |error: &dyn std::fmt::Display| ModelError::Run { path: path.clone(), why: error.to_string() };
+        let timed_out = || ModelError::TimedOut { path: path.clone(), rows: run, seconds: limit.as_secs() };
+        let Stoppable::Runs(options) = &watched.what else { return Err(failed(&"it has no options")) };
+        let (bound, session) = (&mut self.bound, &mut self.session);
+        if let Some(bound) = bound {
             let writer = &self.writer;
-            let outputs = bound.run(&mut self.session, shape, |input| writer.write(images, input)).map_err(failed)?;
-            return take(answer(&outputs, self.output, run, path)?);
+            let outputs = guarded(move || {
+                watched.within(limit, move || bound.run(session, options, shape, |input| writer.write(images, input)))
+            });
+            let outputs = outputs.map_err(|why| failed(&why))?.ok_or_else(timed_out)?;
+            return take(answer(&outputs.map_err(|error| failed(&error))?, self.output, run, path)?);
         }
-        let values = self.spec.values();
-        let input = if self.writer.passes_through() && images.len() == run * values {
+        let input = if self.writer.passes_through() && images.len() == run * self.spec.values() {
             images
         } else {
-            self.buffer.resize(run * values, 0.0);
+            self.buffer.resize(run * self.spec.values(), 0.0);
             self.writer.write(images, &mut self.buffer);
             &self.buffer
         };
-        let tensor = TensorRef::from_array_view((shape, input)).map_err(failed)?;
-        let outputs = self.session.run(ort::inputs![self.input.as_str() => tensor]).map_err(failed)?;
-        take(answer(&outputs, self.output, run, path)?)
+        let tensor = TensorRef::from_array_view((shape, input)).map_err(|error| failed(&error))?;
+        let name = self.input.as_str();
+        let outputs = guarded(move || {
+            watched.within(limit, move || session.run_with_options(ort::inputs![name => tensor], options))
+        });
+        let outputs = outputs.map_err(|why| failed(&why))?.ok_or_else(timed_out)?;
+        take(answer(&outputs.map_err(|error| failed(&error))?, self.output, run, path)?)
     }
 }
 

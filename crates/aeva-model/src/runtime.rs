@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 
-use crate::{Build, Device, RuntimeError};
+use crate::library::{check_installed, check_interface};
+use crate::{Build, Device, RuntimeError, TELEMETRY_OFF, TELEMETRY_SWITCH, telemetry};
 
 const OVERRIDE: &str = "ORT_DYLIB_PATH";
 
@@ -26,9 +27,15 @@ impl Runtime {
     ///
     /// A process has one library only: the first one stays, whatever later calls ask for.
     ///
+    /// The environment must have [`TELEMETRY_SWITCH`] set to [`TELEMETRY_OFF`]: the library begins to report what it does as soon as it
+    /// is loaded otherwise. Programs set it first thing in `main`, where no other thread can read the environment yet.
+    ///
     /// # Errors
     /// [`RuntimeError`] says where it was looked for, or what is wrong with what was found.
     pub fn load(device: Device) -> Result<Self, RuntimeError> {
+        if !telemetry::is_off() {
+            return Err(RuntimeError::Telemetry { variable: TELEMETRY_SWITCH, value: TELEMETRY_OFF });
+        }
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = &*loaded {
             return Ok(runtime.clone());
@@ -44,8 +51,11 @@ impl Runtime {
             return if path.is_file() { Self::load_from(&path) } else { Err(RuntimeError::OverrideMissing { path }) };
         }
         searched.push(format!("{OVERRIDE} (not set)"));
-        for path in candidates(device) {
+        for (path, build) in candidates(device) {
             if path.is_file() {
+                if let (Some(build), Some(folder)) = (build, path.parent()) {
+                    check_installed(build, folder)?;
+                }
                 return Self::load_from(&path);
             }
             searched.push(path.display().to_string());
@@ -59,6 +69,7 @@ impl Runtime {
 
     fn load_from(path: &Path) -> Result<Self, RuntimeError> {
         let error = |why: String| RuntimeError::Load { path: path.to_owned(), why };
+        check_interface(path).map_err(error)?;
         let builder = ort::init_from(path).map_err(|source| error(source.to_string()))?;
         let environment =
             builder.with_name("aeva").with_telemetry(false).build().map_err(|source| error(source.to_string()))?;
@@ -115,10 +126,24 @@ pub fn library_folder(build: Build) -> Option<PathBuf> {
     cache_folder().map(|cache| cache.join(format!("onnxruntime-{}-{}", build.version(), build.name())))
 }
 
-fn candidates(device: Device) -> Vec<PathBuf> {
+/// Files that may be the library, and the build that was installed there, where it was.
+fn candidates(device: Device) -> Vec<(PathBuf, Option<Build>)> {
     let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
-    let cached = library_folder(device.build());
+    let installed = |build: Build| library_folder(build).map(|folder| (folder, Some(build)));
     // The CUDA build runs models on the CPU as well.
-    let other = (device == Device::Cpu).then(|| library_folder(Build::Cuda)).flatten();
-    [beside, cached, other].into_iter().flatten().map(|folder| folder.join(library_file_name())).collect()
+    let other = (device == Device::Cpu).then(|| installed(Build::Cuda)).flatten();
+    let folders = [beside.map(|folder| (folder, None)), installed(device.build()), other];
+    folders.into_iter().flatten().map(|(folder, build)| (folder.join(library_file_name()), build)).collect()
+}
+
+/// Whether what `aeva setup` installs for a build is there, whole and unchanged.
+///
+/// # Errors
+/// [`RuntimeError`] says what is wrong.
+pub fn check_installation(build: Build) -> Result<(), RuntimeError> {
+    let folder = library_folder(build).unwrap_or_default();
+    check_installed(build, &folder)?;
+    let main = folder.join(library_file_name());
+    // On systems without a wheel there is nothing to compare with.
+    if main.is_file() { Ok(()) } else { Err(RuntimeError::Load { path: main, why: "it is not there".to_owned() }) }
 }

@@ -1,12 +1,20 @@
 //! A session of ONNX Runtime on a device.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use ort::ep;
 use ort::ep::ArbitrarilyConfigurableExecutionProvider as _;
 use ort::ep::ExecutionProviderDispatch;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
+use crate::guard::guarded;
+use crate::watch::{Stoppable, Watched};
 use crate::{Device, ModelError, ModelFile, OpenVinoHardware, Runtime};
+
+/// Time that the CPU may take to load a model; other devices compile it, which takes as long as it takes.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Loads a model, given as the bytes of its file, on a device.
 ///
@@ -19,12 +27,26 @@ pub(crate) fn session(
     device: Device,
 ) -> Result<Session, ModelError> {
     let load = |builder: SessionBuilder| {
-        let mut builder = builder;
-        builder.commit_from_memory(bytes).map_err(|error| ModelError::Load {
+        let refused = |error: &dyn std::fmt::Display| ModelError::Load {
             path: model.path().to_owned(),
             bytes: bytes.len(),
             why: error.to_string(),
-        })
+        };
+        let mut builder = builder;
+        for (name, file) in &model.external {
+            // The bytes that were read, and are in the digest: what lies in the folders later, or in the working folder, never matters.
+            builder = builder
+                .with_external_initializer_file_in_memory(name, Arc::clone(file))
+                .map_err(|error| refused(&error))?;
+        }
+        let watched = Watched::new(Stoppable::Load(builder.canceler()));
+        let limit = if device == Device::Cpu { LOAD_TIMEOUT } else { Duration::MAX };
+        let loaded = guarded(|| watched.within(limit, || builder.commit_from_memory(bytes)));
+        match loaded {
+            Ok(Some(session)) => session.map_err(|error| refused(&error)),
+            Ok(None) => Err(refused(&format!("it took more than {} s", limit.as_secs()))),
+            Err(why) => Err(refused(&why)),
+        }
     };
     if device.cuda_index().is_none() {
         return load(builder(runtime, device)?);

@@ -29,6 +29,7 @@ fn options() -> OnnxOptions {
         output: None,
         classes: None,
         transfer: None,
+        answer_timeout: OnnxOptions::ANSWER_TIMEOUT,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use aeva_artifact::{Family, Level, Look, Provenance, TriggerArtifact, TriggerFinding};
 use aeva_attack::trigger::{Earlier, Found, TRIGGER_SEARCH_VERSION, TriggerSearch};
-use aeva_attack::{HardLabelOracle, ScanError, ScanObserver};
+use aeva_attack::{HardLabelOracle, Label, ScanError, ScanObserver};
 use ndarray::ArrayView4;
 
 use crate::{Seen, Step, TriggerPlan, success};
@@ -45,18 +45,20 @@ impl TriggerScan {
         true
     }
 
-    /// Takes a look at `images` `[n, h, w, c]`; its findings, to be kept and then [`accept`](Self::accept)ed, or nothing when the
-    /// observer asked to stop.
+    /// Takes a look at `images` `[n, h, w, c]`; its findings, to be kept and then [`accept`](Self::accept)ed.
+    ///
+    /// `answers` has what an earlier attempt at this look was answered, and gets all answers that there are.
     ///
     /// # Errors
-    /// [`ScanError`] when the model fails or does not fit the images.
+    /// [`ScanError::Stopped`] when the observer asked to stop; others when the model fails or does not fit the images.
     pub fn look(
         &self,
         step: Step,
         oracles: &mut [Box<dyn HardLabelOracle + '_>],
         images: ArrayView4<'_, f32>,
+        answers: &mut Vec<Label>,
         observer: &dyn ScanObserver,
-    ) -> Result<Option<TriggerArtifact>, ScanError> {
+    ) -> Result<TriggerArtifact, ScanError> {
         let (_, height, width, channels) = images.dim();
         let shape = [height, width, channels];
         let Step { level, look } = step;
@@ -71,15 +73,17 @@ impl TriggerScan {
             Look::First => {
                 let earlier =
                     Earlier { beside: self.findings(beside(place.checked_sub(1))), squares, ..Earlier::default() };
-                self.search.level(oracles, images, level, earlier, observer)?
+                self.search.level(oracles, images, level, earlier, answers, observer)?
             }
             Look::Second => {
                 let first = self.findings(Some(Step { level, look: Look::First }));
                 let stronger = self.findings(beside(Some(place + 1)));
-                self.search.again(oracles, images, level, Earlier { first, beside: stronger, squares }, observer)?
+                let earlier = Earlier { first, beside: stronger, squares };
+                self.search.again(oracles, images, level, earlier, answers, observer)?
             }
         };
-        Ok(found.map(|Found { findings, confusion, queries }| TriggerArtifact {
+        let Found { findings, confusion, queries } = found;
+        Ok(TriggerArtifact {
             provenance: self.provenance.clone(),
             trigger_search_version: TRIGGER_SEARCH_VERSION,
             level,
@@ -88,7 +92,7 @@ impl TriggerScan {
             queries,
             findings,
             confusion,
-        }))
+        })
     }
 
     /// What an earlier look found; nothing for a look that does not exist or was not taken.

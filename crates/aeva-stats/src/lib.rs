@@ -46,6 +46,7 @@ mod combined;
 mod consensus;
 mod error;
 mod gap;
+mod kappa;
 mod mad;
 mod peak;
 mod trigger;
@@ -56,7 +57,11 @@ pub use combined::{CombinedJudgement, CombinedRule, INDEX_MEDIAN, combine, index
 pub use consensus::ConsensusMap;
 pub use error::StatsError;
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
+pub use kappa::cohen_kappa;
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};
 pub use peak::{PEAK_PIXELS, pair_score, peak_share, pixel_mass};
-pub use trigger::{LevelSuccess, PairSuccess, TriggerEvidence, TriggerFamily, TriggerJudgement, judge_triggers};
+pub use trigger::{
+    IMAGES_NEEDED, LABELS_NEEDED, LevelSuccess, Limits, PairSuccess, TriggerEvidence, TriggerFamily, TriggerJudgement,
+    judge_triggers, limits,
+};
 pub use verdict::{Judgement, LabelJudgement, PublishedRule, Reason, Verdict, judge};

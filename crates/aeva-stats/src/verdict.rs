@@ -48,6 +48,15 @@ pub enum Reason {
         /// Images that a proof needs.
         needed: usize,
     },
+    /// The images held out are of too few classes: what they do says nothing about the others.
+    TooFewClasses {
+        /// Classes that have images held out.
+        found: usize,
+        /// Classes that are needed.
+        needed: usize,
+    },
+    /// Nobody looked for triggers, and perturbations alone clear no model.
+    NoTriggers,
     /// The looks for triggers ended before the model was cleared.
     LooksLeft {
         /// Looks that were taken.
@@ -146,6 +155,12 @@ impl fmt::Display for Reason {
             Self::TooFewImages { found, needed } => {
                 write!(f, "{found} correctly classified images are left to prove a trigger with, {needed} are needed")
             }
+            Self::TooFewClasses { found, needed } => {
+                write!(f, "only {found} classes have images to prove a trigger with, {needed} are needed")
+            }
+            Self::NoTriggers => f.write_str(
+                "perturbations alone may raise an alarm but clear no model, and triggers were not looked for",
+            ),
             Self::LooksLeft { taken } => {
                 write!(f, "the scan ended after {taken} looks for triggers; more of them are needed to clear the model")
             }

@@ -67,8 +67,8 @@ impl Triggers {
         let mut scan =
             TriggerScan::new(search, TriggerPlan::new(spec.shape(), CombinedRule::DEFAULT, true), provenance);
         while let Some(step) = scan.next() {
-            let found = scan.look(step, &mut oracles, data.images.view(), &())?;
-            let taken = scan.accept(found.context("nobody asked the search to stop")?);
+            let found = scan.look(step, &mut oracles, data.images.view(), &mut Vec::new(), &())?;
+            let taken = scan.accept(found);
             ensure!(taken, "the look at {} was not the one that was asked for", step.level);
         }
         Ok(Self {

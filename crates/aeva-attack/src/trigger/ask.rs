@@ -1,4 +1,7 @@
 //! Asking for the labels of stamped images, on all oracles at once.
+//!
+//! What a look asks is a function of the answers so far. So all answers in their order are enough to take a look that was stopped up
+//! again: it asks the same, and what was answered before is not asked twice.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -25,7 +28,10 @@ pub(super) struct Asker<'a, 'o> {
     shape: [usize; 3],
     batch_rows: usize,
     observer: &'a dyn ScanObserver,
-    queries: u64,
+    /// Answers in the order of the questions: those of an earlier attempt at this look, and later its own.
+    answers: &'a mut Vec<Label>,
+    /// Questions so far.
+    asked: usize,
 }
 
 impl<'a, 'o> Asker<'a, 'o> {
@@ -33,6 +39,7 @@ impl<'a, 'o> Asker<'a, 'o> {
         oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
         images: &'a ArrayView4<'_, f32>,
         batch_rows: usize,
+        answers: &'a mut Vec<Label>,
         observer: &'a dyn ScanObserver,
     ) -> Result<Self, ScanError> {
         let spec = oracles.first().ok_or_else(|| ScanError::Setup("there is no oracle to ask".to_owned()))?.spec();
@@ -44,21 +51,16 @@ impl<'a, 'o> Asker<'a, 'o> {
         }
         let pixels =
             images.as_slice().ok_or_else(|| ScanError::Setup("the images are not in standard layout".to_owned()))?;
-        Ok(Self { oracles, pixels, shape, batch_rows: batch_rows.max(1), observer, queries: 0 })
+        Ok(Self { oracles, pixels, shape, batch_rows: batch_rows.max(1), observer, answers, asked: 0 })
     }
 
     pub(super) fn shape(&self) -> [usize; 3] {
         self.shape
     }
 
-    /// Images classified so far.
+    /// Images classified so far, also those of an earlier attempt.
     pub(super) fn queries(&self) -> u64 {
-        self.queries
-    }
-
-    /// Whether the observer asked to stop.
-    pub(super) fn stopped(&self) -> bool {
-        self.observer.stop()
+        self.asked as u64
     }
 
     /// A whole image of the data set, `[h, w, c]` row-major.
@@ -69,11 +71,16 @@ impl<'a, 'o> Asker<'a, 'o> {
 
     /// The labels of every request, in the order of its images. They do not depend on how rows share batches, which is the oracle's
     /// promise.
+    ///
+    /// # Errors
+    /// [`ScanError::Stopped`] when the observer asked to stop, and those of the oracles; what was answered until then is kept.
     pub(super) fn ask(&mut self, requests: &[Request<'_>]) -> Result<Vec<Vec<Label>>, ScanError> {
         let rows: Vec<(&Trigger, usize)> =
             requests.iter().flat_map(|request| request.images.iter().map(|&image| (request.trigger, image))).collect();
-        self.queries += rows.len() as u64;
-        let batches: Vec<&[(&Trigger, usize)]> = rows.chunks(self.batch_rows).collect();
+        let begin = self.asked;
+        self.asked += rows.len();
+        let known = self.answers.len().saturating_sub(begin).min(rows.len());
+        let batches: Vec<&[(&Trigger, usize)]> = rows[known..].chunks(self.batch_rows).collect();
         let (next, answers) = (AtomicUsize::new(0), Mutex::new(vec![Vec::new(); batches.len()]));
         let (pixels, shape, observer) = (self.pixels, self.shape, self.observer);
         let work = |oracle: &mut dyn HardLabelOracle| -> Result<(), ScanError> {
@@ -81,14 +88,17 @@ impl<'a, 'o> Asker<'a, 'o> {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(batch) = batches.get(at) else { return Ok(()) };
+                if observer.stop() {
+                    return Err(ScanError::Stopped);
+                }
                 classify(oracle, batch, pixels, shape, &mut buffer, &mut labels)?;
                 observer.classified(batch.len() as u64);
                 answers.lock().unwrap_or_else(PoisonError::into_inner)[at].clone_from(&labels);
             }
         };
-        match self.oracles.split_first_mut() {
+        let result = match self.oracles.split_first_mut() {
             // A few rows are not worth a thread.
-            Some((first, _)) if batches.len() <= 1 => work(first.as_mut())?,
+            Some((first, _)) if batches.len() <= 1 => work(first.as_mut()),
             Some((first, others)) => thread::scope(|scope| {
                 let workers: Vec<_> = others.iter_mut().map(|oracle| scope.spawn(|| work(oracle.as_mut()))).collect();
                 let mut result = work(first.as_mut());
@@ -99,10 +109,14 @@ impl<'a, 'o> Asker<'a, 'o> {
                     }
                 }
                 result
-            })?,
-            None => {}
-        }
-        let mut labels = answers.into_inner().unwrap_or_else(PoisonError::into_inner).concat().into_iter();
+            }),
+            None => Ok(()),
+        };
+        // Answers have an order: those behind a batch that was not answered are of no use.
+        let answered = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.answers.extend(answered.into_iter().take_while(|labels| !labels.is_empty()).flatten());
+        result?;
+        let mut labels = self.answers[begin..].iter().copied();
         Ok(requests.iter().map(|request| labels.by_ref().take(request.images.len()).collect()).collect())
     }
 }

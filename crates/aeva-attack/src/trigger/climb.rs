@@ -119,7 +119,7 @@ pub(super) fn run(
             climb.since_better += 1;
             tried.push((climb, change));
         }
-        if tried.is_empty() || asker.stopped() {
+        if tried.is_empty() {
             break;
         }
         let first = asker.ask(&requests(&tried, |climb| climb.first(part)))?;

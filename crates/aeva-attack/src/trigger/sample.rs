@@ -11,14 +11,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aeva_artifact::{Aim, Family, Level, Trigger, TriggerFinding, Turned};
-use ndarray::ArrayView4;
 
 use super::aim::{score, takes};
 use super::ask::Asker;
 use super::climb::Climb;
 use super::library::candidate;
 use super::search::{Found, TriggerSearch, on_all, sources};
-use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
+use crate::{Label, ScanError};
 
 /// What is drawn at a level.
 struct Sample {
@@ -48,18 +47,11 @@ const SQUARES: Sample = Sample { count: 100, better: 25, about: About::Pairs(0) 
 const STRONG: u32 = 64;
 
 impl TriggerSearch {
-    /// Random triggers of a level, by the typical one of every label and of some pairs; nothing when the observer asked to stop.
+    /// Random triggers of a level, by the typical one of every label and of some pairs.
     ///
     /// # Errors
     /// As [`level`](Self::level).
-    pub(super) fn sample(
-        &self,
-        oracles: &mut [Box<dyn HardLabelOracle + '_>],
-        images: ArrayView4<'_, f32>,
-        level: Level,
-        observer: &dyn ScanObserver,
-    ) -> Result<Option<Found>, ScanError> {
-        let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
+    pub(super) fn sample(&self, level: Level, asker: &mut Asker<'_, '_>) -> Result<Found, ScanError> {
         let Sample { count, better, about: kind } = match level.family {
             Family::Square => SQUARES,
             Family::Noise if level.strength >= STRONG => STRONG_NOISE,
@@ -75,9 +67,6 @@ impl TriggerSearch {
         let drawn: Vec<Trigger> =
             (0..count).map(|item| candidate(level, shape, &pieces, &mut self.choices(level, item))).collect();
         let answers = asker.ask(&on_all(&drawn, &images))?;
-        if asker.stopped() {
-            return Ok(None);
-        }
         let confusion = confusion(&images, &answers);
         let labels = (0..self.panel.classes()).map(Aim::Label);
         let aims = labels.chain(leading(&confusion, pairs));
@@ -95,8 +84,8 @@ impl TriggerSearch {
         let (proved, others): (Vec<Climb>, Vec<Climb>) = typical.partition(proved);
         let mut findings: Vec<TriggerFinding> =
             others.into_iter().map(|climb| climb.finding(false, Vec::new())).collect();
-        findings.extend(self.prove(proved.into_iter().map(|climb| (false, climb)).collect(), &mut asker)?);
-        Ok(Some(Found { findings, confusion, queries: asker.queries() }))
+        findings.extend(self.prove(proved.into_iter().map(|climb| (false, climb)).collect(), asker)?);
+        Ok(Found { findings, confusion, queries: asker.queries() })
     }
 }
 

@@ -74,23 +74,27 @@ pub struct TriggerSearch {
 }
 
 impl TriggerSearch {
-    /// Looks at one level for the first time; nothing when the observer asked to stop.
+    /// Looks at one level for the first time.
+    ///
+    /// `answers` begins with what an earlier attempt at the same look was answered, and ends with all answers that there are: a look
+    /// that failed or was stopped goes on from there.
     ///
     /// # Errors
-    /// [`ScanError`] when the model fails or does not fit the images.
+    /// [`ScanError::Stopped`] when the observer asked to stop; others when the model fails or does not fit the images.
     pub fn level(
         &self,
         oracles: &mut [Box<dyn HardLabelOracle + '_>],
         images: ArrayView4<'_, f32>,
         level: Level,
         earlier: Earlier<'_>,
+        answers: &mut Vec<Label>,
         observer: &dyn ScanObserver,
-    ) -> Result<Option<Found>, ScanError> {
+    ) -> Result<Found, ScanError> {
+        let mut asker = Asker::new(oracles, &images, self.batch_rows, answers, observer)?;
         if level.family.is_random() {
-            return self.sample(oracles, images, level, observer);
+            return self.sample(level, &mut asker);
         }
         let (weaker, natural) = (earlier.beside, Natural::new(earlier.squares));
-        let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
         let pieces: Vec<&[f32]> = self.panel.search().iter().map(|&(index, _)| asker.image(index)).collect();
         let explored = self.explore(level, &pieces, &mut asker)?;
         let labels = || (0..self.panel.classes()).map(Aim::Label);
@@ -117,13 +121,10 @@ impl TriggerSearch {
         let (chosen, others): (Vec<_>, Vec<_>) = climbs.into_iter().partition(|(chosen, _)| *chosen);
         let mut chosen: Vec<Climb> = chosen.into_iter().map(|(_, climb)| climb).collect();
         climb::run(&mut chosen, Effort::FIRST_LOOK, &pieces, &mut asker)?;
-        if asker.stopped() {
-            return Ok(None);
-        }
         let ended = chosen.into_iter().map(|climb| (true, climb)).chain(others).collect();
         let mut findings = self.prove(ended, &mut asker)?;
         findings.sort_by_key(|finding| finding.aim);
-        Ok(Some(Found { findings, confusion: Vec::new(), queries: asker.queries() }))
+        Ok(Found { findings, confusion: Vec::new(), queries: asker.queries() })
     }
 
     /// Random candidates, and the labels that the model gives to the images of the exploration with them.

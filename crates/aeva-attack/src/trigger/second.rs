@@ -20,7 +20,7 @@ const CLIMBED_PAIRS: usize = 6;
 
 impl TriggerSearch {
     /// Looks again at a level that [`level`](Self::level) looked at, or at one that had no first look. All findings of the first look,
-    /// those that were looked at again in the place of their old ones; nothing when the observer asked to stop.
+    /// those that were looked at again in the place of their old ones.
     ///
     /// # Errors
     /// As [`level`](Self::level).
@@ -30,11 +30,12 @@ impl TriggerSearch {
         images: ArrayView4<'_, f32>,
         level: Level,
         earlier: Earlier<'_>,
+        answers: &mut Vec<Label>,
         observer: &dyn ScanObserver,
-    ) -> Result<Option<Found>, ScanError> {
+    ) -> Result<Found, ScanError> {
         let Earlier { first, beside: stronger, squares } = earlier;
         let natural = Natural::new(squares);
-        let mut asker = Asker::new(oracles, &images, self.batch_rows, observer)?;
+        let mut asker = Asker::new(oracles, &images, self.batch_rows, answers, observer)?;
         let pieces: Vec<&[f32]> = self.panel.search().iter().map(|&(index, _)| asker.image(index)).collect();
         let mut climbs = Vec::new();
         for aim in aims(first, stronger, &natural) {
@@ -45,9 +46,6 @@ impl TriggerSearch {
         }
         let (mut climbs, others) = leading(climbs, &natural);
         climb::run(&mut climbs, Effort::SECOND_LOOK, &pieces, &mut asker)?;
-        if asker.stopped() {
-            return Ok(None);
-        }
         let mut proved: Vec<(bool, Climb)> = climbs.into_iter().map(|climb| (true, climb)).collect();
         if first.is_empty() {
             let labels = others.into_iter().filter(|climb| matches!(climb.aim, Aim::Label(_)));
@@ -57,7 +55,7 @@ impl TriggerSearch {
         let old = first.iter().filter(|old| again.iter().all(|new| new.aim != old.aim)).cloned();
         let mut findings: Vec<TriggerFinding> = old.chain(again.iter().cloned()).collect();
         findings.sort_by_key(|finding| finding.aim);
-        Ok(Some(Found { findings, confusion: Vec::new(), queries: asker.queries() }))
+        Ok(Found { findings, confusion: Vec::new(), queries: asker.queries() })
     }
 
     /// The images of a second look: for a pair, which has few, also those that are neither searched with otherwise nor held out.

@@ -219,6 +219,7 @@ pub(super) fn options(
         output: args.output.clone().or_else(|| manifest.and_then(|manifest| manifest.output.name.clone())),
         classes: manifest.map(|manifest| manifest.model.classes),
         transfer: None,
+        answer_timeout: args.answer_timeout.map_or(OnnxOptions::ANSWER_TIMEOUT, Duration::from_secs_f64),
     };
     (options, stated.is_some() || normalised)
 }

@@ -5,6 +5,7 @@
 //! trigger turns most images to and all others, and allows natural models the wider a gap the stronger the triggers are.
 
 mod clean;
+mod limits;
 mod look;
 mod pairs;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use clean::{allowance, least, null_p_value};
 use pairs::{FirstPair, Natural};
 
+pub use limits::{IMAGES_NEEDED, LABELS_NEEDED, Limits, limits};
 pub use look::{LevelSuccess, PairSuccess, TriggerFamily};
 
 /// What stands out most.
@@ -49,7 +51,7 @@ const CAP: f64 = 3.0;
 
 /// Judges the triggers of a model. A level that was looked at more than once is there more than once.
 ///
-/// At every look the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked - turned + 1/2)`, capped at 3
+/// A label takes part in a look if its trigger was stamped on at least 20 images there. At every look the labels are sorted by the log odds `L` of their success, `(turned + 1/2) / (asked - turned + 1/2)`, capped at 3
 /// either way. The first `m` labels (at most half of all) stand out together by `L[m] - L[m + 1]` less the level's allowance; where
 /// the last of them turns fewer than half of the images (a quarter, for sines), by how far `L[m]` is below that at most. Of each label
 /// the best of every family counts, added up where it is above 0: clean models that stand out do so in one family. A map stands out
@@ -75,7 +77,7 @@ pub fn judge_triggers(looks: &[LevelSuccess]) -> TriggerJudgement {
                 TriggerEvidence { level: place, labels, source: None, evidence }
             })
             .collect();
-        if 2 * look.map.0 >= look.map.1 && look.map.1 > 0 {
+        if 2 * u64::from(look.map.0) >= u64::from(look.map.1) && look.map.1 >= IMAGES_NEEDED {
             let evidence = log_odds(look.map) + MAP_OFFSET - allowed;
             found.push(TriggerEvidence { level: place, labels: Vec::new(), source: None, evidence });
             if map.is_none_or(|(old, _)| evidence > old) {
@@ -144,15 +146,16 @@ fn over_families(found: &ByFamily) -> Option<(f64, usize)> {
 const MAP_OFFSET: f64 = 2.5;
 
 /// The first labels that stand out together, with the gap below them and the log odds of the least: one entry a number of labels.
+/// Labels about which too few images were asked take no part: nothing is known of them, which is not the same as half.
 fn clusters(labels: &[(u32, u32)]) -> Vec<(Vec<usize>, f64, f64)> {
-    let mut sorted: Vec<(usize, f64)> = labels.iter().map(|&share| log_odds(share)).enumerate().collect();
+    let known = labels.iter().copied().enumerate().filter(|(_, (_, asked))| *asked >= IMAGES_NEEDED);
+    let mut sorted: Vec<(usize, f64)> = known.map(|(label, share)| (label, log_odds(share))).collect();
     sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    let half = if labels.iter().any(|(_, asked)| *asked > 0) { labels.len() / 2 } else { 0 };
     let mut found = Vec::new();
-    for m in 1..=half.min(sorted.len().saturating_sub(1)) {
-        if labels.len() < 3 {
-            break;
-        }
+    if sorted.len() < LABELS_NEEDED {
+        return found;
+    }
+    for m in 1..=sorted.len() / 2 {
         let (least, next) = (sorted[m - 1].1, sorted[m].1);
         found.push((sorted[..m].iter().map(|(label, _)| *label).collect(), least - next, least));
     }
@@ -307,6 +310,24 @@ mod tests {
         // Another label in the other family is no confirmation.
         let second = LevelSuccess { labels: overlay.labels.iter().rev().copied().collect(), ..overlay };
         assert!((of(&[first(TriggerFamily::Patch, 4, 120), second]).evidence - one.max(other)).abs() < 1e-12);
+    }
+
+    /// All images are of class 5: nothing was asked about it, and little is turned anywhere else.
+    #[test]
+    fn a_label_that_nothing_was_asked_about_takes_no_part() {
+        let none_of_5 = LevelSuccess { map: (0, 0), ..level(3, &[1, 2, 0, 3, 1, 0, 0, 2, 1, 0]) };
+        let mut looks = [none_of_5];
+        for asked in [0, 9, IMAGES_NEEDED - 1] {
+            looks[0].labels[5] = (asked, asked);
+            let judgement = judge_triggers(&looks);
+            assert!(judgement.suspects(0.04).is_empty() && judgement.p_value > 0.5, "{asked}: {judgement:?}");
+            assert!(judgement.labels[5].is_none());
+        }
+        looks[0].labels[5] = (IMAGES_NEEDED, IMAGES_NEEDED);
+        assert_eq!(judge_triggers(&looks).suspects(0.04), [5]);
+        // Two labels of which something is known are no test.
+        let two = LevelSuccess { labels: [(180, 180), (1, 180), (0, 3), (0, 0)].to_vec(), ..level(3, &[]) };
+        assert!(judge_triggers(&[two]).strongest.is_none());
     }
 
     #[test]

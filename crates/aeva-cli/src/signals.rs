@@ -1,0 +1,116 @@
+//! Being asked to stop: Ctrl-C, and what systems send when they shut down or a terminal is closed.
+//!
+//! The first signal asks a scan to stop after the batch under way, keep what was answered and say so; the program then ends as the
+//! signal would have ended it. A second one ends it at once.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(unix)]
+use std::time::{Duration, Instant};
+
+static STOPPING: AtomicBool = AtomicBool::new(false);
+static SIGNAL: OnceLock<Signal> = OnceLock::new();
+
+/// What asked the program to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// Another one, by its number: the system wants the process gone.
+    #[cfg(unix)]
+    Other(nix::sys::signal::Signal),
+}
+
+/// Whether the program was asked to stop.
+pub(crate) fn stopping() -> bool {
+    STOPPING.load(Ordering::SeqCst)
+}
+
+/// What asked the program to stop.
+pub(crate) fn received() -> Signal {
+    SIGNAL.get().copied().unwrap_or(Signal::Interrupt)
+}
+
+/// From now on signals ask the program to stop. Called before there are other threads, which inherit what is set here.
+///
+/// # Errors
+/// When the system does not allow it.
+#[cfg(unix)]
+pub(crate) fn catch() -> anyhow::Result<()> {
+    use anyhow::Context;
+    use nix::sys::signal::Signal as Number;
+
+    let signals = handled();
+    signals.thread_block().context("signals cannot be blocked")?;
+    let wait = move || {
+        let mut first: Option<Instant> = None;
+        // Ends with the process.
+        while let Ok(number) = signals.wait() {
+            match first {
+                None => {
+                    first = Some(Instant::now());
+                    let signal = if number == Number::SIGINT { Signal::Interrupt } else { Signal::Other(number) };
+                    // Nothing else sets it.
+                    let _ = SIGNAL.set(signal);
+                    STOPPING.store(true, Ordering::SeqCst);
+                    tracing::warn!("stopping after the batch under way; once more to end at once");
+                }
+                // A terminal sends Ctrl-C to the supervising process as well, which passes it on.
+                Some(first) if first.elapsed() < ECHO => {}
+                Some(_) => end_by(number),
+            }
+        }
+    };
+    std::thread::Builder::new().name("aeva-signals".to_owned()).spawn(wait).context("no thread to wait for signals")?;
+    Ok(())
+}
+
+/// From now on Ctrl-C asks the program to stop; a second one ends it.
+///
+/// # Errors
+/// When the system does not allow it.
+#[cfg(not(unix))]
+pub(crate) fn catch() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        if STOPPING.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        let _ = SIGNAL.set(Signal::Interrupt);
+        tracing::warn!("stopping after the batch under way; once more to end at once");
+    })?;
+    Ok(())
+}
+
+/// Two signals within this time are one.
+#[cfg(unix)]
+const ECHO: Duration = Duration::from_millis(100);
+
+/// The signals that ask to stop, without those that whoever started the program chose to ignore (as `nohup` does).
+#[cfg(unix)]
+pub(crate) fn handled() -> nix::sys::signal::SigSet {
+    use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
+
+    [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)).collect()
+}
+
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "there is no safe way to ask how a signal is handled")]
+fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
+    use nix::libc;
+
+    // SAFETY: all bits zero are a valid `sigaction`, which the call fills in.
+    let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: without a new action (null) the call only reads the present one into `now`.
+    let read = unsafe { libc::sigaction(signal as libc::c_int, std::ptr::null(), &raw mut now) };
+    read == 0 && now.sa_sigaction == libc::SIG_IGN
+}
+
+/// Ends the process as if the signal had not been handled: at once, without a word.
+#[cfg(unix)]
+pub(crate) fn end_by(signal: nix::sys::signal::Signal) {
+    use nix::sys::signal::{SigSet, raise};
+
+    // If either fails the process goes on, and the caller ends it in another way.
+    let _ = SigSet::from(signal).thread_unblock();
+    let _ = raise(signal);
+}

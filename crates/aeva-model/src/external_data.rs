@@ -1,0 +1,276 @@
+//! Weights that an ONNX model keeps in other files ("external data").
+//!
+//! An ONNX file may name other files for the values of its tensors, wherever a tensor may stand: in the graph, in graphs inside of
+//! attributes, in functions. Those files decide what the model answers as much as its own bytes do. So they are found here, read
+//! from beside the model and nowhere else, and made part of its digest. (Field numbers are those of `onnx.proto`.)
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use aeva_artifact::sha256_hex;
+
+use crate::ModelError;
+use crate::model_file::read_file;
+use crate::protobuf::{Field, Fields, Malformed};
+
+/// `TensorProto.DataLocation.EXTERNAL`.
+const EXTERNAL: u64 = 1;
+
+/// The files that a model names, by the names it uses for them.
+pub(crate) type ExternalFiles = BTreeMap<String, Arc<[u8]>>;
+
+/// Messages that tensors can be found in.
+#[derive(Clone, Copy)]
+enum Kind {
+    Model,
+    Training,
+    Graph,
+    Function,
+    Node,
+    Attribute,
+    SparseTensor,
+    Tensor,
+}
+
+impl Kind {
+    /// What a field of this message holds, where tensors can be in it.
+    fn child(self, number: u64) -> Option<Self> {
+        Some(match (self, number) {
+            (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => Self::Graph,
+            (Self::Model, 20) => Self::Training,
+            (Self::Model, 25) => Self::Function,
+            (Self::Graph, 1) | (Self::Function, 7) => Self::Node,
+            (Self::Node, 5) | (Self::Function, 11) => Self::Attribute,
+            (Self::Graph, 5) | (Self::SparseTensor, 1 | 2) | (Self::Attribute, 5 | 10) => Self::Tensor,
+            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Self::SparseTensor,
+            _ => return None,
+        })
+    }
+}
+
+/// The names of the files that a model takes the values of its tensors from, each once, in order.
+///
+/// # Errors
+/// [`Malformed`] when the bytes are no protocol buffer message.
+pub(crate) fn locations(model: &[u8]) -> Result<Vec<String>, Malformed> {
+    let mut found = Vec::new();
+    // A stack of our own: how deep graphs are nested is up to the file.
+    let mut open = vec![(Kind::Model, model)];
+    while let Some((kind, message)) = open.pop() {
+        if let Kind::Tensor = kind {
+            found.extend(location(message)?);
+            continue;
+        }
+        for field in Fields::new(message) {
+            if let (number, Field::Bytes(bytes)) = field?
+                && let Some(child) = kind.child(number)
+            {
+                open.push((child, bytes));
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// The file that a `TensorProto` names for its values, empty where it names none; nothing when its values are in the message.
+fn location(tensor: &[u8]) -> Result<Option<String>, Malformed> {
+    let (mut external, mut location) = (false, String::new());
+    for field in Fields::new(tensor) {
+        match field? {
+            (14, Field::Number(place)) => external = place == EXTERNAL,
+            (13, Field::Bytes(entry)) => {
+                let (mut key, mut value) = (&[][..], &[][..]);
+                for part in Fields::new(entry) {
+                    match part? {
+                        (1, Field::Bytes(bytes)) => key = bytes,
+                        (2, Field::Bytes(bytes)) => value = bytes,
+                        _ => {}
+                    }
+                }
+                if key == b"location" {
+                    // A name that is no text is no name of a file that is there.
+                    location = String::from_utf8_lossy(value).into_owned();
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(external.then_some(location))
+}
+
+/// Reads the files that the model at `path` names, from its own folder.
+///
+/// # Errors
+/// [`ModelError::External`] for names that lead out of that folder, or to something else than a file; [`ModelError::Io`].
+pub(crate) fn read(path: &Path, locations: Vec<String>) -> Result<ExternalFiles, ModelError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut files = ExternalFiles::new();
+    for location in locations {
+        let file = inside(path, folder, &location)?;
+        let bytes = read_file(&file)?;
+        files.insert(location, bytes);
+    }
+    Ok(files)
+}
+
+/// The file `location` in `folder`, if it is one and stays there.
+fn inside(model: &Path, folder: &Path, location: &str) -> Result<PathBuf, ModelError> {
+    let refused = |found: &str| ModelError::External {
+        path: model.to_owned(),
+        location: location.to_owned(),
+        found: found.to_owned(),
+    };
+    let relative = Path::new(location);
+    let steps_down = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if location.is_empty() || location.contains('\0') {
+        return Err(refused("no name of a file"));
+    }
+    if !steps_down {
+        return Err(refused("a path that leaves the model's folder"));
+    }
+    let file = folder.join(relative);
+    let resolve = |path: &Path| fs::canonicalize(path).map_err(|error| refused(&error.to_string()));
+    // Links are followed as long as they stay in the folder.
+    if !resolve(&file)?.starts_with(resolve(folder)?) {
+        return Err(refused("a link that leaves the model's folder"));
+    }
+    if !file.is_file() {
+        return Err(refused("something else than a regular file"));
+    }
+    Ok(file)
+}
+
+/// Digest of a model together with its files: SHA-256 over a line of text for each, the model's own first.
+pub(crate) fn digest(model: &str, files: &ExternalFiles) -> String {
+    let mut text = format!("aeva model with external data\n{model}\n");
+    for (name, bytes) in files {
+        // The length keeps one name from passing for two.
+        text += &format!("{} {} {name}\n", sha256_hex(bytes), name.len());
+    }
+    sha256_hex(text.as_bytes())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+    use crate::protobuf::Message;
+
+    fn message(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
+        let mut message = Message::default();
+        for (number, bytes) in fields {
+            message.bytes(*number, bytes);
+        }
+        message.0
+    }
+
+    /// A tensor whose values are in the file `name`.
+    fn tensor(name: &str) -> Vec<u8> {
+        let entry = message(&[(1, b"location".to_vec()), (2, name.as_bytes().to_vec())]);
+        let mut tensor = Message::default();
+        tensor.bytes(13, &entry);
+        tensor.number(14, 1);
+        tensor.0
+    }
+
+    #[test]
+    fn tensors_are_found_wherever_they_may_stand() {
+        let attribute_with = |number, inner: Vec<u8>| message(&[(5, message(&[(number, inner)]))]);
+        let nested_graph = message(&[(1, attribute_with(5, tensor("constant"))), (5, tensor("nested"))]);
+        let graph = message(&[
+            (1, attribute_with(6, nested_graph)),
+            (1, attribute_with(11, message(&[(5, tensor("in graphs"))]))),
+            (1, attribute_with(22, message(&[(1, tensor("sparse attribute"))]))),
+            (5, tensor("initializer")),
+            (15, message(&[(1, tensor("sparse values")), (2, tensor("sparse indices"))])),
+        ]);
+        let function =
+            message(&[(7, attribute_with(10, tensor("function"))), (11, message(&[(5, tensor("default"))]))]);
+        let training = message(&[(1, message(&[(5, tensor("training"))]))]);
+        let model = message(&[(7, graph), (25, function), (20, training), (7, message(&[(5, tensor("initializer"))]))]);
+        let expected = [
+            "constant",
+            "default",
+            "function",
+            "in graphs",
+            "initializer",
+            "nested",
+            "sparse attribute",
+            "sparse indices",
+            "sparse values",
+            "training",
+        ];
+        assert_eq!(locations(&model).unwrap(), expected);
+        // A location alone is a note: only the field that says so makes a tensor external.
+        let noted = message(&[(7, message(&[(5, message(&[(13, message(&[(1, b"location".to_vec())]))]))]))]);
+        assert!(locations(&noted).unwrap().is_empty());
+    }
+
+    #[test]
+    fn deep_graphs_are_no_deep_calls() {
+        let mut graph = message(&[(5, tensor("deep"))]);
+        for _ in 0..2000 {
+            graph = message(&[(1, message(&[(5, message(&[(6, graph)]))]))]);
+        }
+        assert_eq!(locations(&message(&[(7, graph)])).unwrap(), ["deep"]);
+    }
+
+    #[test]
+    fn only_files_below_the_models_folder_are_read() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("model");
+        fs::create_dir_all(folder.join("sub")).unwrap();
+        fs::write(place.path().join("outside"), b"secret").unwrap();
+        fs::write(folder.join("weights"), b"one").unwrap();
+        fs::write(folder.join("sub/weights"), b"two").unwrap();
+        let model = folder.join("m.onnx");
+        let read = |name: &str| read(&model, vec![name.to_owned()]);
+        assert_eq!(&read("weights").unwrap()["weights"][..], b"one");
+        assert_eq!(&read("./sub/weights").unwrap()["./sub/weights"][..], b"two");
+        let absolute = place.path().join("outside");
+        for name in [
+            "",
+            "../outside",
+            "sub/../../outside",
+            absolute.to_str().unwrap(),
+            "sub",
+            "missing",
+            "a\0b",
+            "*/_ORT_MEM_ADDR_/*",
+        ] {
+            let error = read(name).unwrap_err();
+            assert!(matches!(error, ModelError::External { .. }), "{name}: {error}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("../outside", folder.join("link")).unwrap();
+            std::os::unix::fs::symlink("weights", folder.join("alias")).unwrap();
+            assert!(read("link").unwrap_err().to_string().contains("leaves the model's folder"));
+            assert_eq!(&read("alias").unwrap()["alias"][..], b"one");
+        }
+    }
+
+    #[test]
+    fn every_byte_and_name_is_in_the_digest() {
+        let files = |parts: &[(&str, &[u8])]| -> ExternalFiles {
+            parts.iter().map(|&(name, bytes)| (name.to_owned(), bytes.into())).collect()
+        };
+        let base = digest("aa", &files(&[("w", b"1"), ("v", b"2")]));
+        assert_eq!(base, digest("aa", &files(&[("v", b"2"), ("w", b"1")])));
+        for other in [
+            digest("ab", &files(&[("w", b"1"), ("v", b"2")])),
+            digest("aa", &files(&[("w", b"1"), ("v", b"3")])),
+            digest("aa", &files(&[("w", b"2"), ("v", b"1")])),
+            digest("aa", &files(&[("w", b"1")])),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+}

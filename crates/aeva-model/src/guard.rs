@@ -1,0 +1,51 @@
+//! Panics of the bindings to ONNX Runtime, as errors.
+//!
+//! The bindings panic where ONNX Runtime answers what they take for impossible, as it does for some hostile models. Such a panic is
+//! an error of that model, not of this program.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+static QUIET: Once = Once::new();
+
+/// Does `work`; what a panic says comes back as the error, and is not printed.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    QUIET.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                before(info);
+            }
+        }));
+    });
+    let outer = GUARDED.replace(true);
+    // What `work` leaves half-done is dropped by all callers together with the session.
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(outer);
+    result.map_err(|panic| text(panic.as_ref()))
+}
+
+fn text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    format!("ONNX Runtime gave an answer that its bindings cannot read ({})", text.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_with_its_text() {
+        assert_eq!(guarded(|| 7), Ok(7));
+        let error = guarded(|| -> u8 { panic!("no {}", "shape") }).unwrap_err();
+        assert!(error.contains("(no shape)"), "{error}");
+        assert!(!GUARDED.get());
+    }
+}

@@ -1,0 +1,84 @@
+//! What the images that were held out can show at all. Known before the first question is asked.
+
+use crate::Reason;
+
+/// A trigger that was stamped on fewer images proves nothing: a label with fewer takes no part.
+pub const IMAGES_NEEDED: u32 = 20;
+/// With fewer labels, or images of fewer classes, one of them is always the easier one.
+pub const LABELS_NEEDED: usize = 3;
+
+/// What a scan with some images cannot say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Why there can be no verdict of any kind.
+    pub no_verdict: Option<Reason>,
+    /// Why the model cannot be called clean, while an alarm would count.
+    pub no_clearance: Option<Reason>,
+}
+
+/// The limits of a scan with `held_out` `[class]` -> images of the class that are held out.
+///
+/// A trigger towards a label is proved on the images of all other classes. An alarm takes at least 20 of those for some label and at
+/// least three classes; a clearance takes 20 of them for *every* label, and images of half of the classes.
+pub fn limits(held_out: &[usize]) -> Limits {
+    let all: usize = held_out.iter().sum();
+    let classes = held_out.iter().filter(|&&images| images > 0).count();
+    // Images that a trigger towards a label is stamped on.
+    let (most, least) = (
+        held_out.iter().map(|own| all - own).max().unwrap_or(0),
+        held_out.iter().map(|own| all - own).min().unwrap_or(0),
+    );
+    let needed = IMAGES_NEEDED as usize;
+    let no_verdict = if held_out.len() < LABELS_NEEDED {
+        Some(Reason::TooFewLabels { found: held_out.len(), needed: LABELS_NEEDED })
+    } else if all > 0 && classes < LABELS_NEEDED {
+        Some(Reason::TooFewClasses { found: classes, needed: LABELS_NEEDED })
+    } else if most < needed {
+        Some(Reason::TooFewImages { found: most, needed })
+    } else {
+        None
+    };
+    let half = held_out.len().div_ceil(2);
+    let no_clearance = if no_verdict.is_some() {
+        no_verdict.clone()
+    } else if least < needed {
+        Some(Reason::TooFewImages { found: least, needed })
+    } else if classes < half {
+        Some(Reason::TooFewClasses { found: classes, needed: half })
+    } else {
+        None
+    };
+    Limits { no_verdict, no_clearance }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(held_out: &[usize]) -> (Option<Reason>, Option<Reason>) {
+        let Limits { no_verdict, no_clearance } = limits(held_out);
+        (no_verdict, no_clearance)
+    }
+
+    #[test]
+    fn enough_images_have_no_limits() {
+        assert_eq!(of(&[20; 10]), (None, None));
+        assert_eq!(of(&[3; 10]), (None, None), "27 images for each label");
+        assert_eq!(of(&[20, 20, 20, 20, 20, 0, 0, 0, 0, 0]), (None, None));
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let labels = Some(Reason::TooFewLabels { found: 2, needed: 3 });
+        assert_eq!(of(&[500, 500]), (labels.clone(), labels));
+        let classes = |found, needed| Some(Reason::TooFewClasses { found, needed });
+        assert_eq!(of(&[0, 0, 0, 0, 0, 40, 0, 0, 0, 0]), (classes(1, 3), classes(1, 3)));
+        assert_eq!(of(&[0, 0, 0, 0, 30, 40, 0, 0, 0, 0]), (classes(2, 3), classes(2, 3)));
+        assert_eq!(of(&[0, 0, 0, 20, 30, 40, 0, 0, 0, 0]), (None, classes(3, 5)));
+        let images = |found| Some(Reason::TooFewImages { found, needed: 20 });
+        assert_eq!(of(&[2; 10]), (images(18), images(18)));
+        assert_eq!(of(&[0; 10]), (images(0), images(0)));
+        // Label 0 has most of the images: a trigger towards it could not be proved.
+        assert_eq!(of(&[90, 5, 5, 5, 4]), (None, images(19)));
+    }
+}
