@@ -166,7 +166,10 @@ fn channels(color: ColorType) -> usize {
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::float_cmp, clippy::type_complexity, reason = "small known values")]
 mod tests {
+    use std::fs::File;
+
     use super::*;
+    use flate2::Crc;
     use image::{GrayImage, Luma, Rgb, RgbImage};
 
     fn grey(folder: &Path, name: &str, value: u8) {
@@ -260,5 +263,87 @@ mod tests {
         }
         let data = Dataset::load(folder.path()).unwrap();
         assert_eq!([0, 1, 2].map(|label| data.class_name(label)), [Some("cat"), Some("dog"), None]);
+    }
+
+    /// Images of two classes, and one more file that `make` puts at the path that it is given.
+    fn with_picture(name: &str, make: impl Fn(&Path)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        for class in ["0", "1"] {
+            fs::create_dir(folder.path().join(class)).unwrap();
+            GrayImage::new(16, 16).save(folder.path().join(class).join("m.png")).unwrap();
+        }
+        make(&folder.path().join("0").join(name));
+        let error = Dataset::load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        error
+    }
+
+    /// A PNG that states a size and has no pixels.
+    fn png(width: u32, height: u32, color: u8) -> Vec<u8> {
+        let chunk = |kind: &[u8], data: &[u8]| {
+            let mut crc = Crc::new();
+            crc.update(kind);
+            crc.update(data);
+            [&(data.len() as u32).to_be_bytes()[..], kind, data, &crc.sum().to_be_bytes()].concat()
+        };
+        let head = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, color, 0, 0, 0]].concat();
+        [
+            &b"\x89PNG\r\n\x1a\n"[..],
+            &chunk(b"IHDR", &head),
+            &chunk(b"IDAT", &[0x78, 1, 3, 0, 0, 0, 0, 1]),
+            &chunk(b"IEND", b""),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn pictures_are_refused_by_the_size_they_state() {
+        for (width, height) in [(65535, 65535), (100_000, 100_000), (16, 1 << 24), (1 << 24, 16), (4097, 4096)] {
+            for color in [0, 6] {
+                for name in ["a.png", "z.png"] {
+                    let error = with_picture(name, |path| fs::write(path, png(width, height, color)).unwrap());
+                    assert!(
+                        error.contains("no classifier takes an image this large") || error.contains("imit"),
+                        "{error}"
+                    );
+                }
+            }
+        }
+        for (width, height) in [(u32::MAX, u32::MAX), (i32::MAX as u32, 1), (1, i32::MAX as u32), (0, 0), (0, 5)] {
+            with_picture("a.png", |path| fs::write(path, png(width, height, 6)).unwrap());
+        }
+        // Large, and not as the first one: its pixels are not looked at.
+        let error = with_picture("z.png", |path| fs::write(path, png(4096, 4096, 0)).unwrap());
+        assert!(error.contains("shape [4096, 4096, 1]") && error.contains("one size"), "{error}");
+        let error = with_picture("a.png", |path| File::create(path).unwrap().set_len(1 << 27).unwrap());
+        assert!(error.contains("found 134217728 bytes, expected at most 67108864 bytes"), "{error}");
+    }
+
+    /// Nobody writes into the pipe: whoever opens it waits for ever.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_never_opened() {
+        use std::os::unix::fs::symlink;
+        use std::process::Command;
+
+        let error = with_picture("a.png", |path| fs::create_dir(path).unwrap());
+        assert!(error.contains("found a folder, expected a regular file"), "{error}");
+        let error = with_picture("a.png", |path| symlink("/dev/zero", path).unwrap());
+        assert!(error.contains("a pipe, socket or device"), "{error}");
+        for target in ["nowhere", "a.png"] {
+            let error = with_picture("a.png", |path| symlink(target, path).unwrap());
+            assert!(error.contains("cannot read"), "{error}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        if !Command::new("mkfifo").arg(folder.path().join("x.npz")).status().is_ok_and(|status| status.success()) {
+            eprintln!("skipped: there is no mkfifo");
+            return;
+        }
+        let error = Dataset::load(&folder.path().join("x.npz")).unwrap_err().to_string();
+        assert!(error.contains("a pipe, socket or device"), "{error}");
+        let error = with_picture("a.png", |path| {
+            Command::new("mkfifo").arg(path).status().unwrap();
+        });
+        assert!(error.contains("a pipe, socket or device"), "{error}");
     }
 }

@@ -41,6 +41,9 @@ impl Dataset {
     /// Loads what `path` names: a `.npz` file, a CIFAR-10 or CIFAR-100 `.bin` file, a folder with such a file of test images, or
     /// a folder of images with one sub-folder a class.
     ///
+    /// All images together have at most 2^28 values and are at most 2^24. Sizes that a file states are compared with what is there
+    /// before anything is allocated.
+    ///
     /// # Errors
     /// [`DataError`] names the file, what was found and what was expected.
     pub fn load(path: &Path) -> Result<Self, DataError> {
