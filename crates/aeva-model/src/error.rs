@@ -239,12 +239,12 @@ pub enum DataError {
         /// What must be there.
         expected: String,
     },
-    /// A library could not read the file.
+    /// The file is damaged, or packed in a way that is not read.
     #[error("{path} cannot be decoded: {why}")]
     Decode {
         /// The file.
         path: PathBuf,
-        /// What the library says.
+        /// What is wrong with it.
         why: String,
     },
 }

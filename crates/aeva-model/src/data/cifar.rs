@@ -1,20 +1,21 @@
 //! The binary version of CIFAR-10 and CIFAR-100: per image one label byte (CIFAR-10) or a coarse and a fine label byte
 //! (CIFAR-100, the fine one counts), then 3072 bytes, a 32x32 plane for each of red, green, blue.
 
-use std::fs;
 use std::path::Path;
 
 use ndarray::Array4;
 
-use super::{Dataset, unit};
+use super::{Dataset, MAX_VALUES, checked_values, form, read_regular, room, unit};
 use crate::DataError;
 
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
 const PIXELS: usize = 3 * PLANE;
+/// As many records as there may be images. The original files have 50 000 at most.
+const MAX_BYTES: u64 = (MAX_VALUES / PIXELS * (2 + PIXELS)) as u64;
 
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
-    let bytes = fs::read(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+    let bytes = read_regular(path, MAX_BYTES)?;
     // The only size that fits both is a multiple of 3073 * 3074 bytes, 3074 CIFAR-10 images: more than any CIFAR-100 label
     // would be valid for, so the label bytes decide.
     let fits = |labels: usize| !bytes.is_empty() && bytes.len().is_multiple_of(labels + PIXELS);
@@ -37,13 +38,18 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
             )
         };
         let expected = "records of 3073 bytes with a label below 10 (CIFAR-10), or of 3074 bytes with labels below 20 and 100 (CIFAR-100)";
-        return Err(DataError::Form { path: path.to_owned(), found, expected: expected.to_owned() });
+        return Err(form(path, found, expected));
     };
     let record = label_bytes + PIXELS;
     let labels = bytes.chunks_exact(record).map(|record| u32::from(record[label_bytes - 1])).collect();
-    let images = Array4::from_shape_fn((bytes.len() / record, SIDE, SIDE, 3), |(n, h, w, c)| {
-        unit(bytes[n * record + label_bytes + c * PLANE + h * SIDE + w])
-    });
+    let count = checked_values(path, [bytes.len() / record, SIDE, SIDE, 3])?;
+    let mut values = room(path, count)?;
+    for record in bytes.chunks_exact(record) {
+        let planes = &record[label_bytes..];
+        values.extend((0..PIXELS).map(|index| unit(planes[index % 3 * PLANE + index / 3])));
+    }
+    let images = Array4::from_shape_vec((bytes.len() / record, SIDE, SIDE, 3), values)
+        .map_err(|error| DataError::Decode { path: path.to_owned(), why: error.to_string() })?;
     Dataset::new(path, images, labels, None)
 }
 
@@ -51,6 +57,7 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
 #[allow(clippy::cast_possible_truncation, clippy::float_cmp, clippy::type_complexity, reason = "small known values")]
 mod tests {
     use super::*;
+    use std::fs::{self, File};
 
     fn load_bytes(bytes: &[u8]) -> Result<Dataset, DataError> {
         let folder = tempfile::tempdir().unwrap();
@@ -99,5 +106,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("test_batch.bin"), record(&[1])).unwrap();
         assert_eq!(Dataset::load(folder.path()).unwrap().labels, [1]);
+    }
+
+    /// The file is sparse: nothing of it may be read.
+    #[test]
+    fn a_huge_file_is_refused_by_its_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.bin");
+        File::create(&path).unwrap().set_len(1 << 29).unwrap();
+        let error = Dataset::load(&path).unwrap_err().to_string();
+        assert!(error.contains("found 536870912 bytes") && error.contains("at most"), "{error}");
     }
 }

@@ -1,9 +1,15 @@
 //! Labelled images from files.
 
+mod archive;
 mod cifar;
 mod folder;
+#[cfg(test)]
+mod hostile;
+mod npy;
 mod npz;
 
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use aeva_artifact::hex;
@@ -11,6 +17,13 @@ use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
 use crate::DataError;
+
+/// Most values of all images of a data set together: 1 GiB as f32. They are all in memory during a scan, which needs a few images
+/// of each class; a small file can state, and a packed one can hold, far more than a machine has.
+const MAX_VALUES: usize = 1 << 28;
+
+/// Most images, so that labels of tiny images take no more memory than the images.
+const MAX_IMAGES: usize = 1 << 24;
 
 /// Labelled images.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,10 +41,13 @@ impl Dataset {
     /// Loads what `path` names: a `.npz` file, a CIFAR-10 or CIFAR-100 `.bin` file, a folder with such a file of test images, or
     /// a folder of images with one sub-folder a class.
     ///
+    /// All images together have at most 2^28 values and are at most 2^24. Sizes that a file states are compared with what is there
+    /// before anything is allocated.
+    ///
     /// # Errors
     /// [`DataError`] names the file, what was found and what was expected.
     pub fn load(path: &Path) -> Result<Self, DataError> {
-        let metadata = std::fs::metadata(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+        let metadata = fs::metadata(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         match extension.as_deref() {
             _ if metadata.is_dir() => {
@@ -53,26 +69,25 @@ impl Dataset {
         labels: Vec<u32>,
         class_names: Option<Vec<String>>,
     ) -> Result<Self, DataError> {
-        let form = |found: String, expected: &str| {
-            Err(DataError::Form { path: path.to_owned(), found, expected: expected.to_owned() })
-        };
+        let form = |found: String, expected: &str| Err(form(path, found, expected));
         let (count, height, width, channels) = images.dim();
         if count != labels.len() {
             return form(format!("{count} images and {} labels", labels.len()), "one label for each image");
         }
-        if count == 0 || height == 0 || width == 0 {
-            return form(format!("images of shape {:?}", images.dim()), "at least one image with pixels");
-        }
-        if !matches!(channels, 1 | 3 | 4) {
-            return form(format!("{channels} channels"), "1, 3 or 4 channels");
-        }
-        let images = images.as_standard_layout().into_owned();
+        checked_values(path, [count, height, width, channels])?;
+        // A second copy of all images only where it has to be.
+        let images = if images.is_standard_layout() { images } else { images.as_standard_layout().into_owned() };
         Ok(Self { images, labels, class_names, path: path.to_owned() })
     }
 
     /// Where it was loaded from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Name of the class of a label; `None` where the data has no names, or no such class.
+    pub fn class_name(&self, label: u32) -> Option<&str> {
+        self.class_names.as_ref()?.get(label as usize).map(String::as_str)
     }
 
     /// Image shape `[h, w, c]`.
@@ -100,4 +115,75 @@ impl Dataset {
 /// An 8-bit pixel in `[0, 1]`.
 fn unit(byte: u8) -> f32 {
     f32::from(byte) / 255.0
+}
+
+/// Opens a regular file; its length in bytes comes with it. Anything else is refused before it is opened: opening a pipe waits for a
+/// writer, and a device may have no end.
+///
+/// # Errors
+/// [`DataError::Io`] where there is no file; [`DataError::Form`] says what is there instead of a regular one.
+fn open_regular(path: &Path) -> Result<(File, u64), DataError> {
+    let io = |source| DataError::Io { path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
+        return Err(form(path, found.to_owned(), "a regular file"));
+    }
+    Ok((File::open(path).map_err(io)?, metadata.len()))
+}
+
+/// The bytes of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open_regular`], and [`DataError::Form`] for a file that is longer.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
+    let (file, length) = open_regular(path)?;
+    let too_long = |found: String| form(path, found, &format!("at most {limit} bytes"));
+    if length > limit {
+        return Err(too_long(format!("{length} bytes")));
+    }
+    let mut bytes = room(path, usize::try_from(length).unwrap_or(usize::MAX))?;
+    // The file may have grown since.
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > limit { Err(too_long(format!("more than {limit} bytes"))) } else { Ok(bytes) }
+}
+
+/// Number of values of images of shape `[n, h, w, c]`, once it is known that they can be held.
+fn checked_values(path: &Path, shape: [usize; 4]) -> Result<usize, DataError> {
+    let [count, height, width, channels] = shape;
+    if shape.contains(&0) {
+        return Err(form(path, format!("images of shape {shape:?}"), "at least one image with pixels"));
+    }
+    if !matches!(channels, 1 | 3 | 4) {
+        return Err(form(path, format!("{channels} channels"), "1, 3 or 4 channels"));
+    }
+    let image = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+    let most = image.map_or(0, |image| MAX_VALUES / image).min(MAX_IMAGES);
+    match image.and_then(|image| image.checked_mul(count)) {
+        Some(values) if count <= most => Ok(values),
+        _ => {
+            let expected = if most == 0 {
+                format!("images of at most {MAX_VALUES} values")
+            } else {
+                format!("at most {most} images of this shape: keep fewer images of each class")
+            };
+            Err(form(path, format!("{count} images of shape {:?} [h, w, c]", [height, width, channels]), &expected))
+        }
+    }
+}
+
+/// An empty vector with memory for `length` values, or an error where the process would end.
+fn room<T>(path: &Path, length: usize) -> Result<Vec<T>, DataError> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(length).map_err(|_| {
+        let found = format!("{length} values of {} bytes", size_of::<T>());
+        form(path, found, "no more than the memory that is free")
+    })?;
+    Ok(values)
+}
+
+fn form(path: &Path, found: String, expected: &str) -> DataError {
+    DataError::Form { path: path.to_owned(), found, expected: expected.to_owned() }
 }

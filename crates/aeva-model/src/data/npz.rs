@@ -1,114 +1,210 @@
 //! `.npz` files of numpy: images `x` (uint8, float32 or float64; `[n, h, w, c]`, `[n, c, h, w]` or `[n, h, w]`) and labels `y` (any
-//! integer type; `[n]` or `[n, 1]`).
+//! integer type; `[n]` or `[n, 1]`). Values go from the packed stream straight to their place among the images.
 
-use std::fs::File;
-use std::io::Cursor;
+use std::io::{self, Read};
 use std::path::Path;
 
-use ndarray::{Array4, ArrayD, Ix4};
-use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
+use ndarray::Array4;
 
-use super::{Dataset, unit};
+use super::archive::{Archive, Member};
+use super::npy::{Header, Kind, Scalar};
+use super::{Dataset, checked_values, form, room, unit};
 use crate::DataError;
 
 /// Usual names, in order of preference.
 const IMAGE_NAMES: [&str; 6] = ["x", "images", "x_test", "data", "image", "arr_0"];
 const LABEL_NAMES: [&str; 7] = ["y", "labels", "y_test", "targets", "label", "target", "arr_1"];
-
-type Npz = NpzReader<Cursor<Vec<u8>>>;
+/// Bytes that are unpacked at a time: a whole number of values of every type.
+const CHUNK: usize = 1 << 16;
 
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut File::open(path).map_err(io)?, &mut bytes).map_err(io)?;
-    let decode = |error: ReadNpzError| DataError::Decode { path: path.to_owned(), why: error.to_string() };
-    let mut npz = NpzReader::new(Cursor::new(bytes)).map_err(decode)?;
-    let names = npz.names().map_err(decode)?;
+    let archive = Archive::open(path)?;
     let find = |what: &str, wanted: &[&'static str]| {
-        wanted.iter().find(|name| names.iter().any(|found| found == *name)).copied().ok_or_else(|| DataError::Form {
-            path: path.to_owned(),
-            found: format!("arrays {names:?}"),
-            expected: format!("{what} under one of the names {wanted:?}"),
+        let found = wanted.iter().find(|name| archive.names().any(|found| found == **name)).copied();
+        found.ok_or_else(|| {
+            // Names are the file's: enough of them to see what it is.
+            let names: Vec<String> = archive.names().take(20).map(|name| name.chars().take(40).collect()).collect();
+            form(path, format!("arrays {names:?}"), &format!("{what} under one of the names {wanted:?}"))
         })
     };
     let (images, labels) = (find("images", &IMAGE_NAMES)?, find("labels", &LABEL_NAMES)?);
-    let images = images_of(path, &mut npz, images)?;
-    let labels = labels_of(path, &mut npz, labels)?;
+    let images = images_of(path, &archive, images)?;
+    let labels = labels_of(path, &archive, labels, images.dim().0)?;
     Dataset::new(path, images, labels, None)
 }
 
-/// An array of element type `T`; `None` when it has another type.
-fn array<T: ReadableElement>(path: &Path, npz: &mut Npz, name: &str) -> Result<Option<ArrayD<T>>, DataError> {
-    match npz.by_name::<ndarray::OwnedRepr<T>, ndarray::IxDyn>(name) {
-        Ok(array) => Ok(Some(array)),
-        Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
-        Err(error) => Err(DataError::Decode { path: path.to_owned(), why: format!("array {name}: {error}") }),
+fn images_of(path: &Path, archive: &Archive, name: &str) -> Result<Array4<f32>, DataError> {
+    let (header, member) = open(path, archive, name)?;
+    let Some((scalar, to_f32)) = header.scalar().and_then(|scalar| Some((scalar, conversion(scalar)?))) else {
+        let found = format!("images `{name}` of type {}", header.type_name());
+        return Err(form(path, found, "uint8, float32 or float64 values"));
+    };
+    let is_channels = |size: usize| matches!(size, 1 | 3 | 4);
+    let (sizes, channels_first) = match header.shape[..] {
+        [n, h, w] => ([n, h, w, 1], false),
+        [n, first, middle, last] => ([n, first, middle, last], is_channels(first) && !is_channels(last)),
+        _ => {
+            let found = format!("images of shape {:?}", header.shape);
+            return Err(form(path, found, "[n, h, w, c], [n, c, h, w] or [n, h, w]"));
+        }
+    };
+    expect_values(path, name, &header, scalar, &member)?;
+    let [n, h, w, c] = if channels_first { [sizes[0], sizes[2], sizes[3], sizes[1]] } else { sizes };
+    let count = checked_values(path, [n, h, w, c])?;
+    let strides = if channels_first { [h * w * c, 1, w * c, c] } else { [h * w * c, w * c, c, 1] };
+
+    let mut values = room(path, count)?;
+    values.resize(count, 0.0);
+    let mut places = Places::new(sizes, strides, header.fortran_order);
+    each_value(member, scalar.size, count, |bytes| values[places.next()] = to_f32(bytes))
+        .map_err(|error| decode(path, name, &error.to_string()))?;
+    if scalar.kind == Kind::Float {
+        to_unit_range(path, &mut values)?;
     }
+    Array4::from_shape_vec((n, h, w, c), values).map_err(|error| decode(path, name, &error.to_string()))
 }
 
-fn images_of(path: &Path, npz: &mut Npz, name: &str) -> Result<Array4<f32>, DataError> {
-    let form =
-        |found: String, expected: &str| DataError::Form { path: path.to_owned(), found, expected: expected.to_owned() };
-    let images: ArrayD<f32> = if let Some(bytes) = array::<u8>(path, npz, name)? {
-        bytes.mapv(unit)
-    } else {
-        let floats = if let Some(floats) = array::<f32>(path, npz, name)? {
-            floats
-        } else {
-            #[expect(clippy::cast_possible_truncation, reason = "pixels need no more than f32")]
-            let narrow = |value: f64| value as f32;
-            let wide = array::<f64>(path, npz, name)?;
-            let expected = "uint8, float32 or float64 values";
-            wide.ok_or_else(|| form(format!("images `{name}` of another type"), expected))?.mapv(narrow)
-        };
-        let (low, high) = floats
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
-        let finite = floats.iter().all(|value| value.is_finite());
-        if !finite || low < 0.0 || high > 255.0 {
-            return Err(form(format!("values from {low} to {high}"), "images in [0, 1] or [0, 255], not normalised"));
+/// Brings images in `[0, 255]` to `[0, 1]`.
+fn to_unit_range(path: &Path, values: &mut [f32]) -> Result<(), DataError> {
+    let (low, high) =
+        values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+    let finite = values.iter().all(|value| value.is_finite());
+    if !finite || low < 0.0 || high > 255.0 {
+        let found = format!("values from {low} to {high}{}", if finite { "" } else { ", not all of them finite" });
+        return Err(form(path, found, "images in [0, 1] or [0, 255], not normalised"));
+    }
+    // Images of 8-bit origin: nothing else goes beyond 1.
+    if high > 1.0 {
+        for value in values {
+            *value /= 255.0;
         }
-        // Images of 8-bit origin: nothing else goes beyond 1.
-        if high > 1.0 { floats / 255.0 } else { floats }
-    };
-    let shape = images.shape().to_vec();
-    let images = match shape.len() {
-        3 => images.insert_axis(ndarray::Axis(3)),
-        _ => images,
-    };
-    let images = images
-        .into_dimensionality::<Ix4>()
-        .map_err(|_| form(format!("images of shape {shape:?}"), "[n, h, w, c], [n, c, h, w] or [n, h, w]"))?;
-    let is_channels = |size: usize| matches!(size, 1 | 3 | 4);
-    let (_, first, _, last) = images.dim();
-    Ok(if is_channels(first) && !is_channels(last) {
-        images.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned()
-    } else {
-        images
+    }
+    Ok(())
+}
+
+/// How a pixel of this type becomes an f32; `None` for types that images do not have.
+fn conversion(scalar: Scalar) -> Option<fn(&[u8]) -> f32> {
+    #[expect(clippy::cast_possible_truncation, reason = "pixels need no more than f32")]
+    fn narrow(value: f64) -> f32 {
+        value as f32
+    }
+    fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+        std::array::from_fn(|index| bytes[index])
+    }
+    Some(match (scalar.kind, scalar.size, scalar.big_endian) {
+        (Kind::Unsigned, 1, _) => |bytes| unit(bytes[0]),
+        (Kind::Float, 4, false) => |bytes| f32::from_le_bytes(array(bytes)),
+        (Kind::Float, 4, true) => |bytes| f32::from_be_bytes(array(bytes)),
+        (Kind::Float, 8, false) => |bytes| narrow(f64::from_le_bytes(array(bytes))),
+        (Kind::Float, 8, true) => |bytes| narrow(f64::from_be_bytes(array(bytes))),
+        _ => return None,
     })
 }
 
-fn labels_of(path: &Path, npz: &mut Npz, name: &str) -> Result<Vec<u32>, DataError> {
-    macro_rules! first_of {
-        ($($ty:ty),*) => {
-            $(if let Some(array) = array::<$ty>(path, npz, name)? {
-                Some((array.shape().to_vec(), array.iter().map(|&label| u32::try_from(label).ok()).collect::<Option<Vec<u32>>>()))
-            } else)* { None }
-        };
-    }
-    let found = first_of!(i64, i32, u8, i16, u16, i8, u32, u64);
-    let form = |found: String| DataError::Form {
-        path: path.to_owned(),
-        found,
-        expected: "integer labels [n], from 0 to the class count minus 1".to_owned(),
+fn labels_of(path: &Path, archive: &Archive, name: &str, images: usize) -> Result<Vec<u32>, DataError> {
+    let (header, member) = open(path, archive, name)?;
+    let form = |found: String| form(path, found, "integer labels [n], from 0 to the class count minus 1");
+    let Some(scalar) = header.scalar().filter(|scalar| scalar.kind != Kind::Float) else {
+        return Err(form(format!("labels `{name}` of type {}, that are no integers", header.type_name())));
     };
-    let Some((shape, labels)) = found else {
-        return Err(form(format!("labels `{name}` that are no integers")));
+    let ([count] | [count, 1]) = header.shape[..] else {
+        return Err(form(format!("labels `{name}` of shape {:?}", header.shape)));
     };
-    if !(shape.len() == 1 || shape.len() == 2 && shape[1] == 1) {
-        return Err(form(format!("labels `{name}` of shape {shape:?}")));
+    expect_values(path, name, &header, scalar, &member)?;
+    if count != images {
+        return Err(super::form(path, format!("{images} images and {count} labels"), "one label for each image"));
     }
-    labels.ok_or_else(|| form(format!("negative labels in `{name}`")))
+    let mut labels = room(path, count)?;
+    let mut wrong = None;
+    each_value(member, scalar.size, count, |bytes| {
+        let label = integer(bytes, scalar);
+        match u32::try_from(label) {
+            Ok(label) => labels.push(label),
+            Err(_) => wrong = wrong.or(Some(label)),
+        }
+    })
+    .map_err(|error| decode(path, name, &error.to_string()))?;
+    match wrong {
+        Some(label) if label < 0 => Err(form(format!("negative labels in `{name}`, the first is {label}"))),
+        Some(label) => Err(form(format!("the label {label} in `{name}`"))),
+        None => Ok(labels),
+    }
+}
+
+/// An integer of at most 8 bytes.
+fn integer(bytes: &[u8], scalar: Scalar) -> i128 {
+    let append = |number: i128, &byte: &u8| number << 8 | i128::from(byte);
+    let number = if scalar.big_endian { bytes.iter().fold(0, append) } else { bytes.iter().rev().fold(0, append) };
+    let negative = scalar.kind == Kind::Signed && number >> (8 * bytes.len() - 1) == 1;
+    if negative { number - (1 << (8 * bytes.len())) } else { number }
+}
+
+/// The header of an array, and the stream of its values.
+fn open<'a>(path: &Path, archive: &'a Archive, name: &str) -> Result<(Header, Member<'a>), DataError> {
+    let mut member = archive.member(name).map_err(|error| decode(path, name, &error.to_string()))?;
+    let header = Header::read(&mut member).map_err(|why| decode(path, name, &why))?;
+    Ok((header, member))
+}
+
+/// That the entry has as many bytes as the header states.
+fn expect_values(path: &Path, name: &str, header: &Header, scalar: Scalar, member: &Member) -> Result<(), DataError> {
+    let stated = header.values().and_then(|values| values.checked_mul(scalar.size));
+    if stated.is_some_and(|stated| stated as u64 == member.left()) {
+        return Ok(());
+    }
+    let why = format!("shape {:?} of {}, but {} bytes of values", header.shape, header.type_name(), member.left());
+    Err(decode(path, name, &why))
+}
+
+/// Calls `take` with the bytes of one value after another.
+fn each_value(mut member: Member, size: usize, count: usize, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    let mut left = count;
+    while left > 0 {
+        let now = left.min(CHUNK / size);
+        let bytes = &mut buffer[..now * size];
+        member.read_exact(bytes)?;
+        bytes.chunks_exact(size).for_each(&mut take);
+        left -= now;
+    }
+    member.finish()
+}
+
+fn decode(path: &Path, name: &str, why: &str) -> DataError {
+    DataError::Decode { path: path.to_owned(), why: format!("array {name}: {why}") }
+}
+
+/// Where the values of an array go, in the order in which they are stored.
+struct Places {
+    /// Size and stride of each axis, the one that runs fastest first.
+    axes: [(usize, usize); 4],
+    index: [usize; 4],
+    place: usize,
+}
+
+impl Places {
+    /// Of an array of these `sizes`, whose axes have `strides` among the images.
+    fn new(sizes: [usize; 4], strides: [usize; 4], fortran_order: bool) -> Self {
+        let mut axes = std::array::from_fn(|axis| (sizes[axis], strides[axis]));
+        if !fortran_order {
+            axes.reverse();
+        }
+        Self { axes, index: [0; 4], place: 0 }
+    }
+
+    fn next(&mut self) -> usize {
+        let place = self.place;
+        for (index, (size, stride)) in self.index.iter_mut().zip(self.axes) {
+            *index += 1;
+            self.place += stride;
+            if *index < size {
+                break;
+            }
+            self.place -= size * stride;
+            *index = 0;
+        }
+        place
+    }
 }
 
 #[cfg(test)]
@@ -121,8 +217,11 @@ fn labels_of(path: &Path, npz: &mut Npz, name: &str) -> Result<Vec<u32>, DataErr
 )]
 mod tests {
     use super::*;
-    use ndarray::{Array, Array1, Array2, Dimension};
+    use std::fs::File;
+
+    use ndarray::{Array, Array1, Array2, ArrayD, Axis, Dimension, IxDyn, ShapeBuilder};
     use ndarray_npy::{NpzWriter, WritableElement};
+    use proptest::prelude::*;
 
     fn load_arrays<A: WritableElement, B: WritableElement, D: Dimension, E: Dimension>(
         images: (&str, &Array<A, D>),
@@ -177,9 +276,47 @@ mod tests {
             error(load_arrays(("x", &bytes()), ("y", &Array1::from(vec![1_i64])))).contains("2 images and 1 labels")
         );
         assert!(error(load_arrays(("x", &bytes().mapv(|b| f32::from(b) - 9.0)), ("y", &labels))).contains("from -9"));
-        assert!(error(load_arrays(("x", &labels), ("y", &labels))).contains("images `x` of another type"));
+        assert!(error(load_arrays(("x", &labels), ("y", &labels))).contains("images `x` of type int64 ('<i8')"));
         let flat: Array2<u8> = Array2::zeros((2, 784));
         assert!(error(load_arrays(("x", &flat), ("y", &labels))).contains("[2, 784]"));
+    }
+
+    /// What every array must become: as ndarray sees it, axes in the order `[n, h, w, c]`.
+    fn expected(array: &ArrayD<f32>, channels_first: bool) -> Array4<f32> {
+        let array = if array.ndim() == 3 { array.clone().insert_axis(Axis(3)) } else { array.clone() };
+        let array = array.into_dimensionality::<ndarray::Ix4>().unwrap();
+        if channels_first { array.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned() } else { array }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn every_layout_order_and_type_is_read_as_it_was_written(
+            (n, h, w, c) in (1_usize..4, 1_usize..9, 5_usize..9, prop::sample::select(vec![1, 3, 4])),
+            layout in 0..3,
+            fortran_order: bool,
+            ty in 0..3,
+            seed: u8,
+        ) {
+            let shape = match layout {
+                0 => vec![n, h, w, c],
+                1 => vec![n, c, h, w],
+                _ => vec![n, h, w],
+            };
+            let mut next = seed;
+            let bytes = ArrayD::from_shape_simple_fn(IxDyn(&shape).set_f(fortran_order), || {
+                next = next.wrapping_mul(29).wrapping_add(71);
+                next
+            });
+            let labels = Array1::from_iter(0..n as u32);
+            let data = match ty {
+                0 => load_arrays(("x", &bytes), ("y", &labels)),
+                1 => load_arrays(("x", &bytes.mapv(unit)), ("y", &labels)),
+                _ => load_arrays(("x", &bytes.mapv(|byte| f64::from(unit(byte)))), ("y", &labels)),
+            };
+            prop_assert_eq!(data.unwrap().images, expected(&bytes.mapv(unit), layout == 1));
+        }
     }
 
     #[test]
