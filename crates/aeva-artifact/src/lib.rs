@@ -12,15 +12,21 @@
 mod atomic;
 mod container;
 mod error;
+mod limits;
 mod pair;
 mod provenance;
+mod read;
 mod run_dir;
+mod run_file;
+mod run_info;
 mod trigger;
 mod wire;
 
 pub use atomic::write_atomically;
-pub use error::{ArtifactError, DecodeError};
+pub use error::{ArtifactError, DecodeError, RunInfoError};
 pub use pair::{Outcome, PairArtifact, QueryCounts, SampleRecord};
 pub use provenance::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION, SearchProvenance, hex, sha256_hex};
-pub use run_dir::{RunDir, RunInfo};
+pub use read::{MAX_ARTIFACT_BYTES, read_regular};
+pub use run_dir::RunDir;
+pub use run_info::{MAX_CLASSES, RunInfo};
 pub use trigger::{Aim, Family, Level, Look, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};
