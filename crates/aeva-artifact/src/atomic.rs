@@ -155,7 +155,9 @@ mod tests {
         let old = SystemTime::now() - Duration::from_hours(25);
         let make = |path: PathBuf, age: Option<SystemTime>| {
             let file = File::create(&path).unwrap();
-            age.into_iter().for_each(|time| file.set_modified(time).unwrap());
+            if let Some(time) = age {
+                file.set_modified(time).unwrap();
+            }
             path
         };
         let gone = [make(folder.path().join(".writing-a"), Some(old)), make(inner.join(".writing-b"), Some(old))];

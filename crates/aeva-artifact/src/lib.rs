@@ -5,7 +5,10 @@
 //!   (`docs/formats.md`): a container with versions and a SHA-256, a JSON header with the [`Provenance`], a bincode payload.
 //! - [`TriggerArtifact`] is what the second lens leaves: the best triggers of one family and strength, in the same container.
 //! - [`RunDir`] is the folder: it refuses results of another [`Provenance`], writes files whole or not at all, and
-//!   knows which pairs are finished.
+//!   knows which pairs are finished. [`RunInfo`] is what it says of itself.
+//!
+//! A file may have been damaged, or made by anybody: whatever is read is checked before anything is computed with it, and checksums
+//! are no signatures.
 //!
 //! Everything in a file is a function of the provenance, so the same scan gives the same bytes.
 
