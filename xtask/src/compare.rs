@@ -194,7 +194,7 @@ fn scan(args: &Args, aeva: &Path, model: &Path, data: &Path, threads: usize, out
 fn attacks(run: &Path) -> anyhow::Result<Vec<Attack>> {
     let run = RunDir::open(run)?;
     let mut attacks = Vec::new();
-    for (source, target) in run.pairs() {
+    for (source, target) in run.stored_pairs()? {
         let Some(pair) = run.load(source, target)? else { continue };
         attacks.extend(pair.samples.iter().map(|sample| Attack {
             source,

@@ -1,33 +1,116 @@
 //! Files that appear whole or not at all.
 
-use std::io::Write;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tempfile::NamedTempFile;
 
 use crate::ArtifactError;
 
-/// Writes `bytes` to `path`: into a temporary file of the same folder, flushed to disk, then renamed over `path`.
+/// How the names of temporary files begin.
+pub(crate) const TEMPORARY: &str = ".writing-";
+/// Temporary files older than this are nobody's any more: no single write takes that long. Age alone decides, since a folder may be shared by machines
+/// and containers, where the number of a process says nothing.
+const LEFT_BEHIND: Duration = Duration::from_hours(24);
+
+/// Writes `bytes` to `path`: into a temporary file of the same folder, flushed to disk, then renamed over `path`; then the folder is
+/// flushed, so that the new name survives a power cut as well.
 ///
 /// # Errors
-/// [`ArtifactError::Io`]; the former file, if any, is then untouched.
+/// [`ArtifactError::Io`]; the former file, if any, is then untouched, or the new one is whole but may not survive a power cut.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
     let error = |source| ArtifactError::Io { action: "write", path: path.to_owned(), source };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let file = written(path, bytes).map_err(error)?;
+    file.persist(path).map_err(|persist| error(persist.error))?;
+    flush_folder(&folder_of(path)).map_err(error)
+}
+
+/// The same, unless `path` is already there: then it stays as it is. Whether it was written.
+pub(crate) fn create_atomically(path: &Path, bytes: &[u8]) -> Result<bool, ArtifactError> {
+    let error = |source| ArtifactError::Io { action: "write", path: path.to_owned(), source };
+    let file = written(path, bytes).map_err(error)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => {}
+        Err(persist) if persist.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(persist) if is_unsupported(&persist.error) => {
+            // Some file systems have neither hard links nor a rename that never replaces: there a moment is left in which two can collide.
+            if path.symlink_metadata().is_ok() {
+                return Ok(false);
+            }
+            persist.file.persist(path).map_err(|persist| error(persist.error))?;
+        }
+        Err(persist) => return Err(error(persist.error)),
+    }
+    flush_folder(&folder_of(path)).map_err(error)?;
+    Ok(true)
+}
+
+/// A temporary file beside `path` with these bytes, flushed.
+fn written(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         // Temporary files are private by default; a result has the permissions any other new file gets (umask applies).
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder).map_err(error)?;
-    file.write_all(bytes).map_err(error)?;
-    file.as_file().sync_all().map_err(error)?;
-    file.persist(path).map_err(|persist| error(persist.error))?;
-    Ok(())
+    let mut file = builder.tempfile_in(folder_of(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Flushes the names in a folder to disk. Folders that cannot be flushed are left as they are.
+pub(crate) fn flush_folder(folder: &Path) -> io::Result<()> {
+    // Elsewhere a folder cannot be opened as a file.
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let Ok(opened) = File::open(folder) else { return Ok(()) };
+    match opened.sync_all() {
+        Err(error) if is_unsupported(&error) => Ok(()),
+        flushed => flushed,
+    }
+}
+
+/// Whether the file system has no such call, in the words of different systems.
+fn is_unsupported(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    matches!(error.kind(), Unsupported | InvalidInput | PermissionDenied)
+}
+
+/// Removes what killed writes left in a folder and in its sub-folders. What cannot be removed stays: it is in nobody's way.
+pub(crate) fn sweep(folder: &Path) {
+    for entry in entries(folder) {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => entries(&entry.path()).for_each(|inner| remove_left_behind(&inner)),
+            _ => remove_left_behind(&entry),
+        }
+    }
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> + use<> {
+    fs::read_dir(folder).into_iter().flatten().flatten()
+}
+
+fn remove_left_behind(entry: &fs::DirEntry) {
+    // Of the entry itself: links are not followed.
+    let Ok(metadata) = entry.metadata() else { return };
+    let age = metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
+    let temporary = metadata.is_file() && entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+    if temporary && age.is_some_and(|age| age > LEFT_BEHIND) {
+        let _ = fs::remove_file(entry.path());
+    }
 }
 
 #[cfg(test)]
@@ -40,8 +123,18 @@ mod tests {
         let path = folder.path().join("a");
         write_atomically(&path, b"one").unwrap();
         write_atomically(&path, b"two").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_is_not_created_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        assert!(create_atomically(&path, b"one").unwrap());
+        assert!(!create_atomically(&path, b"two").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -50,5 +143,34 @@ mod tests {
         let path = folder.path().join("missing").join("a");
         let error = write_atomically(&path, b"one").unwrap_err();
         assert!(error.to_string().contains("missing"), "{error}");
+        assert!(create_atomically(&path, b"one").unwrap_err().to_string().contains("missing"));
+    }
+
+    #[test]
+    fn only_old_temporary_files_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("pairs-v1");
+        let deep = inner.join("deep");
+        fs::create_dir_all(&deep).unwrap();
+        let old = SystemTime::now() - Duration::from_hours(25);
+        let make = |path: PathBuf, age: Option<SystemTime>| {
+            let file = File::create(&path).unwrap();
+            if let Some(time) = age {
+                file.set_modified(time).unwrap();
+            }
+            path
+        };
+        let gone = [make(folder.path().join(".writing-a"), Some(old)), make(inner.join(".writing-b"), Some(old))];
+        let kept = [
+            make(folder.path().join(".writing-new"), None),
+            make(folder.path().join("writing"), Some(old)),
+            make(deep.join(".writing-c"), Some(old)),
+        ];
+        fs::create_dir(folder.path().join(".writing-folder")).unwrap();
+        sweep(folder.path());
+        assert!(gone.iter().all(|path| !path.exists()));
+        assert!(kept.iter().all(|path| path.exists()));
+        assert!(folder.path().join(".writing-folder").is_dir());
+        sweep(&folder.path().join("nowhere"));
     }
 }

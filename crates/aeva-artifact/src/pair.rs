@@ -69,18 +69,18 @@ pub struct QueryCounts {
 }
 
 impl QueryCounts {
-    /// Sum over all phases.
+    /// Sum over all phases; it stays at the largest number where it would be larger.
     pub fn total(&self) -> u64 {
-        self.start + self.bisection + self.gradient + self.step
+        [self.bisection, self.gradient, self.step].into_iter().fold(self.start, u64::saturating_add)
     }
 }
 
 impl std::ops::AddAssign for QueryCounts {
     fn add_assign(&mut self, other: Self) {
-        self.start += other.start;
-        self.bisection += other.bisection;
-        self.gradient += other.gradient;
-        self.step += other.step;
+        self.start = self.start.saturating_add(other.start);
+        self.bisection = self.bisection.saturating_add(other.bisection);
+        self.gradient = self.gradient.saturating_add(other.gradient);
+        self.step = self.step.saturating_add(other.step);
     }
 }
 

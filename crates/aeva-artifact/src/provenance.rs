@@ -9,6 +9,7 @@ pub const SEARCH_VERSION: u32 = 1;
 /// Everything the perturbations of a run depend on. Two runs of equal provenance give equal bytes, so file names, dates,
 /// batch sizes, thread counts and the chosen pairs are not part of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// [`SEARCH_VERSION`] of the program.
     pub search_version: u32,
@@ -28,6 +29,7 @@ pub struct Provenance {
 
 /// The model of a [`Provenance`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelProvenance {
     /// SHA-256 of the model file, lower-case hexadecimal.
     pub sha256: String,
@@ -39,6 +41,7 @@ pub struct ModelProvenance {
 
 /// The data of a [`Provenance`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DataProvenance {
     /// SHA-256 of the decoded images and labels, so that the same images in another file format are the same data.
     pub sha256: String,
@@ -48,6 +51,7 @@ pub struct DataProvenance {
 
 /// The HopSkipJump parameters of a [`Provenance`] (`docs/method.md` has their meaning).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SearchProvenance {
     /// Iterations `J`.
     pub iterations: u32,

@@ -5,6 +5,7 @@ use bincode::config;
 use bincode::error::{DecodeError as BincodeError, EncodeError};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{check_classes, check_pair, check_queries, check_shape};
 use crate::{DecodeError, Outcome, PairArtifact, Provenance, QueryCounts, SampleRecord};
 
 pub(crate) const KIND_PAIR: u16 = 1;
@@ -91,36 +92,46 @@ pub(crate) fn encode_error(error: &serde_json::Error) -> EncodeError {
 
 impl PairV1 {
     fn into_domain(self, header: Header) -> Result<PairArtifact, DecodeError> {
-        let inconsistent = |what: String| Err(DecodeError::Inconsistent(what));
         if (self.source, self.target) != (header.source, header.target) {
-            return inconsistent(format!(
+            return Err(DecodeError::Inconsistent(format!(
                 "header of pair {} -> {}, payload of {} -> {}",
                 header.source, header.target, self.source, self.target
-            ));
+            )));
         }
-        if self.source == self.target {
-            return inconsistent(format!("source and target are both {}", self.source));
-        }
+        let classes = check_classes(&header.provenance)?;
+        check_pair(self.source, self.target, classes)?;
         let shape = self.shape.map(|dimension| dimension as usize);
-        let values = shape.iter().try_fold(1_usize, |product, &dimension| product.checked_mul(dimension));
+        let values = check_shape(shape)?;
+        check_queries(self.samples.iter().flat_map(|sample| sample.queries))?;
         for sample in &self.samples {
-            if let Some(v) = &sample.perturbation {
-                if Some(v.len()) != values {
-                    return inconsistent(format!(
-                        "sample {} has {} values, shape {shape:?} needs {values:?}",
-                        sample.sample,
-                        v.len()
-                    ));
-                }
-                if v.iter().any(|value| !value.is_finite()) {
-                    return inconsistent(format!("sample {} has values that are not finite", sample.sample));
-                }
-            } else if matches!(sample.outcome, OutcomeV1::Finished) {
-                return inconsistent(format!("sample {} is finished but has no perturbation", sample.sample));
-            }
+            sample.check(values, header.provenance.data.images)?;
         }
         let samples = self.samples.into_iter().map(SampleRecord::from).collect();
         Ok(PairArtifact { provenance: header.provenance, source: self.source, target: self.target, shape, samples })
+    }
+}
+
+impl SampleV1 {
+    /// Whether it can be true of images with so many values, of so many images.
+    fn check(&self, values: usize, images: u64) -> Result<(), DecodeError> {
+        let sample = self.sample;
+        if let Some(found) = [self.origin_index, self.start_index].into_iter().find(|&index| index >= images) {
+            return Err(DecodeError::Image { sample, found, images });
+        }
+        if !(self.distance.is_finite() && self.distance >= 0.0) {
+            return Err(DecodeError::Distance { sample, found: self.distance });
+        }
+        let inconsistent = |what: String| Err(DecodeError::Inconsistent(format!("sample {sample} {what}")));
+        match &self.perturbation {
+            Some(v) if v.len() != values => inconsistent(format!("has {} values, its shape needs {values}", v.len())),
+            Some(v) if v.iter().any(|value| !value.is_finite()) => {
+                inconsistent("has values that are not finite".to_owned())
+            }
+            None if matches!(self.outcome, OutcomeV1::Finished) => {
+                inconsistent("is finished but has no perturbation".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -210,9 +221,36 @@ mod tests {
         assert!(PairArtifact::from_bytes(&tampered(|_| {})).is_ok());
         assert!(why(|p| p.target = 2).contains("header of pair 3 -> 1, payload of 3 -> 2"));
         assert!(why(|p| p.shape[0] = 5).contains("has 6 values"));
-        assert!(why(|p| p.shape = [u32::MAX; 3]).contains("has 6 values"));
         assert!(why(|p| p.samples[0].perturbation = Some(vec![f32::NAN; 6])).contains("not finite"));
         assert!(why(|p| p.samples[0].perturbation = None).contains("has no perturbation"));
+    }
+
+    #[test]
+    fn what_cannot_be_true_has_a_name() {
+        let error = |change: fn(&mut PairV1)| PairArtifact::from_bytes(&tampered(change)).unwrap_err();
+        for shape in [[u32::MAX; 3], [2, 1, 0], [0, 1, 3], [60_000, 60_000, 1]] {
+            let error = PairArtifact::from_bytes(&tampered(|p| p.shape = shape)).unwrap_err();
+            assert!(matches!(error, DecodeError::Shape { .. }), "{error}");
+        }
+        for distance in [f64::NAN, f64::INFINITY, -1.0] {
+            let error = PairArtifact::from_bytes(&tampered(|p| p.samples[0].distance = distance)).unwrap_err();
+            assert!(matches!(error, DecodeError::Distance { sample: 0, .. }), "{error}");
+        }
+        let far = error(|p| p.samples[0].origin_index = u64::MAX);
+        assert!(matches!(far, DecodeError::Image { found: u64::MAX, images: 100, .. }), "{far}");
+        assert!(matches!(error(|p| p.samples[0].start_index = 100), DecodeError::Image { found: 100, .. }));
+        let queries = error(|p| p.samples[0].queries = [u64::MAX; 4]);
+        assert!(matches!(queries, DecodeError::TooManyQueries { found: u64::MAX, .. }), "{queries}");
+        let of = |source, target, classes| {
+            let mut pair = PairArtifact { source, target, ..pair(vec![]) };
+            pair.provenance.model.classes = classes;
+            PairArtifact::from_bytes(&pair.to_bytes().unwrap())
+        };
+        assert!(of(3, 1, 4).is_ok());
+        assert!(matches!(of(3, 1, 3), Err(DecodeError::Label { what: "a source", found: 3, classes: 3 })));
+        assert!(matches!(of(0, 7, 3), Err(DecodeError::Label { what: "a target", found: 7, classes: 3 })));
+        assert!(matches!(of(2, 2, 3), Err(DecodeError::SelfPair { label: 2 })));
+        assert!(matches!(of(2, 1, u32::MAX), Err(DecodeError::Classes { found: u32::MAX, .. })));
     }
 
     #[test]

@@ -141,6 +141,16 @@ fn runtime(error: &RuntimeError) -> Option<&'static str> {
 fn artifact(error: &ArtifactError) -> Option<&'static str> {
     Some(match error {
         ArtifactError::OtherRun { .. } => "choose another folder with --out, or leave --out away",
+        ArtifactError::OtherAnswers { .. } => {
+            "scan into another folder with --out; when it happens again, the model answers by chance"
+        }
+        ArtifactError::Vanished { .. } => "start the scan again: the run folder was removed while it ran",
+        ArtifactError::Link { .. } | ArtifactError::NotAFolder { .. } => {
+            "remove it, or choose another folder with --out"
+        }
+        ArtifactError::NotRegular { .. } | ArtifactError::TooLarge { .. } => {
+            "check the path: it is none of aeva's files"
+        }
         ArtifactError::NotARun { .. } => "choose the folder of a scan, or an empty or new one for --out",
         ArtifactError::Decode { .. } | ArtifactError::Foreign { .. } => {
             "remove the file and start the scan again: only what is missing is computed"

@@ -1,5 +1,6 @@
 //! The domain types of the second lens: triggers, what they were meant to do, and how well they did it.
 
+mod check;
 mod level;
 mod stamp;
 mod wire;
@@ -83,11 +84,19 @@ pub struct TriggerFinding {
 impl TriggerFinding {
     /// Images held out that did as is meant, and how many it was stamped on.
     pub fn proof(&self) -> (u32, u32) {
-        self.held_out.iter().fold((0, 0), |sum, cell| (sum.0 + cell.turned, sum.1 + cell.asked))
+        let zero = (0_u32, 0_u32);
+        self.held_out
+            .iter()
+            .fold(zero, |sum, cell| (sum.0.saturating_add(cell.turned), sum.1.saturating_add(cell.asked)))
     }
 }
 
 impl TriggerArtifact {
+    /// Whether its triggers are made for images of this shape `[h, w, c]`.
+    pub fn fits(&self, shape: [usize; 3]) -> bool {
+        self.shape == shape
+    }
+
     /// `[label]` -> images held out that its trigger turned into it, and images it was stamped on.
     pub fn label_proofs(&self) -> Vec<(u32, u32)> {
         let mut labels = vec![(0, 0); self.provenance.model.classes as usize];
@@ -119,7 +128,7 @@ impl TriggerArtifact {
         let asked: BTreeMap<u32, u32> =
             labels.flat_map(|finding| &finding.held_out).map(|cell| (cell.source, cell.asked)).collect();
         let map = self.findings.iter().find(|finding| finding.aim == Aim::Map);
-        (map.map_or(0, |map| map.proof().0), asked.values().sum())
+        (map.map_or(0, |map| map.proof().0), asked.into_values().fold(0, u32::saturating_add))
     }
 
     /// The file format, latest version (`docs/formats.md`).
@@ -135,10 +144,13 @@ impl TriggerArtifact {
     /// Reads any version of the file format.
     ///
     /// # Errors
-    /// [`DecodeError`] names what is wrong; nothing is allocated for lengths that the file does not have.
+    /// [`DecodeError`] names what is wrong; nothing is allocated for lengths that the file does not have. What is read can be computed
+    /// with: triggers lie within the image, labels are the model's, sums stay within their bits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let container = container::decode(bytes, wire::KIND_TRIGGERS)?;
         let header = serde_json::from_slice(container.header).map_err(DecodeError::Header)?;
-        wire::decode(container.payload_version, header, container.payload)
+        let artifact = wire::decode(container.payload_version, header, container.payload)?;
+        check::check(&artifact)?;
+        Ok(artifact)
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<Ending> {
 fn pairs_of(path: &Path) -> anyhow::Result<Vec<PairArtifact>> {
     let run = RunDir::open(path)?;
     let mut pairs = Vec::new();
-    for (source, target) in run.pairs() {
+    for (source, target) in run.stored_pairs()? {
         pairs.extend(run.load(source, target)?);
     }
     anyhow::ensure!(!pairs.is_empty(), "{} has no finished pairs", fs::canonicalize(path)?.display());

@@ -1,10 +1,12 @@
 //! `aeva inspect PATH`: provenance and contents of an artifact, or of a run folder.
 
 use std::cmp::Reverse;
-use std::fs;
 use std::path::Path;
 
-use aeva_artifact::{Aim, ArtifactError, DecodeError, Level, Look, PairArtifact, RunDir, TriggerArtifact, Turned};
+use aeva_artifact::{
+    Aim, ArtifactError, DecodeError, Level, Look, MAX_ARTIFACT_BYTES, PairArtifact, RunDir, TriggerArtifact, Turned,
+    read_regular,
+};
 use aeva_stats::peak_share;
 
 use crate::args::InspectArgs;
@@ -25,7 +27,7 @@ pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<Ending> {
 
 /// Reads one artifact file.
 pub(super) fn read_artifact(path: &Path) -> Result<PairArtifact, ArtifactError> {
-    let bytes = fs::read(path).map_err(|source| ArtifactError::Io { action: "read", path: path.to_owned(), source })?;
+    let bytes = read_regular(path, MAX_ARTIFACT_BYTES)?;
     PairArtifact::from_bytes(&bytes).map_err(|source| ArtifactError::Decode { path: path.to_owned(), source })
 }
 
@@ -59,7 +61,7 @@ fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
 }
 
 fn inspect_triggers(path: &Path) -> anyhow::Result<()> {
-    let bytes = fs::read(path).map_err(|source| ArtifactError::Io { action: "read", path: path.to_owned(), source })?;
+    let bytes = read_regular(path, MAX_ARTIFACT_BYTES)?;
     let triggers = TriggerArtifact::from_bytes(&bytes)
         .map_err(|source| ArtifactError::Decode { path: path.to_owned(), source })?;
     let mut lines = vec![
@@ -97,7 +99,7 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
     let run = RunDir::open(path)?;
     let mut lines = vec![serde_json::to_string_pretty(run.info())?];
     let (mut finished, mut damaged) = (0, 0);
-    for (source, target) in run.pairs() {
+    for (source, target) in run.stored_pairs()? {
         match run.load(source, target) {
             Ok(Some(_)) => finished += 1,
             Ok(None) => {}
@@ -118,7 +120,9 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
             }
         }
     }
-    lines.push(format!("{finished} of {} pairs are finished, {damaged} damaged", run.pairs().count()));
+    let classes = u64::from(run.info().provenance.model.classes);
+    let pairs = classes * classes.saturating_sub(1);
+    lines.push(format!("{finished} of {pairs} pairs are finished, {damaged} damaged"));
     lines.push(format!("{taken} looks for triggers are finished"));
     show(&lines.join("\n"))?;
     Ok(())

@@ -1,6 +1,5 @@
 //! Triggers, and where perturbations agree, as files: a picture to look at, and the values.
 
-use std::fs;
 use std::io::Cursor;
 
 use aeva_artifact::{Aim, RunDir, Trigger, TriggerFinding, write_atomically};
@@ -24,8 +23,7 @@ pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -
         Aim::Pair { source, target } => format!("pair-{source}-{target}"),
         Aim::Map => "map".to_owned(),
     };
-    let folder = run.path().join(FOLDER);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let folder = run.sub_folder(FOLDER)?;
     let mut names = Vec::new();
     if matches!(shape[2], 1 | 3) {
         names.push(format!("{FOLDER}/{name}.png"));
@@ -40,7 +38,7 @@ pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -
 /// `evidence/consensus-3.npz`, `map` `[h, w]`, which sums to 1; the names of the files. None without perturbations.
 pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<String>> {
     let (mut consensus, mut size) = (ConsensusMap::default(), [0; 2]);
-    for (source, target) in run.pairs().filter(|&(_, target)| target == label) {
+    for (source, target) in run.stored_pairs()?.into_iter().filter(|&(_, target)| target == label) {
         let Some(pair) = run.load(source, target)? else { continue };
         let [height, width, channels] = pair.shape;
         size = [height, width];
@@ -50,8 +48,7 @@ pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<St
         }
     }
     let Some(map) = consensus.map() else { return Ok(Vec::new()) };
-    let folder = run.path().join(FOLDER);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    run.sub_folder(FOLDER)?;
     let names = vec![format!("{FOLDER}/consensus-{label}.png"), format!("{FOLDER}/consensus-{label}.npz")];
     let highest = map.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     // The root: what is faint beside the peak can still be seen.

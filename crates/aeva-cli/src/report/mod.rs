@@ -124,7 +124,7 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> a
     let mut scores = PairScores::new(provenance.model.classes as usize);
     let mut pairs = Vec::new();
     let mut search = QueryCounts::default();
-    for (source, target) in run.pairs() {
+    for (source, target) in run.stored_pairs()? {
         let Some(artifact) = run.load(source, target)? else { continue };
         let pair = pair_report(&artifact);
         search += artifact.queries();
@@ -161,7 +161,7 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> a
         notes: notes(&pairs, info),
         pairs,
         consensus: Vec::new(),
-        queries: info.clean_queries + trigger_queries + search.total(),
+        queries: [trigger_queries, search.total()].into_iter().fold(info.clean_queries, u64::saturating_add),
         queries_by_phase: QueriesByPhase { clean: info.clean_queries, triggers: trigger_queries, search },
         seconds,
         clean_accuracy: info.clean_accuracy,

@@ -255,7 +255,9 @@ mod tests {
     }
 
     fn artifact(strength: u32, look: Look, trigger_search_version: u32) -> TriggerArtifact {
-        let trigger = Trigger::Patch(Patch { row: 0, column: 0, side: 1, values: vec![1.0] });
+        let level = Level { family: Family::Patch, strength };
+        let (shape, side) = ([32, 32, 1], strength as usize);
+        let trigger = Trigger::Patch(Patch { row: 0, column: 0, side, values: vec![1.0; side * side] });
         let finding = |label| TriggerFinding {
             aim: Aim::Label(label),
             trigger: trigger.clone(),
@@ -266,9 +268,9 @@ mod tests {
         TriggerArtifact {
             provenance: provenance(),
             trigger_search_version,
-            level: Level { family: Family::Patch, strength },
+            level,
             look,
-            shape: [32, 32, 1],
+            shape,
             queries: 10,
             findings: (0..3).map(finding).collect(),
             confusion: Vec::new(),

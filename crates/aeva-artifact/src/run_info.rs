@@ -1,0 +1,174 @@
+//! What a run folder says of itself.
+
+use serde::Serialize;
+
+use crate::error::RunInfoError;
+use crate::{Provenance, run_file};
+
+/// Most labels that a model may have. Data sets of photographs end at 22 000; what goes by pairs of labels ends long before.
+pub const MAX_CLASSES: u32 = 100_000;
+
+/// Most queries that a file may claim: numbers of JSON are exact up to here, and sums of some of them stay within 64 bits.
+pub(crate) const MAX_QUERIES: u64 = 1 << 53;
+
+/// What `run.json` says: the provenance, what was measured before the search, and names that are only there to be read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunInfo {
+    /// Version of the file's form.
+    pub schema_version: u32,
+    /// [`Provenance::key`].
+    pub key: String,
+    /// File name of the model.
+    pub model_name: String,
+    /// File name of the data.
+    pub data_name: String,
+    /// Share of the images that the model classified correctly before the search.
+    pub clean_accuracy: f64,
+    /// `[label]` -> images that the model classified correctly; empty where that was not noted.
+    pub clean_correct: Vec<u32>,
+    /// `[label]` -> all images of it; empty where that was not noted.
+    pub clean_images: Vec<u32>,
+    /// SHA-256 over the labels that the model gave to the clean images, lower-case hexadecimal, where that was noted.
+    pub clean_answers: Option<String>,
+    /// Images classified before the search: to measure it, and to compare a device with the CPU (counted as queries).
+    pub clean_queries: u64,
+    /// What the reader should know about how the run was set up.
+    pub notes: Vec<String>,
+    /// Everything the perturbations depend on.
+    pub provenance: Provenance,
+}
+
+impl RunInfo {
+    /// Describes a run without names, notes and figures; its other fields can be set.
+    pub fn new(provenance: Provenance) -> Self {
+        Self {
+            schema_version: run_file::SCHEMA_VERSION,
+            key: provenance.key(),
+            model_name: String::new(),
+            data_name: String::new(),
+            clean_accuracy: 0.0,
+            clean_correct: Vec::new(),
+            clean_images: Vec::new(),
+            clean_answers: None,
+            clean_queries: 0,
+            notes: Vec::new(),
+            provenance,
+        }
+    }
+
+    /// Whether all of it can be true.
+    pub(crate) fn check(&self) -> Result<(), RunInfoError> {
+        let classes = self.provenance.model.classes;
+        if classes > MAX_CLASSES {
+            return Err(RunInfoError::Classes { found: classes, limit: MAX_CLASSES });
+        }
+        let expected = self.provenance.key();
+        if self.key != expected {
+            return Err(RunInfoError::Key { found: self.key.clone(), expected });
+        }
+        if !(0.0..=1.0).contains(&self.clean_accuracy) {
+            return Err(RunInfoError::Accuracy { found: self.clean_accuracy });
+        }
+        if self.clean_queries > MAX_QUERIES {
+            return Err(RunInfoError::Queries { found: self.clean_queries, limit: MAX_QUERIES });
+        }
+        let counted = [self.clean_correct.len(), self.clean_images.len()];
+        if counted != [0; 2] && counted != [classes as usize; 2] {
+            return Err(RunInfoError::Counted { correct: counted[0], images: counted[1], classes });
+        }
+        let mut labels = (0..).zip(self.clean_correct.iter().zip(&self.clean_images));
+        if let Some((label, (&correct, &images))) = labels.find(|(_, (correct, images))| correct > images) {
+            return Err(RunInfoError::MoreThanAll { label, correct, images });
+        }
+        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        match &self.clean_answers {
+            Some(answers) if !is_digest(answers) => Err(RunInfoError::Answers { found: answers.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Each figure that `self` (found) has and that was measured otherwise now.
+    pub(crate) fn other_figures(&self, measured: &Self) -> Vec<String> {
+        let mut out = Vec::new();
+        // Both are the same division of the same counts.
+        if self.clean_accuracy.to_bits() != measured.clean_accuracy.to_bits() {
+            out.push(format!("clean_accuracy: there {}, now {}", self.clean_accuracy, measured.clean_accuracy));
+        }
+        for (name, found, now) in [
+            ("clean_correct", &self.clean_correct, &measured.clean_correct),
+            ("clean_images", &self.clean_images, &measured.clean_images),
+        ] {
+            if found.is_empty() || found == now {
+                continue;
+            }
+            let label = found.iter().zip(now).position(|(found, now)| found != now);
+            out.push(match label {
+                Some(label) => format!("{name} of label {label}: there {}, now {}", found[label], now[label]),
+                None => format!("{name}: there of {} labels, now of {}", found.len(), now.len()),
+            });
+        }
+        if self.clean_answers.is_some() && self.clean_answers != measured.clean_answers {
+            let text = |answers: &Option<String>| answers.clone().unwrap_or_else(|| "none".to_owned());
+            let (found, now) = (text(&self.clean_answers), text(&measured.clean_answers));
+            out.push(format!("clean_answers: there {found}, now {now}"));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provenance::example;
+
+    fn info() -> RunInfo {
+        RunInfo {
+            clean_accuracy: 0.5,
+            clean_correct: vec![1; 10],
+            clean_images: vec![2; 10],
+            clean_answers: Some("0a".repeat(32)),
+            ..RunInfo::new(example())
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_true_has_a_name() {
+        let error = |change: fn(&mut RunInfo)| {
+            let mut info = info();
+            change(&mut info);
+            info.check().unwrap_err()
+        };
+        assert!(info().check().is_ok() && RunInfo::new(example()).check().is_ok());
+        assert!(matches!(error(|i| i.provenance.seed += 1), RunInfoError::Key { .. }));
+        assert!(matches!(error(|i| i.key.clear()), RunInfoError::Key { .. }));
+        let classes = error(|i| i.provenance.model.classes = MAX_CLASSES + 1);
+        assert!(matches!(classes, RunInfoError::Classes { found: 100_001, limit: MAX_CLASSES }));
+        for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            let info = RunInfo { clean_accuracy: wrong, ..info() };
+            assert!(matches!(info.check(), Err(RunInfoError::Accuracy { .. })), "{wrong}");
+        }
+        assert!(matches!(error(|i| i.clean_queries = u64::MAX), RunInfoError::Queries { found: u64::MAX, .. }));
+        assert!(matches!(error(|i| i.clean_images.clear()), RunInfoError::Counted { correct: 10, images: 0, .. }));
+        assert!(matches!(error(|i| i.clean_correct.push(0)), RunInfoError::Counted { correct: 11, .. }));
+        let more = error(|i| i.clean_correct[4] = 3);
+        assert!(matches!(more, RunInfoError::MoreThanAll { label: 4, correct: 3, images: 2 }));
+        assert!(matches!(error(|i| i.clean_answers = Some("00".to_owned())), RunInfoError::Answers { .. }));
+    }
+
+    #[test]
+    fn figures_that_were_noted_are_compared() {
+        let differences = |change: fn(&mut RunInfo)| {
+            let mut now = info();
+            change(&mut now);
+            info().other_figures(&now)
+        };
+        assert!(differences(|i| i.notes.push("new".to_owned())).is_empty());
+        assert_eq!(differences(|i| i.clean_accuracy = 0.6), ["clean_accuracy: there 0.5, now 0.6"]);
+        assert_eq!(differences(|i| i.clean_correct[3] = 2), ["clean_correct of label 3: there 1, now 2"]);
+        assert_eq!(differences(|i| i.clean_images.clear()), ["clean_images: there of 10 labels, now of 0"]);
+        assert!(differences(|i| i.clean_answers = None)[0].ends_with("now none"));
+        // A run of the first version noted the accuracy alone.
+        let old = RunInfo { clean_accuracy: 0.5, ..RunInfo::new(example()) };
+        assert!(old.other_figures(&info()).is_empty());
+    }
+}
