@@ -11,8 +11,8 @@ use crate::ArtifactError;
 
 /// How the names of temporary files begin.
 pub(crate) const TEMPORARY: &str = ".writing-";
-/// Temporary files older than this are nobody's any more: no single write takes that long. Age alone decides, since a folder may be shared by machines
-/// and containers, where the number of a process says nothing.
+/// Temporary files older than this are nobody's any more: no single write takes that long. Age alone decides: a folder may be shared
+/// by machines and containers, where the number of a process says nothing.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
 /// Writes `bytes` to `path`: into a temporary file of the same folder, flushed to disk, then renamed over `path`; then the folder is

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::ArtifactError;
 
-/// Largest artifact file that is read. The largest image that a reader accepts has 2^28 values, a gibibyte; an artifact has some of them. What is
-/// beyond would fill the memory before its checksum is looked at.
+/// Largest artifact file that is read. The largest image that is accepted has 2^28 values, a gibibyte; an artifact has some of them.
+/// What is beyond would fill the memory before its checksum is looked at.
 pub const MAX_ARTIFACT_BYTES: u64 = 4 << 30;
 
 /// Reads a regular file of at most `limit` bytes. Links are followed; devices and pipes, which never end, are refused.
