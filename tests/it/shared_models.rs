@@ -60,7 +60,7 @@ fn the_clean_resnet_is_clean_and_its_value_range_is_found() {
     let report = scan(&Aeva::new(), &model, &folder.join("cifar10/test_first1000.npz"), 0);
     assert_eq!(report["verdict"], "clean");
     assert!((report["clean_accuracy"].as_f64().unwrap() - 0.881).abs() < 0.0006);
-    assert!(report["notes"][0].as_str().unwrap().contains("value range 0..255 was found by trying"));
+    assert!(report["notes"][0].as_str().unwrap().contains("pixels in 0..255 was found by trying"));
 }
 
 #[test]

@@ -22,6 +22,9 @@ import warnings
 from pathlib import Path
 from unittest import mock
 
+# Before ONNX Runtime is imported: it reports to its makers otherwise.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 

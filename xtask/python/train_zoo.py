@@ -20,6 +20,9 @@ import sys
 import time
 import zlib
 
+# Before ONNX Runtime is imported: it reports to its makers otherwise.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

@@ -41,11 +41,20 @@ fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
     say(&format!("installing Python packages into {} (once; up to two minutes)", folder.display()));
     match &base {
-        None => output(Command::new(system_python()?).args(["-m", "venv"]).arg(&folder))?,
-        Some(base) => output(Command::new(base).args(["-m", "venv"]).arg(&folder))?,
+        None => output(Command::new(system_python()?).args(["-I", "-m", "venv"]).arg(&folder))?,
+        Some(base) => output(Command::new(base).args(["-I", "-m", "venv"]).arg(&folder))?,
     };
     run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"])
+        .args([
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary=:all:",
+        ])
         .arg("-r")
         .arg(&requirements))
     .context("check that `python3 -m pip` works and reaches a package index")?;

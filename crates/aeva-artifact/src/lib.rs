@@ -12,6 +12,7 @@
 //!
 //! Everything in a file is a function of the provenance, so the same scan gives the same bytes.
 
+mod answers;
 mod atomic;
 mod container;
 mod error;
@@ -25,6 +26,7 @@ mod run_info;
 mod trigger;
 mod wire;
 
+pub use answers::{AnsweredSearch, PartialAnswers};
 pub use atomic::write_atomically;
 pub use error::{ArtifactError, DecodeError, RunInfoError};
 pub use pair::{Outcome, PairArtifact, QueryCounts, SampleRecord};

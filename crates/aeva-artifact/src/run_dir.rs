@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::atomic::{TEMPORARY, create_atomically, flush_folder, sweep};
 use crate::read::{MAX_ARTIFACT_BYTES, read_if_there, read_regular};
 use crate::{
-    ArtifactError, Level, Look, PairArtifact, Provenance, RunInfo, TriggerArtifact, run_file, write_atomically,
+    ArtifactError, Level, Look, PairArtifact, PartialAnswers, Provenance, RunInfo, TriggerArtifact, run_file,
+    write_atomically,
 };
 
 const RUN_FILE: &str = "run.json";
 /// The version is in the name: a later format gets a folder of its own and leaves this one readable.
 const PAIRS_FOLDER: &str = "pairs-v1";
 const TRIGGERS_FOLDER: &str = "triggers-v1";
+/// Work that was stopped in the middle.
+const PARTIAL_FOLDER: &str = "partial-v1";
 
 /// A run folder that belongs to one [`Provenance`].
 #[derive(Debug, Clone)]
@@ -180,6 +183,48 @@ impl RunDir {
             return Err(ArtifactError::Foreign { path, why });
         }
         Ok(Some(triggers))
+    }
+
+    /// Where the answers to a piece of work are, or will be, while it is not done. `work` is a plain name.
+    pub fn partial_path(&self, work: &str) -> PathBuf {
+        self.path.join(PARTIAL_FOLDER).join(format!("{work}.answers"))
+    }
+
+    /// Keeps what the model answered to work that was stopped.
+    ///
+    /// # Errors
+    /// As [`store`](Self::store).
+    pub fn store_partial(&self, answers: &PartialAnswers) -> Result<(), ArtifactError> {
+        let path = self.partial_path(&answers.work);
+        self.check_provenance(&path, &answers.provenance)?;
+        let bytes = answers.to_bytes().map_err(|source| ArtifactError::Encode { path: path.clone(), source })?;
+        self.sub_folder(PARTIAL_FOLDER)?;
+        write_atomically(&path, &bytes)
+    }
+
+    /// What the model answered to a piece of work before that was stopped; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_partial(&self, work: &str) -> Result<Option<PartialAnswers>, ArtifactError> {
+        let path = self.partial_path(work);
+        let Some(bytes) = read_if_there(&path, MAX_ARTIFACT_BYTES)? else { return Ok(None) };
+        let answers = PartialAnswers::from_bytes(&bytes)
+            .map_err(|source| ArtifactError::Decode { path: path.clone(), source })?;
+        self.check_provenance(&path, &answers.provenance)?;
+        if answers.work != work {
+            let why = format!("it holds answers to {}", answers.work);
+            return Err(ArtifactError::Foreign { path, why });
+        }
+        Ok(Some(answers))
+    }
+
+    /// Removes the answers to work that is done. What cannot be removed does no harm.
+    pub fn remove_partial(&self, work: &str) {
+        if fs::remove_file(self.partial_path(work)).is_ok() {
+            // Only when it is empty.
+            let _ = fs::remove_dir(self.path.join(PARTIAL_FOLDER));
+        }
     }
 
     /// A folder without a run gets this one, unless it holds something else or another process was first.

@@ -83,6 +83,14 @@ pub enum PlanError {
     /// No pair of different labels is left.
     #[error("sources and targets leave no pair of different labels")]
     NoPairs,
+    /// More pairs of labels than can be planned.
+    #[error("sources and targets are {found} pairs of labels, at most {limit} can be planned")]
+    TooManyPairs {
+        /// Pairs that were asked for.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// Zero samples were asked for.
     #[error("a pair needs at least one sample")]
     NoSamples,

@@ -13,6 +13,9 @@ pub struct CorrectImages {
     images: Vec<usize>,
 }
 
+/// Most pairs of a plan, which is kept in memory: those of some 1400 labels. More of them would take years in any case.
+const MOST_PAIRS: u64 = 2_000_000;
+
 /// The searches of a scan, pair by pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanPlan {
@@ -75,6 +78,11 @@ impl CorrectImages {
         self.correct.get(class).map_or(&[], Vec::as_slice)
     }
 
+    /// Number of all images of each class.
+    pub fn images(&self) -> Vec<usize> {
+        self.images.clone()
+    }
+
     /// Number of correct images of each class.
     pub fn counts(&self) -> Vec<usize> {
         self.correct.iter().map(Vec::len).collect()
@@ -86,7 +94,8 @@ impl ScanPlan {
     /// target class and walks towards the `k`-th of the source class, for up to `samples` samples.
     ///
     /// # Errors
-    /// [`PlanError::NoSamples`], [`PlanError::Label`], [`PlanError::NoPairs`], [`PlanError::NoCorrectImages`].
+    /// [`PlanError::NoSamples`], [`PlanError::Label`], [`PlanError::NoPairs`], [`PlanError::TooManyPairs`],
+    /// [`PlanError::NoCorrectImages`].
     pub fn new(
         correct: &CorrectImages,
         sources: &BTreeSet<Label>,
@@ -100,7 +109,11 @@ impl ScanPlan {
         if let Some(&label) = sources.union(targets).find(|&&label| label >= classes) {
             return Err(PlanError::Label { label, classes });
         }
-        let mut pairs = Vec::with_capacity(sources.len() * targets.len());
+        let found = sources.len() as u64 * targets.len() as u64;
+        if found > MOST_PAIRS {
+            return Err(PlanError::TooManyPairs { found, limit: MOST_PAIRS });
+        }
+        let mut pairs = Vec::new();
         for &source in sources {
             for &target in targets.iter().filter(|&&target| target != source) {
                 let (origins, starts) = (correct.of(source)?, correct.of(target)?);

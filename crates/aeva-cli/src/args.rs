@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
-use aeva_model::{Device, Layout, ValueRange};
+use aeva_model::{Device, Layout, MOST_CLASSES, ValueRange};
 use aeva_stats::CombinedRule;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -103,10 +103,10 @@ pub(crate) struct ScanArgs {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Threads; all cores if not given. Does not change the result.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_most::<MOST_THREADS>)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// Images per batch. Does not change the result.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_most::<MOST_ROWS>)]
     pub(crate) batch_size: Option<NonZeroUsize>,
     /// Run folder; `runs/MODEL-KEY` if not given. A folder that holds the same scan is continued.
     #[arg(long, value_name = "FOLDER")]
@@ -154,6 +154,12 @@ pub(crate) struct InputArgs {
     /// Output to read; the first one if not given.
     #[arg(long, value_name = "NAME")]
     pub(crate) output: Option<String>,
+    /// Number of labels, for a model that answers labels instead of scores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(MOST_CLASSES)))]
+    pub(crate) classes: Option<u32>,
+    /// Seconds that the model may take for each image of a batch; one that takes longer counts as hanging. 10 if not given.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) answer_timeout: Option<f64>,
 }
 
 #[derive(Debug, Args)]
@@ -170,10 +176,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
     /// Threads; all cores if not given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_most::<MOST_THREADS>)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// Images per batch of the scan.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_most::<MOST_ROWS>)]
     pub(crate) batch_size: Option<NonZeroUsize>,
     /// How often raw and scan throughput are measured in turns; medians are reported.
     #[arg(long, value_name = "N", default_value = "11")]
@@ -193,6 +199,15 @@ fn rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| "expected a rate from 0.0001 to 0.5".to_owned())
 }
 
+/// More threads, or images per batch, than any machine has a use for would only fill the memory.
+fn at_most<const LIMIT: usize>(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= LIMIT);
+    number.ok_or_else(|| format!("expected a number from 1 to {LIMIT}"))
+}
+
+const MOST_THREADS: usize = 1024;
+const MOST_ROWS: usize = 65_536;
+
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
     seconds.ok_or_else(|| "expected a number of seconds from 0.01 to 3600".to_owned())
@@ -208,6 +223,9 @@ pub(crate) struct StatsArgs {
     /// Share of clean models that the combined rule may call backdoored.
     #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate, value_parser = rate, value_name = "RATE")]
     pub(crate) false_positive_rate: f64,
+    /// Judge all looks of an exhaustive scan, not only those that a plain one would have taken.
+    #[arg(long)]
+    pub(crate) exhaustive: bool,
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aeva_artifact::ArtifactError;
+use aeva_artifact::{ArtifactError, DecodeError};
 use aeva_attack::PlanError;
 use aeva_model::{DataError, ModelError, RuntimeError};
 
@@ -58,8 +58,20 @@ fn model(error: &ModelError) -> Option<&'static str> {
             "convert a Keras model first: cargo xtask convert MODEL.h5 --out MODEL.onnx (PyTorch: torch.onnx.export)"
         }
         ModelError::Format { .. } => "the file must be an ONNX model",
+        ModelError::NotAFile { .. } | ModelError::TooLarge { .. } => "give the path of an ONNX file",
+        ModelError::Malformed { .. } => "the file is truncated or not an ONNX model: copy it again, or export it anew",
         ModelError::Load { .. } => {
-            "the file is truncated, not an ONNX model, or keeps its weights in another file: copy it again, or export it anew as one file"
+            "the file is truncated, not an ONNX model, or its operators are unknown: copy it again, or export it anew"
+        }
+        ModelError::External { .. } => {
+            "copy all files of the model into one folder; or export it as one file (torch.onnx.export(..., external_data=False))"
+        }
+        ModelError::Limit { .. } => "export the model with a dynamic batch dimension and the labels that it really has",
+        ModelError::TimedOut { .. } => {
+            "a model that is only slow can be given more time: --answer-timeout SECONDS; one that never answers cannot be scanned"
+        }
+        ModelError::NotDeterministic { .. } => {
+            "export the model without random operators (dropout, noise): nothing that is found on one that answers by chance can be relied on"
         }
         ModelError::Device { device, .. } => device_hint(device),
         ModelError::Input { found, .. }
@@ -69,6 +81,9 @@ fn model(error: &ModelError) -> Option<&'static str> {
         }
         ModelError::Input { .. } => {
             "the model must take one batch of images [n, h, w, c] or [n, c, h, w] of the data's size; state --layout if both would fit"
+        }
+        ModelError::Output { expected, .. } if expected.contains("number of classes") => {
+            "state the number of labels with --classes N, or choose an output with scores with --output NAME"
         }
         ModelError::Output { .. } => {
             "choose the output with --output NAME; one score a class, or one label an image, is needed"
@@ -116,6 +131,9 @@ fn data(error: &DataError) -> Option<&'static str> {
         DataError::Form { expected, .. } if expected.contains("one size") => {
             "resize all images to the size the model takes"
         }
+        DataError::Form { expected, .. } if expected.contains("the same channels") => {
+            "convert all images to one mode, for example with PIL: Image.open(FILE).convert(\"RGB\").save(FILE)"
+        }
         DataError::Form { .. } => "docs/formats.md describes what data can be read",
         DataError::Decode { .. } => "the file is damaged or of another format: copy it again",
         _ => return None,
@@ -131,8 +149,10 @@ fn runtime(error: &RuntimeError) -> Option<&'static str> {
         RuntimeError::OverrideMissing { .. } => {
             "correct ORT_DYLIB_PATH, or unset it to use the library that `aeva setup` installs"
         }
+        RuntimeError::Telemetry { .. } => "set the variable before the program starts",
+        RuntimeError::Digest { .. } => "run `aeva setup`, which installs the library anew",
         RuntimeError::Load { .. } => {
-            "the library is damaged, too old or of another system: remove it and run `aeva setup`"
+            "the library is damaged, too old or of another system: run `aeva setup`, or correct ORT_DYLIB_PATH if it is set"
         }
         _ => return None,
     })
@@ -146,20 +166,30 @@ fn artifact(error: &ArtifactError) -> Option<&'static str> {
         }
         ArtifactError::Vanished { .. } => "start the scan again: the run folder was removed while it ran",
         ArtifactError::Link { .. } | ArtifactError::NotAFolder { .. } => {
-            "remove it, or choose another folder with --out"
+            "move it out of the run folder, or choose another one with --out"
         }
         ArtifactError::NotRegular { .. } | ArtifactError::TooLarge { .. } => {
             "check the path: it is none of aeva's files"
         }
         ArtifactError::NotARun { .. } => "choose the folder of a scan, or an empty or new one for --out",
+        ArtifactError::Decode { source: DecodeError::Magic { .. } | DecodeError::TooShort { .. }, .. } => {
+            "give an artifact (.aeva) or the folder of a scan"
+        }
+        ArtifactError::Decode { source: DecodeError::Kind { found: 1..=3, .. }, .. } => {
+            "the file is a sound artifact of another kind: `aeva inspect` shows it, `aeva stamp` puts triggers on images"
+        }
+        ArtifactError::Decode {
+            source: DecodeError::PayloadVersion { .. } | DecodeError::ContainerVersion { .. },
+            ..
+        } => "a later version of aeva wrote the file: use that one",
         ArtifactError::Decode { .. } | ArtifactError::Foreign { .. } => {
-            "remove the file and start the scan again: only what is missing is computed"
+            "start the same scan again in this folder: what cannot be used is computed anew"
         }
         ArtifactError::Io { action: "write" | "create", .. } => {
             "choose a folder you may write to with --out; check the free space"
         }
         ArtifactError::Io { .. } => "check the path and its permissions, or choose another folder with --out",
-        ArtifactError::RunDescription { .. } => "remove the folder and start the scan again",
+        ArtifactError::RunDescription { .. } => "restore run.json from a copy, or scan into another folder with --out",
         _ => return None,
     })
 }
@@ -174,6 +204,9 @@ fn plan(error: &PlanError) -> Option<&'static str> {
         }
         PlanError::NoCorrectImages { .. } => {
             "check that the labels of the data are the model's, and its value range; add images of this class, or leave it out with --sources and --targets"
+        }
+        PlanError::TooManyPairs { .. } => {
+            "name fewer labels with --sources and --targets, or look for triggers alone (--lens trigger)"
         }
         PlanError::NoPairs => "a search needs a source and another target: widen --sources or --targets",
         _ => return None,

@@ -31,6 +31,18 @@ pub(crate) fn received() -> Signal {
     SIGNAL.get().copied().unwrap_or(Signal::Interrupt)
 }
 
+/// The program was asked to stop before there was anything to keep.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
 /// From now on signals ask the program to stop. Called before there are other threads, which inherit what is set here.
 ///
 /// # Errors

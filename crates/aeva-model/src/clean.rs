@@ -3,8 +3,12 @@
 //! A search on images that the model does not understand ends in a confident verdict that means nothing, so this is found out
 //! before it starts.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
 use ndarray::{Array4, ArrayView4, Axis};
 
+use crate::conventions::usual_constants;
 use crate::{Preprocessing, ValueRange};
 
 /// Accuracy that another explanation must gain before it is believed, or this share of the errors that are left.
@@ -47,6 +51,8 @@ pub enum Cause {
     Inverted,
     /// The data's labels are the model's plus this offset.
     ShiftedLabels(i64),
+    /// The data's labels are the model's in another order: label in the data, label of the model, of those that differ.
+    ReorderedLabels(Vec<(u32, u32)>),
 }
 
 /// Tries other ways of asking on `images` `[n, h, w, c]` and returns the best one, if it makes far more of them right than
@@ -103,7 +109,31 @@ pub fn diagnose<E>(
         let shifted = predicted.iter().zip(labels).filter(|&(&p, &l)| i64::from(p) + offset == i64::from(l)).count();
         consider(Cause::ShiftedLabels(offset), shifted);
     }
+    if let Some((order, right)) = reordered(labels, &predicted) {
+        consider(Cause::ReorderedLabels(order), right);
+    }
     Ok(best)
+}
+
+/// The label that most images of each label get, where those are different labels; and how many images get theirs.
+fn reordered(labels: &[u32], predicted: &[u32]) -> Option<(Vec<(u32, u32)>, usize)> {
+    let mut counts: BTreeMap<u32, BTreeMap<u32, usize>> = BTreeMap::new();
+    for (&label, &answer) in labels.iter().zip(predicted) {
+        *counts.entry(label).or_default().entry(answer).or_default() += 1;
+    }
+    let (mut order, mut right, mut taken) = (Vec::new(), 0, BTreeSet::new());
+    for (label, answers) in counts {
+        // The smallest of equals, so that the outcome depends on nothing else.
+        let (answer, count) = answers.into_iter().max_by_key(|&(answer, count)| (count, Reverse(answer)))?;
+        if !taken.insert(answer) {
+            return None;
+        }
+        right += count;
+        if answer != label {
+            order.push((label, answer));
+        }
+    }
+    (!order.is_empty()).then_some((order, right))
 }
 
 /// At most `count` images, spread evenly over the data set (which may be sorted by class).
@@ -111,17 +141,6 @@ pub fn spread(images: ArrayView4<'_, f32>, labels: &[u32], count: usize) -> (Arr
     let step = labels.len().div_ceil(count.max(1)).max(1);
     let chosen: Vec<usize> = (0..labels.len()).step_by(step).collect();
     (images.select(Axis(0), &chosen), chosen.iter().map(|&index| labels[index]).collect())
-}
-
-fn usual_constants(channels: usize) -> Vec<(&'static str, Vec<f32>, Vec<f32>)> {
-    match channels {
-        3 => vec![
-            ("ImageNet", vec![0.485, 0.456, 0.406], vec![0.229, 0.224, 0.225]),
-            ("CIFAR-10", vec![0.4914, 0.4822, 0.4465], vec![0.2470, 0.2435, 0.2616]),
-        ],
-        1 => vec![("MNIST", vec![0.1307], vec![0.3081])],
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]
@@ -194,6 +213,16 @@ mod tests {
         assert_eq!(cause(&plain, &images.mapv(|value| 1.0 - value), &labels), Some(Cause::Inverted));
         let later: Vec<u32> = labels.iter().map(|label| label + 1).collect();
         assert_eq!(cause(&plain, &images, &later), Some(Cause::ShiftedLabels(1)));
+        // Folders in the order of other names: 0 and 3 changed places.
+        let other: Vec<u32> = labels.iter().map(|label| [3, 1, 2, 0, 4][*label as usize]).collect();
+        assert_eq!(cause(&plain, &images, &other), Some(Cause::ReorderedLabels(vec![(0, 3), (3, 0)])));
+    }
+
+    #[test]
+    fn an_order_has_a_label_of_its_own_for_each() {
+        assert_eq!(reordered(&[0, 0, 1, 1], &[1, 1, 0, 1]), Some((vec![(0, 1), (1, 0)], 3)));
+        assert_eq!(reordered(&[0, 0, 1, 1], &[1, 1, 1, 1]), None);
+        assert_eq!(reordered(&[0, 1], &[0, 1]), None);
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! - [`Manifest`] (`model.toml`) states what a model file is and what it takes; [`Preprocessing`] how images in `[0, 1]`
 //!   become its input.
 //! - [`Dataset`] loads CIFAR binaries, `.npz` files and image folders.
-//! - [`diagnose`](clean::diagnose) finds out why a model gets clean images wrong.
+//! - [`settle`](conventions::settle) finds out which usual preprocessing a model understands, [`diagnose`](clean::diagnose) why it
+//!   gets clean images wrong.
 //! - [`synthetic`] has closed-form black boxes with known boundaries.
 
 mod bound;
 pub mod clean;
+pub mod conventions;
 pub mod data;
 mod error;
 mod external_data;

@@ -201,7 +201,11 @@ fn damaged_files_are_refused() {
     let runtime = Runtime::load(Device::Cpu).expect("run `cargo run -p aeva-cli -- setup` first");
     for damaged in [&bytes[..bytes.len() / 2], &bytes[..bytes.len() - 1], b"not an ONNX model at all"] {
         std::fs::write(&file, damaged).unwrap();
-        let error = OnnxOracle::load(&runtime, &ModelFile::read(&file).unwrap(), &options()).err().unwrap();
-        assert!(matches!(error, ModelError::Load { .. }) && error.to_string().contains("model.onnx"), "{error}");
+        let error = ModelFile::read(&file).unwrap_err();
+        assert!(matches!(error, ModelError::Malformed { .. }) && error.to_string().contains("model.onnx"), "{error}");
     }
+    // A sound message that is no model.
+    std::fs::write(&file, b"\x08\x09").unwrap();
+    let error = OnnxOracle::load(&runtime, &ModelFile::read(&file).unwrap(), &options()).err().unwrap();
+    assert!(matches!(error, ModelError::Load { .. }) && error.to_string().contains("model.onnx"), "{error}");
 }

@@ -1,13 +1,15 @@
 //! Pair scores of a whole model, and the Global Adversarial Peak of every label.
 
+use std::collections::BTreeMap;
+
 use crate::StatsError;
 
 /// Scores of the ordered pairs (source, target) of a model with `classes` labels; pairs may be missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairScores {
     classes: usize,
-    /// Row-major `[source, target]`; the diagonal stays empty.
-    scores: Vec<Option<f64>>,
+    /// By target, then source. Only those that are there, so that a part of very many pairs takes no more room than it has.
+    scores: BTreeMap<(usize, usize), f64>,
 }
 
 /// Global Adversarial Peak of one target label.
@@ -28,12 +30,10 @@ pub struct LabelGap {
 pub fn global_adversarial_peaks(scores: &PairScores) -> Vec<LabelGap> {
     (0..scores.classes)
         .map(|label| {
-            let mut gap = LabelGap { label, gap: 0.0, missing: 0 };
-            for source in (0..scores.classes).filter(|&source| source != label) {
-                match scores.get(source, label) {
-                    Some(score) => gap.gap += score,
-                    None => gap.missing += 1,
-                }
+            let mut gap = LabelGap { label, gap: 0.0, missing: scores.classes - 1 };
+            for (_, score) in scores.scores.range((label, 0)..(label + 1, 0)) {
+                gap.gap += score;
+                gap.missing -= 1;
             }
             gap
         })
@@ -41,9 +41,9 @@ pub fn global_adversarial_peaks(scores: &PairScores) -> Vec<LabelGap> {
 }
 
 impl PairScores {
-    /// A matrix for `classes` labels in which every pair is missing.
+    /// The scores of `classes` labels, of which every pair is missing.
     pub fn new(classes: usize) -> Self {
-        Self { classes, scores: vec![None; classes * classes] }
+        Self { classes, scores: BTreeMap::new() }
     }
 
     /// Number of labels.
@@ -58,7 +58,7 @@ impl PairScores {
 
     /// Number of pairs without a score.
     pub fn missing(&self) -> usize {
-        self.expected() - self.scores.iter().flatten().count()
+        self.expected() - self.scores.len()
     }
 
     /// Sets the score of a pair, normally from [`pair_score`](crate::pair_score).
@@ -69,23 +69,19 @@ impl PairScores {
         if source >= self.classes || target >= self.classes || source == target {
             return Err(StatsError::Pair { source, target, classes: self.classes });
         }
-        let index = source * self.classes + target;
         if !score.is_finite() {
-            return Err(StatsError::NotFinite { index });
+            return Err(StatsError::NotFinite { index: source * self.classes + target });
         }
-        if self.scores[index].is_some() {
+        if self.scores.contains_key(&(target, source)) {
             return Err(StatsError::DuplicatePair { source, target });
         }
-        self.scores[index] = Some(score);
+        self.scores.insert((target, source), score);
         Ok(())
     }
 
     /// Score of a pair; `None` when it is missing or no pair at all.
     pub fn get(&self, source: usize, target: usize) -> Option<f64> {
-        if source >= self.classes || target >= self.classes {
-            return None;
-        }
-        self.scores[source * self.classes + target]
+        self.scores.get(&(target, source)).copied()
     }
 }
 

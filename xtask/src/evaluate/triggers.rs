@@ -9,7 +9,7 @@ use aeva_attack::trigger::{Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
 use aeva_model::ValueRange;
 use aeva_scan::{Seen, Step, TriggerPlan, TriggerScan};
 use aeva_stats::{CombinedRule, LevelSuccess};
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use crate::sweep::Subject;

@@ -57,6 +57,16 @@ impl Panel {
         Self { classes: Label::try_from(classes).unwrap_or(Label::MAX), search, held_out, spare, explore }
     }
 
+    /// How many images of each class are held out, by how many are correct; known before any image is chosen.
+    pub fn held_out_of(correct: &[usize]) -> Vec<usize> {
+        let each = |images: usize| images.div_ceil(correct.len().max(1)).max(1);
+        let held_out = |&available: &usize| {
+            let for_search = each(SEARCH).min(available.div_ceil(2));
+            each(HELD_OUT).min(available - for_search)
+        };
+        correct.iter().map(held_out).collect()
+    }
+
     /// Number of labels of the model.
     pub fn classes(&self) -> u32 {
         self.classes
@@ -121,5 +131,6 @@ mod tests {
         assert_eq!(panel.search()[..3].iter().map(|(_, label)| *label).collect::<Vec<Label>>(), [0, 1, 2]);
         assert_eq!((search.len(), held_out.len()), (15 + 2 + 1, 50 + 1));
         assert_eq!(panel.wide(), [panel.search(), panel.spare()].concat());
+        assert_eq!(Panel::held_out_of(&[500, 3, 1, 0]), [50, 1, 0, 0]);
     }
 }

@@ -11,7 +11,8 @@ use aeva_stats::peak_share;
 
 use crate::args::InspectArgs;
 use crate::exit::Ending;
-use crate::output::show;
+use crate::hint::Hinted;
+use crate::output::{plain, show};
 
 /// Pairs of labels that are shown of a look at random triggers.
 const SHOWN_PAIRS: usize = 10;
@@ -56,7 +57,7 @@ fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
             sample.queries.total(),
         ));
     }
-    show(&lines.join("\n"))?;
+    show(&plain(&lines.join("\n")))?;
     Ok(())
 }
 
@@ -91,7 +92,7 @@ fn inspect_triggers(path: &Path) -> anyhow::Result<()> {
         let aim = format!("{} -> {}", cell.source, cell.target);
         lines.push(format!("{aim:<11}  {:>13}", share((cell.turned, cell.asked))));
     }
-    show(&lines.join("\n"))?;
+    show(&plain(&lines.join("\n")))?;
     Ok(())
 }
 
@@ -124,6 +125,13 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
     let pairs = classes * classes.saturating_sub(1);
     lines.push(format!("{finished} of {pairs} pairs are finished, {damaged} damaged"));
     lines.push(format!("{taken} looks for triggers are finished"));
-    show(&lines.join("\n"))?;
+    show(&plain(&lines.join("\n")))?;
+    if damaged > 0 {
+        let noun = if damaged == 1 { "file" } else { "files" };
+        return Err(Hinted::error(
+            format!("{damaged} {noun} of {} cannot be used", path.display()),
+            "start the same scan again: what is damaged is computed anew",
+        ));
+    }
     Ok(())
 }

@@ -10,6 +10,7 @@ pub(crate) mod stamp;
 pub(crate) mod stats;
 
 mod model;
+mod understanding;
 
 use std::path::Path;
 

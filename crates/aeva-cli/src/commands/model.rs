@@ -1,25 +1,19 @@
 //! Loading a model for some data, and making sure that it understands the images.
 
-use aeva_attack::{CorrectImages, HardLabelOracle, Label, ScanPlan, agreement, classify_all};
-use aeva_model::clean::{Cause, Diagnosis, diagnose, spread};
+use std::path::Path;
+use std::time::Duration;
+
+use aeva_attack::{CorrectImages, HardLabelOracle, ScanPlan, agreement};
 use aeva_model::{
     Dataset, Device, Manifest, ModelError, ModelFile, OnnxOptions, OnnxOracle, OpenVinoHardware, Preprocessing,
     Runtime, ValueRange,
 };
 use anyhow::Context;
-use ndarray::{ArrayView4, Axis};
 use rayon::prelude::*;
-use std::path::Path;
 
+use super::understanding::{self, Measured};
 use crate::args::InputArgs;
 use crate::hint::Hinted;
-
-/// Below this clean accuracy other ways of asking are tried.
-const SUSPICIOUS_ACCURACY: f64 = 0.8;
-/// Images they are tried on.
-const PROBES: usize = 200;
-/// Images per call when all are classified.
-const CLEAN_BATCH: usize = 256;
 
 /// A model that understands the data.
 pub(super) struct Understood {
@@ -28,6 +22,8 @@ pub(super) struct Understood {
     /// The same model on the CPU, where the oracles run elsewhere.
     pub(super) reference: Option<OnnxOracle>,
     pub(super) correct: CorrectImages,
+    /// SHA-256 over the labels that the model gave to the clean images.
+    pub(super) answers: String,
     /// Images classified to get here.
     pub(super) queries: u64,
     /// Everything between image and label besides the file: layout, preprocessing, output.
@@ -63,34 +59,15 @@ pub(super) fn load(
         )));
     }
 
-    let mut queries = 0;
-    let mut notes = Vec::new();
-    let mut correct = measure(&mut oracles, data, classes, &mut queries)?;
-    if correct.accuracy() < SUSPICIOUS_ACCURACY
-        && let Some(diagnosis) = find_cause(&mut oracles[0], data, &options.preprocessing, &mut queries)?
-    {
-        let range = match diagnosis.cause {
-            Cause::ValueRange(range) if !range_is_stated => range,
-            _ => return Err(misunderstanding(path, correct.accuracy(), &diagnosis)),
-        };
-        notes.push(format!(
-            "value range {range} was found by trying: {:.1} % of {PROBES} clean images are right with it, {:.1} % of all with {}; state it with --value-range {range} or in the manifest",
-            100.0 * diagnosis.accuracy,
-            100.0 * correct.accuracy(),
-            options.preprocessing.value_range,
-        ));
-        options.preprocessing.value_range = range;
-        for oracle in &mut oracles {
-            oracle.set_preprocessing(&options.preprocessing)?;
-        }
-        correct = measure(&mut oracles, data, classes, &mut queries)?;
-    }
+    let measured = understanding::measure(path, &mut oracles, data, &options, range_is_stated)?;
+    let Measured { correct, answers, queries, preprocessing, notes } = measured;
+    options.preprocessing = preprocessing;
     let reference = reference(&runtime, &file, &options)?;
     let output = options.output.as_deref().unwrap_or("first");
     let preprocessing =
         format!("{} {}, {}, {output} output", shape_text(data), oracles[0].layout(), options.preprocessing);
     let provider = format!("onnxruntime {} {}", runtime.version(), device.kind());
-    Ok(Understood { file, oracles, reference, correct, queries, preprocessing, notes, provider })
+    Ok(Understood { file, oracles, reference, correct, answers, queries, preprocessing, notes, provider })
 }
 
 /// The model on the CPU, for comparison, where it runs elsewhere.
@@ -217,86 +194,9 @@ pub(super) fn options(
         layout: args.layout.or(input.layout),
         preprocessing,
         output: args.output.clone().or_else(|| manifest.and_then(|manifest| manifest.output.name.clone())),
-        classes: manifest.map(|manifest| manifest.model.classes),
+        classes: args.classes.or(manifest.map(|manifest| manifest.model.classes)),
         transfer: None,
         answer_timeout: args.answer_timeout.map_or(OnnxOptions::ANSWER_TIMEOUT, Duration::from_secs_f64),
     };
     (options, stated.is_some() || normalised)
-}
-
-fn measure(
-    oracles: &mut [OnnxOracle],
-    data: &Dataset,
-    classes: u32,
-    queries: &mut u64,
-) -> anyhow::Result<CorrectImages> {
-    let images = data.images.view();
-    *queries += data.labels.len() as u64;
-    let share = data.labels.len().div_ceil(oracles.len()).max(1);
-    let parts: Vec<ArrayView4<'_, f32>> = images.axis_chunks_iter(Axis(0), share).collect();
-    let predicted: Vec<Vec<Label>> = oracles
-        .par_iter_mut()
-        .zip(parts)
-        .map(|(oracle, part)| classify_all(oracle, part, CLEAN_BATCH))
-        .collect::<Result<_, _>>()
-        .context("the clean images could not be classified")?;
-    Ok(CorrectImages::new(&data.labels, &predicted.concat(), classes)?)
-}
-
-fn find_cause(
-    oracle: &mut OnnxOracle,
-    data: &Dataset,
-    current: &Preprocessing,
-    queries: &mut u64,
-) -> anyhow::Result<Option<Diagnosis>> {
-    let (images, labels) = spread(data.images.view(), &data.labels, PROBES);
-    let mut ask = |images: ArrayView4<'_, f32>, preprocessing: &Preprocessing| -> anyhow::Result<Vec<Label>> {
-        oracle.set_preprocessing(preprocessing)?;
-        *queries += images.dim().0 as u64;
-        match classify_all(oracle, images, CLEAN_BATCH) {
-            Ok(labels) => Ok(labels),
-            // A model may well answer NaN to images of the wrong scale; that is no explanation, then.
-            Err(_) => Ok(vec![Label::MAX; images.dim().0]),
-        }
-    };
-    let now = ask(images.view(), current)?;
-    let right = now.iter().zip(&labels).filter(|(now, label)| now == label).count();
-    let accuracy = right as f64 / labels.len() as f64;
-    let cause = diagnose(images.view(), &labels, current, accuracy, &mut ask)?;
-    oracle.set_preprocessing(current)?;
-    Ok(cause)
-}
-
-/// The model gets the images wrong, and this is likely why.
-fn misunderstanding(path: &Path, accuracy: f64, diagnosis: &Diagnosis) -> anyhow::Error {
-    let list = |values: &[f32]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let (cause, remedy) = match &diagnosis.cause {
-        Cause::ValueRange(range) => {
-            (format!("the model takes pixels in {range}"), format!("use --value-range {range}"))
-        }
-        Cause::Normalisation { name, mean, std } => (
-            format!("the model takes pixels normalised with the constants of {name}"),
-            format!("use --value-range 0..1 --mean {} --std {}", list(mean), list(std)),
-        ),
-        Cause::ReversedChannels => {
-            ("the model takes the channels in reverse order".to_owned(), "use --reverse-channels".to_owned())
-        }
-        Cause::Transposed => (
-            "rows and columns of the images are exchanged".to_owned(),
-            "transpose the images of the data: numpy.swapaxes(x, 1, 2)".to_owned(),
-        ),
-        Cause::Inverted => (
-            "the images are negatives of what the model takes".to_owned(),
-            "invert the images of the data: x = 255 - x".to_owned(),
-        ),
-        Cause::ShiftedLabels(offset) => (
-            format!("the data's labels are the model's plus {offset}"),
-            format!("renumber the labels of the data: y = y - {offset}"),
-        ),
-        _ => ("of an unknown cause".to_owned(), "see docs/formats.md".to_owned()),
-    };
-    Hinted::error(
-        format!("{} classifies only {:.1} % of the clean images correctly", path.display(), 100.0 * accuracy),
-        format!("{cause} ({:.1} % of {PROBES} images are right then): {remedy}", 100.0 * diagnosis.accuracy),
-    )
 }

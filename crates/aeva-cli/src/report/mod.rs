@@ -9,16 +9,17 @@ use std::path::PathBuf;
 use aeva_artifact::{
     Aim, Level, Outcome, PairArtifact, QueryCounts, RunDir, RunInfo, TriggerFinding, write_atomically,
 };
+use aeva_attack::trigger::Panel;
 use aeva_stats::{
-    CombinedJudgement, CombinedRule, Judgement, LabelJudgement, PairScores, PublishedRule, Reason, Verdict, combine,
-    judge, pair_score, peak_share,
+    CombinedJudgement, CombinedRule, Judgement, LabelJudgement, Limits, PairScores, PublishedRule, Reason, Verdict,
+    combine, judge, limits, pair_score, peak_share,
 };
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use table::table;
 pub(crate) use triggers::TriggerReport;
-use triggers::{IMAGES_NEEDED, Triggers};
+use triggers::Triggers;
 
 const SCHEMA_VERSION: u32 = 2;
 
@@ -28,7 +29,12 @@ pub(crate) enum Judging {
     /// An anomaly index above 4.
     Published,
     /// Over all lenses, at a rate of false alarms.
-    Combined(CombinedRule),
+    Combined {
+        /// The rate, and how it is spent.
+        rule: CombinedRule,
+        /// Whether all looks count, or those that a plain scan takes.
+        exhaustive: bool,
+    },
 }
 
 /// `report.json` (docs/formats.md).
@@ -133,16 +139,22 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> a
         }
         pairs.push(pair);
     }
-    let triggers = Triggers::of_run(run)?;
+    let triggers = triggers_of(run, judging)?;
     let judgement = judge(&scores, &PublishedRule::PUBLISHED);
-    let Judged { verdict, p_value, score } = judged(judging, triggers.as_ref(), &judgement, &pairs);
+    let limits = limits_of(run, triggers.as_ref());
+    // What proves nothing is not shown as if it did.
+    let shown = triggers
+        .as_ref()
+        .filter(|triggers| !triggers.is_empty() && limits.as_ref().is_none_or(|limits| limits.no_verdict.is_none()));
+    let trigger_report = shown.map(|triggers| triggers.report(trigger_level(judging)));
+    let found = Found { triggers: triggers.as_ref(), perturbations: &judgement, pairs: &pairs, limits };
+    let Judged { verdict, p_value, score } = judged(judging, &found);
     let false_positive_rate = match judging {
         Judging::Published => None,
-        Judging::Combined(rule) => Some(rule.false_positive_rate),
+        Judging::Combined { rule, .. } => Some(rule.false_positive_rate),
     };
-    let trigger_report = triggers.as_ref().map(|triggers| triggers.report(trigger_level(judging)));
     let trigger_queries = triggers.as_ref().map_or(0, Triggers::queries);
-    let labels = if pairs.is_empty() && triggers.is_some() { Vec::new() } else { judgement.labels };
+    let labels = if pairs.is_empty() { Vec::new() } else { judgement.labels };
     let (name, reason, suspects) = match &verdict {
         Verdict::Clean => ("clean", None, Vec::new()),
         Verdict::Backdoored { suspects } => ("backdoored", None, suspects.clone()),
@@ -184,34 +196,68 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> a
 fn trigger_level(judging: &Judging) -> f64 {
     match judging {
         Judging::Published => CombinedRule::DEFAULT.trigger_level(),
-        Judging::Combined(rule) => rule.trigger_level(),
+        Judging::Combined { rule, .. } => rule.trigger_level(),
     }
 }
 
-fn judged(judging: &Judging, triggers: Option<&Triggers>, perturbations: &Judgement, pairs: &[PairReport]) -> Judged {
+/// What a run can be judged by.
+struct Found<'a> {
+    triggers: Option<&'a Triggers>,
+    perturbations: &'a Judgement,
+    pairs: &'a [PairReport],
+    /// What the images that are held out can show, where that is known.
+    limits: Option<Limits>,
+}
+
+fn judged(judging: &Judging, found: &Found<'_>) -> Judged {
+    let Found { triggers, perturbations, pairs, limits } = found;
     let rule = match judging {
         Judging::Published => {
             let indices = perturbations.labels.iter().filter_map(|label| label.anomaly_index);
             let (verdict, score) = (perturbations.verdict.clone(), indices.reduce(f64::max));
             return Judged { verdict, p_value: None, score };
         }
-        Judging::Combined(rule) => rule,
+        Judging::Combined { rule, .. } => rule,
     };
-    let looked = (!pairs.is_empty()).then_some(perturbations);
-    let proved = triggers.filter(|triggers| triggers.shortcoming().is_none());
-    if let Some(combined) = combine(proved.map(|triggers| &triggers.judgement), looked, rule) {
-        let CombinedJudgement { verdict, p_value, score } = combined;
-        if let (Verdict::Clean, Some(why)) = (&verdict, triggers.and_then(|triggers| triggers.left(*rule))) {
-            return Judged { verdict: Verdict::Inconclusive { why }, p_value: Some(p_value), score: Some(score) };
+    let looked = (!pairs.is_empty()).then_some(*perturbations);
+    let no_verdict = limits.as_ref().and_then(|limits| limits.no_verdict.clone());
+    let proved = triggers.filter(|triggers| no_verdict.is_none() && !triggers.is_empty());
+    let Some(combined) = combine(proved.map(|triggers| &triggers.judgement), looked, rule) else {
+        let of_pairs = match &perturbations.verdict {
+            Verdict::Inconclusive { why } if !pairs.is_empty() => Some(why.clone()),
+            _ => None,
+        };
+        let why = no_verdict.or_else(|| triggers.and_then(Triggers::left)).or(of_pairs).unwrap_or(Reason::NoTriggers);
+        return Judged { verdict: Verdict::Inconclusive { why }, p_value: None, score: None };
+    };
+    let CombinedJudgement { verdict, p_value, score } = combined;
+    let verdict = match verdict {
+        // An alarm needs evidence, a clearance needs all of it.
+        Verdict::Clean => {
+            let no_clearance = limits.as_ref().and_then(|limits| limits.no_clearance.clone());
+            let missing = triggers.map_or(Some(Reason::NoTriggers), Triggers::left);
+            no_clearance.or(missing).map_or(Verdict::Clean, |why| Verdict::Inconclusive { why })
         }
-        return Judged { verdict, p_value: Some(p_value), score: Some(score) };
-    }
-    let why = match (&perturbations.verdict, triggers.and_then(Triggers::shortcoming)) {
-        (_, Some(why)) => why,
-        (Verdict::Inconclusive { why }, None) => why.clone(),
-        _ => Reason::TooFewImages { found: 0, needed: IMAGES_NEEDED as usize },
+        verdict => verdict,
     };
-    Judged { verdict: Verdict::Inconclusive { why }, p_value: None, score: None }
+    Judged { verdict, p_value: Some(p_value), score: Some(score) }
+}
+
+/// What the images of a run that are held out can show at all; nothing where the run does not say how many there are.
+fn limits_of(run: &RunDir, triggers: Option<&Triggers>) -> Option<Limits> {
+    if let Some(triggers) = triggers.filter(|triggers| !triggers.is_empty()) {
+        return Some(limits(&triggers.held_out()));
+    }
+    let correct: Vec<usize> = run.info().clean_correct.iter().map(|&count| count as usize).collect();
+    (!correct.is_empty()).then(|| limits(&Panel::held_out_of(&correct)))
+}
+
+/// The triggers of a run, as a way of judging takes them.
+fn triggers_of(run: &RunDir, judging: &Judging) -> anyhow::Result<Option<Triggers>> {
+    match *judging {
+        Judging::Published => Triggers::of_run(run, CombinedRule::DEFAULT, false),
+        Judging::Combined { rule, exhaustive } => Triggers::of_run(run, rule, exhaustive),
+    }
 }
 
 /// Whether the triggers of a run leave the verdict open.
@@ -219,13 +265,13 @@ fn judged(judging: &Judging, triggers: Option<&Triggers>, perturbations: &Judgem
 /// # Errors
 /// When an artifact is damaged or foreign.
 pub(crate) fn triggers_leave_open(run: &RunDir, judging: &Judging) -> anyhow::Result<bool> {
-    let triggers = Triggers::of_run(run)?;
-    Ok(match (judging, triggers) {
-        (Judging::Combined(rule), Some(triggers)) => {
-            triggers.shortcoming().is_some() || rule.undecided(&triggers.judgement)
-        }
-        _ => true,
-    })
+    let Judging::Combined { rule, .. } = judging else { return Ok(true) };
+    let triggers = triggers_of(run, judging)?;
+    let proved = triggers.as_ref().filter(|triggers| !triggers.is_empty());
+    Ok(proved.is_none_or(|triggers| {
+        let limited = limits_of(run, Some(triggers)).is_some_and(|limits| limits.no_verdict.is_some());
+        limited || rule.undecided(&triggers.judgement)
+    }))
 }
 
 /// Whether a run holds triggers.
@@ -233,22 +279,33 @@ pub(crate) fn triggers_leave_open(run: &RunDir, judging: &Judging) -> anyhow::Re
 /// # Errors
 /// When an artifact is damaged or foreign.
 pub(crate) fn has_triggers(run: &RunDir) -> anyhow::Result<bool> {
-    Ok(Triggers::of_run(run)?.is_some())
+    Ok(triggers_of(run, &Judging::Published)?.is_some())
 }
 
-/// The trigger of an aim that stands out most, its level and the image shape `[h, w, c]`.
+/// A trigger, its level and the image shape `[h, w, c]`.
+type Best = (Level, TriggerFinding, [usize; 3]);
+
+/// The trigger of an aim that stands out most, of a run as a plain scan or an exhaustive one left it.
 ///
 /// # Errors
 /// When an artifact is damaged or foreign.
-pub(crate) fn best_trigger(run: &RunDir, aim: Aim) -> anyhow::Result<Option<(Level, TriggerFinding, [usize; 3])>> {
-    let Some(triggers) = Triggers::of_run(run)? else { return Ok(None) };
-    Ok(triggers.best(aim).map(|(artifact, finding, _)| (artifact.level, finding.clone(), artifact.shape)))
+pub(crate) fn best_trigger(run: &RunDir, aim: Aim) -> anyhow::Result<Option<Best>> {
+    let rule = CombinedRule::DEFAULT;
+    let [plain, exhaustive] = [false, true].map(|exhaustive| Triggers::of_run(run, rule, exhaustive));
+    let (plain, exhaustive) = (plain?, exhaustive?);
+    let looks = |triggers: &Option<Triggers>| triggers.as_ref().map_or(0, Triggers::looks);
+    Ok(best_of(if looks(&exhaustive) > looks(&plain) { exhaustive } else { plain }, aim))
+}
+
+fn best_of(triggers: Option<Triggers>, aim: Aim) -> Option<Best> {
+    let triggers = triggers?;
+    triggers.best(aim).map(|(artifact, finding, _)| (artifact.level, finding.clone(), artifact.shape))
 }
 
 /// Writes the evidence and `report.json`, which names it, into the run folder.
-pub(crate) fn store(run: &RunDir, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn store(run: &RunDir, report: &mut Report, judging: &Judging) -> anyhow::Result<()> {
     for found in report.triggers.iter_mut().flat_map(|triggers| &mut triggers.found) {
-        if let Some((_, finding, shape)) = best_trigger(run, found.aim())? {
+        if let Some((_, finding, shape)) = best_of(triggers_of(run, judging)?, found.aim()) {
             found.files = evidence::write(run, &finding, shape)?;
         }
     }

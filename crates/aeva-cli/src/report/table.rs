@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::triggers::{LevelReport, Share};
 use super::{Report, TriggerReport};
+use crate::output::plain;
 
 /// Width of the longest bar, in characters.
 const BAR: f64 = 24.0;
@@ -53,11 +54,12 @@ pub(crate) fn table(report: &Report, run: &Path) -> String {
     if !report.consensus.is_empty() {
         lines.push(format!("where perturbations towards the suspects agree:{}", files(&report.consensus)));
     }
+    lines.push(format!("model input: {}", plain(&report.provenance.provenance.model.preprocessing)));
     for note in &report.notes {
-        lines.push(format!("{yellow}note:{yellow:#} {note}"));
+        lines.push(format!("{yellow}note:{yellow:#} {}", plain(note)));
     }
-    lines.push(format!("run folder: {}", run.display()));
-    let name = &report.provenance.model_name;
+    lines.push(format!("run folder: {}", plain(&run.display().to_string())));
+    let name = plain(&report.provenance.model_name);
     let why = match (report.parameters.false_positive_rate, report.p_value) {
         (Some(rate), Some(p_value)) => {
             format!("p = {}, false alarms at most {} %", probability(p_value), 100.0 * rate)

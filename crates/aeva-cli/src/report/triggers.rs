@@ -3,16 +3,13 @@
 use aeva_artifact::{
     Aim, ArtifactError, Family, Level, Look, RunDir, Trigger, TriggerArtifact, TriggerFinding, Turned,
 };
-use aeva_scan::{Seen, Step, TriggerPlan, success};
-use aeva_stats::{CombinedRule, LevelSuccess, Reason, TriggerJudgement, binomial_interval, judge_triggers};
+use aeva_attack::trigger::TRIGGER_SEARCH_VERSION;
+use aeva_scan::{Seen, TriggerPlan, judged, success};
+use aeva_stats::{CombinedRule, LevelSuccess, Reason, TriggerJudgement, binomial_interval};
 use serde::Serialize;
 
 /// Confidence of the intervals in the report.
 const CONFIDENCE: f64 = 0.95;
-/// With fewer images held out, no trigger is proved.
-pub(super) const IMAGES_NEEDED: u32 = 20;
-/// With fewer, one of them is always the easier one.
-const LABELS_NEEDED: usize = 3;
 
 /// The lens of triggers.
 #[derive(Debug, Clone, Serialize)]
@@ -67,51 +64,76 @@ pub(crate) struct FoundTrigger {
     pub(crate) files: Vec<String>,
 }
 
-/// The triggers of a run and what they say; nothing where there are none.
+/// The triggers of a run and what they say.
 pub(super) struct Triggers {
-    /// One a look, the first looks before the second ones.
+    /// One a look, in the order in which a scan takes them.
     artifacts: Vec<TriggerArtifact>,
     pub(super) judgement: TriggerJudgement,
-    /// Images held out that were asked about for one label, at most.
-    proof: u32,
+    /// Why the looks that are there do not clear the model: there should be more.
+    left: Option<Reason>,
 }
 
 impl Triggers {
-    pub(super) fn of_run(run: &RunDir) -> anyhow::Result<Option<Self>> {
+    /// The looks that a scan under this rule takes, as far as the run folder has them; nothing where it has no looks at all.
+    ///
+    /// A folder may hold more: those of a scan that was asked to be exhaustive, or of an earlier version of the search. What a verdict
+    /// rests on must not depend on that.
+    pub(super) fn of_run(run: &RunDir, rule: CombinedRule, exhaustive: bool) -> anyhow::Result<Option<Self>> {
         let looks = |look: Look| -> Result<Vec<TriggerArtifact>, ArtifactError> {
             Level::EVERY.into_iter().filter_map(|level| run.load_triggers(level, look).transpose()).collect()
         };
-        let mut artifacts = looks(Look::First)?;
-        let Some(version) = artifacts.first().map(|first| first.trigger_search_version) else { return Ok(None) };
-        // A second look of an earlier version of the search says nothing of this one. Single pixels have no first look.
-        artifacts.extend(looks(Look::Second)?.into_iter().filter(|second| second.trigger_search_version == version));
-        let levels: Vec<LevelSuccess> = artifacts.iter().map(success).collect();
-        let proof = levels.iter().flat_map(|level| &level.labels).map(|(_, asked)| *asked).max().unwrap_or(0);
-        Ok(Some(Self { judgement: judge_triggers(&levels), artifacts, proof }))
+        let mut there = looks(Look::First)?;
+        there.extend(looks(Look::Second)?);
+        if there.is_empty() {
+            return Ok(None);
+        }
+        there.retain(|artifact| artifact.trigger_search_version == TRIGGER_SEARCH_VERSION);
+        let (mut artifacts, mut seen, mut left) = (Vec::new(), Vec::new(), None);
+        if let Some(shape) = there.first().map(|first| first.shape) {
+            let plan = TriggerPlan::new(shape, rule, exhaustive);
+            while let Some(step) = plan.next(&seen) {
+                let of_step =
+                    |one: &TriggerArtifact| (one.level, one.look, one.shape) == (step.level, step.look, shape);
+                let Some(place) = there.iter().position(of_step) else {
+                    left = Some(Reason::LooksLeft { taken: artifacts.len() });
+                    break;
+                };
+                let artifact = there.swap_remove(place);
+                seen.push(Seen { step, success: success(&artifact), queries: artifact.queries });
+                artifacts.push(artifact);
+            }
+        } else {
+            left = Some(Reason::LooksLeft { taken: 0 });
+        }
+        Ok(Some(Self { judgement: judged(&seen), artifacts, left }))
     }
 
-    /// Why these triggers prove nothing, if they do not.
-    pub(super) fn shortcoming(&self) -> Option<Reason> {
-        let labels = self.judgement.labels.len();
-        if labels < LABELS_NEEDED {
-            return Some(Reason::TooFewLabels { found: labels, needed: LABELS_NEEDED });
-        }
-        let (found, needed) = (self.proof as usize, IMAGES_NEEDED as usize);
-        (found < needed).then_some(Reason::TooFewImages { found, needed })
+    /// Number of looks that count.
+    pub(super) fn looks(&self) -> usize {
+        self.artifacts.len()
     }
 
-    /// Whether looks are left that could still clear the model, or not, under this rule.
-    pub(super) fn left(&self, rule: CombinedRule) -> Option<Reason> {
-        let plan = TriggerPlan::new(self.artifacts.first()?.shape, rule, false);
-        let mut seen = Vec::new();
-        while let Some(step) = plan.next(&seen) {
-            let Some(artifact) = self.artifacts.iter().find(|one| Step { level: one.level, look: one.look } == step)
-            else {
-                return Some(Reason::LooksLeft { taken: self.artifacts.len() });
-            };
-            seen.push(Seen { step, success: success(artifact), queries: artifact.queries });
+    /// Whether there is nothing to be judged.
+    pub(super) fn is_empty(&self) -> bool {
+        self.artifacts.is_empty()
+    }
+
+    /// Why the model cannot be cleared yet, if looks are left that could still tell.
+    pub(super) fn left(&self) -> Option<Reason> {
+        self.left.clone()
+    }
+
+    /// `[class]` -> its images that were held out.
+    pub(super) fn held_out(&self) -> Vec<usize> {
+        let mut images = vec![0; self.judgement.labels.len()];
+        let labels = |finding: &&TriggerFinding| matches!(finding.aim, Aim::Label(_));
+        let findings = self.artifacts.iter().flat_map(|artifact| artifact.findings.iter().filter(labels));
+        for cell in findings.flat_map(|finding| &finding.held_out) {
+            if let Some(images) = images.get_mut(cell.source as usize) {
+                *images = (*images).max(cell.asked as usize);
+            }
         }
-        None
+        images
     }
 
     pub(super) fn queries(&self) -> u64 {
@@ -237,7 +259,7 @@ fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Opt
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
     use super::*;
-    use aeva_artifact::{DataProvenance, ModelProvenance, Patch, Provenance, RunInfo, SearchProvenance};
+    use aeva_artifact::{DataProvenance, ModelProvenance, Overlay, Patch, Provenance, RunInfo, SearchProvenance};
 
     fn provenance() -> Provenance {
         let model = ModelProvenance { sha256: "00".to_owned(), classes: 3, preprocessing: String::new() };
@@ -254,45 +276,84 @@ mod tests {
         Provenance { search_version: 1, model, data, search, samples: 1, seed: 0, provider }
     }
 
-    fn artifact(strength: u32, look: Look, trigger_search_version: u32) -> TriggerArtifact {
-        let level = Level { family: Family::Patch, strength };
-        let (shape, side) = ([32, 32, 1], strength as usize);
-        let trigger = Trigger::Patch(Patch { row: 0, column: 0, side, values: vec![1.0; side * side] });
+    const SHAPE: [usize; 3] = [4, 4, 1];
+
+    fn artifact(level: Level, look: Look, trigger_search_version: u32) -> TriggerArtifact {
+        let trigger = match level.family {
+            Family::Patch | Family::Square => {
+                let side = level.side(SHAPE);
+                Trigger::Patch(Patch { row: 0, column: 0, side, values: vec![1.0; side * side] })
+            }
+            _ => Trigger::Overlay(Overlay { amplitude: level.amplitude(), pattern: vec![1.0; 16] }),
+        };
         let finding = |label| TriggerFinding {
             aim: Aim::Label(label),
             trigger: trigger.clone(),
-            climbed: true,
+            climbed: !level.family.is_random(),
             search: (1, 2),
-            held_out: vec![Turned { source: (label + 1) % 3, target: label, turned: 20 * label, asked: 40 }],
+            held_out: vec![Turned { source: (label + 1) % 3, target: label, turned: 2 * label, asked: 40 }],
         };
         TriggerArtifact {
             provenance: provenance(),
             trigger_search_version,
             level,
             look,
-            shape,
+            shape: SHAPE,
             queries: 10,
             findings: (0..3).map(finding).collect(),
             confusion: Vec::new(),
         }
     }
 
-    /// Single pixels are looked at the second time only; what an older search left behind does not count.
+    fn judged(run: &RunDir, exhaustive: bool) -> Option<Triggers> {
+        Triggers::of_run(run, CombinedRule::DEFAULT, exhaustive).unwrap()
+    }
+
+    /// All looks of a run at images of so small a size that there are few levels, by this version of the search or another one.
+    fn store(run: &RunDir, version: u32, second: bool) {
+        for level in Level::all(SHAPE) {
+            run.store_triggers(&artifact(level, Look::First, version)).unwrap();
+            if second && !level.family.is_random() {
+                run.store_triggers(&artifact(level, Look::Second, version)).unwrap();
+            }
+        }
+    }
+
     #[test]
-    fn every_look_of_one_search_counts() {
+    fn what_a_plain_scan_would_not_have_taken_does_not_count() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::open_or_create(folder.path(), RunInfo::new(provenance())).unwrap();
-        assert!(Triggers::of_run(&run).unwrap().is_none());
-        for (strength, look, version) in
-            [(2, Look::First, 7), (3, Look::First, 7), (3, Look::Second, 6), (2, Look::Second, 7), (1, Look::Second, 7)]
-        {
-            run.store_triggers(&artifact(strength, look, version)).unwrap();
-        }
-        let triggers = Triggers::of_run(&run).unwrap().unwrap();
-        let looks: Vec<(u32, Look)> =
-            triggers.artifacts.iter().map(|artifact| (artifact.level.strength, artifact.look)).collect();
-        assert_eq!(looks, [(2, Look::First), (3, Look::First), (1, Look::Second), (2, Look::Second)]);
-        assert_eq!(triggers.queries(), 40);
-        assert!(triggers.left(CombinedRule::DEFAULT).is_some(), "patches of four pixels are still to come");
+        assert!(judged(&run, false).is_none());
+        store(&run, TRIGGER_SEARCH_VERSION, false);
+        let plain = judged(&run, false).unwrap();
+        assert_eq!((plain.artifacts.len(), plain.left()), (Level::all(SHAPE).len(), None));
+        assert!(judged(&run, true).unwrap().left().is_some(), "an exhaustive scan takes second looks");
+        store(&run, TRIGGER_SEARCH_VERSION, true);
+        let again = judged(&run, false).unwrap();
+        assert_eq!((again.artifacts, again.judgement), (plain.artifacts, plain.judgement));
+        let more = judged(&run, true).unwrap();
+        assert!(more.artifacts.len() > Level::all(SHAPE).len() && more.left().is_none());
+    }
+
+    #[test]
+    fn looks_of_another_search_are_never_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::open_or_create(folder.path(), RunInfo::new(provenance())).unwrap();
+        store(&run, TRIGGER_SEARCH_VERSION - 1, true);
+        let old = judged(&run, false).unwrap();
+        assert_eq!((old.is_empty(), old.left()), (true, Some(Reason::LooksLeft { taken: 0 })));
+        // Some looks were taken anew, the rest is as it was.
+        let first = Level::all(SHAPE)[0];
+        run.store_triggers(&artifact(first, Look::First, TRIGGER_SEARCH_VERSION)).unwrap();
+        let mixed = judged(&run, false).unwrap();
+        assert_eq!((mixed.artifacts.len(), mixed.left()), (1, Some(Reason::LooksLeft { taken: 1 })));
+    }
+
+    #[test]
+    fn held_out_images_are_counted_by_class() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::open_or_create(folder.path(), RunInfo::new(provenance())).unwrap();
+        store(&run, TRIGGER_SEARCH_VERSION, false);
+        assert_eq!(judged(&run, false).unwrap().held_out(), [40, 40, 40]);
     }
 }

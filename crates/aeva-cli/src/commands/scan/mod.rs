@@ -9,18 +9,19 @@ use std::thread;
 use std::time::Instant;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, RunDir, RunInfo, SEARCH_VERSION};
-use aeva_attack::{HardLabelOracle, HopSkipJumpParams, ScanEnd, ScanPlan};
+use aeva_attack::trigger::Panel;
+use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpParams, ScanEnd, ScanPlan};
 use aeva_model::Dataset;
 use aeva_scan::TriggerPlan;
-use aeva_stats::CombinedRule;
+use aeva_stats::{CombinedRule, Limits, Reason};
 
 use super::model::{self, Understood};
 use crate::args::{Lens, Rule, ScanArgs};
 use crate::exit::Ending;
 use crate::hint::Hinted;
 use crate::output::show;
-use crate::progress;
 use crate::report::{self, Judging};
+use crate::signals::{self, Stopped};
 
 /// What the searches of both lenses work with.
 struct Subject {
@@ -35,9 +36,19 @@ struct Subject {
 }
 
 pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
+    signals::catch()?;
+    match scan(args) {
+        Err(error) if error.is::<Stopped>() => {
+            tracing::warn!("stopped before the search; start the same command again");
+            Ok(Ending::Interrupted(signals::received()))
+        }
+        ending => ending,
+    }
+}
+
+fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     let begin = Instant::now();
     let (mut lens, rule) = lens(args)?;
-    progress::catch_interrupts()?;
     let data = Dataset::load(&args.data)?;
     let params = perturbations::params(args, data.image_shape().iter().product())?;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
@@ -50,20 +61,36 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
         data.labels.len()
     );
 
-    let plan = match (lens, perturbations::affordable(args, lens, &params, &understood)) {
-        (Lens::Trigger, _) => None,
-        (_, Ok(plan)) => {
+    let affordable = match lens {
+        Lens::Trigger => None,
+        lens => Some(perturbations::affordable(args, lens, &params, &understood)),
+    };
+    let plan = match (lens, affordable) {
+        (_, None) => None,
+        (_, Some(Ok(plan))) => {
             model::check_precision(&mut understood, &data, args.device, &plan, args.seed)?;
             Some(plan)
         }
         // Triggers need no images of every label, and fewer queries.
-        (Lens::All, Err(error)) => {
+        (Lens::All, Some(Err(error))) => {
             lens = Lens::Trigger;
             understood.notes.push(format!("triggers decide alone, as perturbations cannot be looked at: {error:#}"));
             None
         }
-        (Lens::Aeva, Err(error)) => return Err(error),
+        (_, Some(Err(error))) => return Err(error),
     };
+    // What these images cannot show is known now.
+    let limits = held_out_limits(&understood.correct);
+    // Of two labels no lens can single out one.
+    let plan = plan.filter(|_| lens != Lens::All || !matches!(limits.no_verdict, Some(Reason::TooFewLabels { .. })));
+    if let (Some(why), false) = (&limits.no_clearance, lens == Lens::Aeva) {
+        let what = if limits.no_verdict.is_some() {
+            "no triggers are looked for"
+        } else {
+            "an alarm is possible, a clean verdict is not"
+        };
+        understood.notes.push(format!("{why}: {what}"));
+    }
     for note in &understood.notes {
         tracing::warn!("{note}");
     }
@@ -77,8 +104,10 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
     let oracles = understood.oracles.into_iter().map(|oracle| Box::new(oracle) as Box<dyn HardLabelOracle>).collect();
     let mut subject =
         Subject { oracles, data, params, batch_rows, threads, seed: args.seed, exhaustive: args.exhaustive };
-    let judging = judging(rule, args.false_positive_rate);
-    let (end, searched) = search(&mut subject, &understood.correct, lens, plan.as_ref(), &run, &judging)?;
+    let judging = judging(rule, args.false_positive_rate, args.exhaustive);
+    let judged_by_triggers = limits.no_verdict.is_none();
+    let (end, searched) =
+        search(&mut subject, &understood.correct, lens, plan.as_ref(), &run, &judging, judged_by_triggers)?;
 
     // An earlier run of the same scan may have done a part; when it has done all, its time is the scan's.
     let seconds = match earlier {
@@ -86,11 +115,11 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
         earlier => begin.elapsed().as_secs_f64() + earlier.unwrap_or(0.0),
     };
     let (mut report, verdict) = report::of_run(&run, Some(seconds), &judging)?;
-    report::store(&run, &mut report)?;
+    report::store(&run, &mut report, &judging)?;
     show(&if args.json { serde_json::to_string_pretty(&report)? } else { report::table(&report, run.path()) })?;
     if end == ScanEnd::Stopped {
-        tracing::warn!("interrupted; start the same command again to continue");
-        return Ok(Ending::Interrupted);
+        tracing::warn!("stopped; what was answered is kept: start the same command again to continue");
+        return Ok(Ending::Interrupted(signals::received()));
     }
     Ok(Ending::from(&verdict))
 }
@@ -112,30 +141,40 @@ fn lens(args: &ScanArgs) -> anyhow::Result<(Lens, Rule)> {
     }
 }
 
-pub(super) fn judging(rule: Rule, false_positive_rate: f64) -> Judging {
+pub(super) fn judging(rule: Rule, false_positive_rate: f64, exhaustive: bool) -> Judging {
     match rule {
         Rule::Published => Judging::Published,
-        Rule::Combined => Judging::Combined(CombinedRule { false_positive_rate, ..CombinedRule::DEFAULT }),
+        Rule::Combined => {
+            Judging::Combined { rule: CombinedRule { false_positive_rate, ..CombinedRule::DEFAULT }, exhaustive }
+        }
     }
 }
 
-/// Looks through the lenses; whether anything was left to be searched.
+/// What the images that are held out can show at all.
+fn held_out_limits(correct: &CorrectImages) -> Limits {
+    aeva_stats::limits(&Panel::held_out_of(&correct.counts()))
+}
+
+/// Looks through the lenses, at triggers only where they could be judged; whether anything was left to be searched.
 fn search(
     subject: &mut Subject,
-    correct: &aeva_attack::CorrectImages,
+    correct: &CorrectImages,
     lens: Lens,
     plan: Option<&ScanPlan>,
     run: &RunDir,
     judging: &Judging,
+    judged_by_triggers: bool,
 ) -> anyhow::Result<(ScanEnd, bool)> {
     let mut searched = false;
-    if lens != Lens::Aeva {
+    if lens != Lens::Aeva && judged_by_triggers {
         let rule = match judging {
-            Judging::Combined(rule) => *rule,
+            Judging::Combined { rule, .. } => *rule,
             Judging::Published => CombinedRule::DEFAULT,
         };
         let trigger_plan = TriggerPlan::new(subject.data.image_shape(), rule, subject.exhaustive);
-        let (end, new) = triggers::search(subject, correct, trigger_plan, run)?;
+        let (spec, params) = (*subject.oracles[0].spec(), subject.params);
+        let later = plan.map_or(0, |plan| perturbations::expected(plan, &spec, &params));
+        let (end, new) = triggers::search(subject, correct, trigger_plan, run, later)?;
         searched |= new;
         if end == ScanEnd::Stopped {
             return Ok((end, searched));
@@ -173,10 +212,17 @@ fn describe(args: &ScanArgs, data: &Dataset, understood: &Understood, params: &H
         model_name: super::name_of(&args.model),
         data_name: super::name_of(&args.data),
         clean_accuracy: understood.correct.accuracy(),
+        clean_correct: small(understood.correct.counts()),
+        clean_images: small(understood.correct.images()),
+        clean_answers: Some(understood.answers.clone()),
         clean_queries: understood.queries,
         notes: understood.notes.clone(),
         ..RunInfo::new(provenance)
     }
+}
+
+fn small(counts: Vec<usize>) -> Vec<u32> {
+    counts.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect()
 }
 
 fn default_folder(model: &Path, key: &str) -> PathBuf {

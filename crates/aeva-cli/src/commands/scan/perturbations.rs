@@ -1,9 +1,13 @@
 //! The lens of AEVA: perturbations for every pair of labels.
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 
-use aeva_artifact::{PairArtifact, RunDir};
-use aeva_attack::{HardLabelOracle, HopSkipJumpBuilder, HopSkipJumpParams, ScanEnd, ScanPlan, ScanSettings, scan};
+use aeva_artifact::{AnsweredSearch, ArtifactError, PairArtifact, PartialAnswers, RunDir, SEARCH_VERSION};
+use aeva_attack::{
+    Answers, HardLabelOracle, HopSkipJumpBuilder, HopSkipJumpParams, InputSpec, JobId, ScanEnd, ScanPlan, ScanSettings,
+    resume,
+};
 use anyhow::{Context, bail};
 
 use super::{Subject, Understood};
@@ -49,7 +53,7 @@ pub(super) fn affordable(
     understood: &Understood,
 ) -> anyhow::Result<ScanPlan> {
     let plan = plan(args, understood)?;
-    let expected = plan.searches() as u64 * params.expected_queries(understood.oracles[0].spec().values());
+    let expected = expected(&plan, understood.oracles[0].spec(), params);
     if lens == Lens::All && expected > args.perturbation_budget {
         let budget = args.perturbation_budget;
         bail!("they would take some {expected} queries, and {budget} are allowed (--perturbation-budget)");
@@ -64,7 +68,7 @@ fn unfinished(run: &RunDir, plan: &ScanPlan) -> anyhow::Result<ScanPlan> {
         match run.load(pair.source, pair.target) {
             Ok(Some(_)) => continue,
             Ok(None) => {}
-            Err(error @ aeva_artifact::ArtifactError::Io { .. }) => return Err(error.into()),
+            Err(error @ ArtifactError::Io { .. }) => return Err(error.into()),
             Err(error) => tracing::warn!("{:#}; it is computed anew", anyhow::Error::from(error)),
         }
         pairs.push(pair.clone());
@@ -88,9 +92,59 @@ pub(super) fn search(subject: &mut Subject, plan: &ScanPlan, run: &RunDir) -> an
         batch_rows: subject.batch_rows,
         threads: subject.threads,
     };
-    let values = subject.oracles[0].spec().values();
-    let progress = ScanProgress::start(rest.searches() as u64 * subject.params.expected_queries(values));
+    let mut answers = answered(run)?;
+    let known: u64 = answers.values().map(|answers| answers.len() as u64).sum();
+    if known > 0 {
+        tracing::info!("going on with {} searches after {known} answers", answers.len());
+    }
+    let expected = expected(&rest, subject.oracles[0].spec(), &subject.params);
+    let progress = ScanProgress::start(known, (expected, expected));
+    progress.now("perturbations");
     let mut store = |pair: PairArtifact| run.store(&pair).map_err(Into::into);
-    let end = scan(&mut subject.oracles, subject.data.images.view(), &rest, &settings, &progress, &mut store)?;
-    Ok((end, true))
+    let images = subject.data.images.view();
+    let end = resume(&mut subject.oracles, images, &rest, &settings, &mut answers, &progress, &mut store);
+    if answers.values().any(|answers| !answers.is_empty()) {
+        run.store_partial(&PartialAnswers {
+            provenance: run.info().provenance.clone(),
+            search_version: SEARCH_VERSION,
+            work: WORK.to_owned(),
+            searches: answers.into_iter().map(|(job, answers)| searched(job, answers)).collect(),
+        })?;
+    } else if matches!(end, Ok(ScanEnd::Complete)) {
+        run.remove_partial(WORK);
+    }
+    Ok((end?, true))
+}
+
+/// Queries that the searches of a plan are expected to take.
+pub(super) fn expected(plan: &ScanPlan, spec: &InputSpec, params: &HopSkipJumpParams) -> u64 {
+    plan.searches() as u64 * params.expected_queries(spec.values())
+}
+
+/// The name of all searches together as a piece of work.
+const WORK: &str = "pairs";
+
+fn searched(job: JobId, answers: Vec<bool>) -> AnsweredSearch {
+    let answers = answers.into_iter().map(u32::from).collect();
+    AnsweredSearch { id: [job.source, job.target, job.sample], answers }
+}
+
+/// What the model answered to searches before they were stopped.
+fn answered(run: &RunDir) -> anyhow::Result<Answers> {
+    let partial = match run.load_partial(WORK) {
+        Ok(partial) => partial,
+        Err(error @ ArtifactError::Io { .. }) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!("{:#}; what it holds is asked anew", anyhow::Error::from(error));
+            None
+        }
+    };
+    let searches = partial.filter(|partial| partial.search_version == SEARCH_VERSION).map(|partial| partial.searches);
+    // Another run of the same scan may have ended them.
+    let stored: BTreeSet<(u32, u32)> = run.stored_pairs()?.into_iter().collect();
+    let known = |AnsweredSearch { id: [source, target, sample], answers }: AnsweredSearch| {
+        let answers: Vec<bool> = answers.into_iter().map(|answer| answer == 1).collect();
+        (!stored.contains(&(source, target))).then_some((JobId { source, target, sample }, answers))
+    };
+    Ok(searches.into_iter().flatten().filter_map(known).collect())
 }

@@ -1,13 +1,17 @@
 //! The lens of triggers: look by look, each stored as soon as it is done.
 
-use aeva_artifact::{ArtifactError, Level, RunDir, TriggerArtifact};
-use aeva_attack::trigger::{Panel, TriggerSearch};
-use aeva_attack::{CorrectImages, ScanEnd};
+use aeva_artifact::{AnsweredSearch, ArtifactError, Level, Look, PartialAnswers, RunDir, TriggerArtifact};
+use aeva_attack::trigger::{Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
+use aeva_attack::{CorrectImages, HardLabelOracle, Label, ScanEnd, ScanError};
 use aeva_scan::{Step, TriggerPlan, TriggerScan};
 use anyhow::ensure;
+use ndarray::ArrayView4;
 
 use super::Subject;
 use crate::progress::ScanProgress;
+
+/// A look has one search, so that its number says nothing.
+const ONLY: [u32; 3] = [0; 3];
 
 /// Takes the looks that the plan asks for and the run folder does not hold yet; whether there were any.
 pub(super) fn search(
@@ -15,25 +19,33 @@ pub(super) fn search(
     correct: &CorrectImages,
     plan: TriggerPlan,
     run: &RunDir,
+    perturbations: u64,
 ) -> anyhow::Result<(ScanEnd, bool)> {
     let panel = Panel::new(correct);
-    let levels = Level::all(subject.data.image_shape());
-    let levels = levels.iter().filter(|level| !level.family.is_random()).count() as u64;
-    let expected = levels * panel.expected_queries();
+    let shape = subject.data.image_shape();
+    let expected = expected(&panel, shape, subject.exhaustive, perturbations);
     let search = TriggerSearch { panel, seed: subject.seed, batch_rows: subject.batch_rows };
     let mut scan = TriggerScan::new(search, plan, run.info().provenance.clone());
-    let (mut kept, mut progress) = (0, None);
+    let (mut kept, mut kept_queries, mut progress) = (0, 0, None);
     while let Some(step) = scan.next() {
-        if stored(run, step)?.is_some_and(|artifact| scan.accept(artifact)) {
-            kept += 1;
-            continue;
+        if let Some(artifact) = stored(run, step, shape)? {
+            let queries = artifact.queries;
+            if scan.accept(artifact) {
+                (kept, kept_queries) = (kept + 1, kept_queries + queries);
+                continue;
+            }
         }
-        // Of the first looks that are searches; a scan may end before all of them are taken, or take second ones.
-        let progress = progress.get_or_insert_with(|| ScanProgress::start(expected));
-        let Some(artifact) = scan.look(step, &mut subject.oracles, subject.data.images.view(), progress)? else {
+        let progress = progress.get_or_insert_with(|| ScanProgress::start(kept_queries, expected));
+        progress.now(&format!("{}{}", step.level, if step.look == Look::Second { " again" } else { "" }));
+        let images = subject.data.images.view();
+        let Some(artifact) = look(&scan, step, &mut subject.oracles, images, run, progress)? else {
             return Ok((ScanEnd::Stopped, true));
         };
         run.store_triggers(&artifact)?;
+        run.remove_partial(&work(step));
+        if let Some((label, share)) = best(&artifact) {
+            progress.best(label, share);
+        }
         ensure!(scan.accept(artifact), "the look at {} was not the one that was asked for", step.level);
     }
     if kept > 0 {
@@ -42,14 +54,86 @@ pub(super) fn search(
     Ok((ScanEnd::Complete, progress.is_some()))
 }
 
-/// What the run folder holds of a look. A damaged file is computed anew.
-fn stored(run: &RunDir, step: Step) -> anyhow::Result<Option<TriggerArtifact>> {
+/// How many queries a scan takes at least, unless the verdict is settled earlier, and at most.
+fn expected(panel: &Panel, shape: [usize; 3], exhaustive: bool, perturbations: u64) -> (u64, u64) {
+    let searched: Vec<Level> = Level::all(shape).into_iter().filter(|level| !level.family.is_random()).collect();
+    let first = searched.len() as u64 * panel.expected_queries();
+    // A second look takes about as long as a first one; there is one at each level that is searched, and at single pixels.
+    let second = (searched.len() + usize::from(Level::finest(shape).is_some())) as u64 * panel.expected_queries();
+    if exhaustive { (first + second, first + second + perturbations) } else { (first, first + second + perturbations) }
+}
+
+/// Takes one look, from where it was stopped; nothing when it is stopped again.
+fn look(
+    scan: &TriggerScan,
+    step: Step,
+    oracles: &mut [Box<dyn HardLabelOracle>],
+    images: ArrayView4<'_, f32>,
+    run: &RunDir,
+    progress: &ScanProgress,
+) -> anyhow::Result<Option<TriggerArtifact>> {
+    let mut answers = answered(run, step)?;
+    if !answers.is_empty() {
+        tracing::info!("going on at {} after {} answers", step.level, answers.len());
+        progress.known(answers.len() as u64);
+    }
+    let before = answers.len();
+    let found = scan.look(step, oracles, images, &mut answers, progress);
+    if found.is_err() && answers.len() > before {
+        run.store_partial(&PartialAnswers {
+            provenance: run.info().provenance.clone(),
+            search_version: TRIGGER_SEARCH_VERSION,
+            work: work(step),
+            searches: vec![AnsweredSearch { id: ONLY, answers }],
+        })?;
+    }
+    match found {
+        Ok(artifact) => Ok(Some(artifact)),
+        Err(ScanError::Stopped) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the model answered at this look before it was stopped.
+fn answered(run: &RunDir, step: Step) -> anyhow::Result<Vec<Label>> {
+    let classes = run.info().provenance.model.classes;
+    let partial = match run.load_partial(&work(step)) {
+        Ok(partial) => partial,
+        Err(error @ ArtifactError::Io { .. }) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!("{:#}; what it holds is asked anew", anyhow::Error::from(error));
+            None
+        }
+    };
+    let partial = partial.filter(|partial| partial.search_version == TRIGGER_SEARCH_VERSION);
+    let answers = partial.and_then(|partial| partial.searches.into_iter().find(|search| search.id == ONLY));
+    let answers = answers.map_or_else(Vec::new, |search| search.answers);
+    Ok(if answers.iter().all(|&label| label < classes) { answers } else { Vec::new() })
+}
+
+/// The name of a look as a piece of work.
+fn work(step: Step) -> String {
+    match step.look {
+        Look::First => step.level.to_string(),
+        Look::Second => format!("{}-again", step.level),
+    }
+}
+
+/// What the run folder holds of a look. A damaged file, and one about other images than the data has, is computed anew.
+fn stored(run: &RunDir, step: Step, shape: [usize; 3]) -> anyhow::Result<Option<TriggerArtifact>> {
     match run.load_triggers(step.level, step.look) {
-        Ok(artifact) => Ok(artifact),
+        Ok(artifact) => Ok(artifact.filter(|artifact| artifact.shape == shape)),
         Err(error @ ArtifactError::Io { .. }) => Err(error.into()),
         Err(error) => {
             tracing::warn!("{:#}; it is computed anew", anyhow::Error::from(error));
             Ok(None)
         }
     }
+}
+
+/// The label that a trigger of this look turns most images to, and their share.
+fn best(artifact: &TriggerArtifact) -> Option<(usize, f64)> {
+    let shares = artifact.label_proofs().into_iter().enumerate().filter(|(_, (_, asked))| *asked > 0);
+    let shares = shares.map(|(label, (turned, asked))| (label, f64::from(turned) / f64::from(asked)));
+    shares.reduce(|best, other| if other.1 > best.1 { other } else { best })
 }

@@ -1,0 +1,100 @@
+//! Answers of the model to work that was stopped before it was done, so that nothing is asked twice when it goes on.
+
+use bincode::error::EncodeError;
+use serde::{Deserialize, Serialize};
+
+use crate::wire::{encode_error, from_payload, to_payload};
+use crate::{DecodeError, Provenance, container};
+
+const KIND_ANSWERS: u16 = 3;
+const PAYLOAD_VERSION: u16 = 1;
+
+/// What the model answered to a piece of work. What is asked is a function of the provenance and the answers so far, so that these are
+/// enough to take it up again. Unlike an artifact the file is removed when the work is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartialAnswers {
+    /// Everything that the questions depend on, besides the version of their search.
+    pub provenance: Provenance,
+    /// Version of the search that asked.
+    pub search_version: u32,
+    /// The piece of work; it names the file, too.
+    pub work: String,
+    /// Answers in the order of the questions, for each of the searches of the work.
+    pub searches: Vec<AnsweredSearch>,
+}
+
+/// The answers to one search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredSearch {
+    /// Which search of the work it is, in the work's own numbers.
+    pub id: [u32; 3],
+    /// The answers, in order.
+    pub answers: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    provenance: Provenance,
+    search_version: u32,
+    work: String,
+}
+
+/// Identifier and answers of each search.
+#[derive(Serialize, Deserialize)]
+struct AnswersV1(Vec<([u32; 3], Vec<u32>)>);
+
+impl PartialAnswers {
+    /// The file format (`docs/formats.md`).
+    ///
+    /// # Errors
+    /// When the header is longer than a reader accepts.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
+        let header = Header {
+            provenance: self.provenance.clone(),
+            search_version: self.search_version,
+            work: self.work.clone(),
+        };
+        let header = serde_json::to_vec(&header).map_err(|error| encode_error(&error))?;
+        let searches = self.searches.iter().map(|search| (search.id, search.answers.clone())).collect();
+        let payload = to_payload(AnswersV1(searches))?;
+        container::encode(KIND_ANSWERS, PAYLOAD_VERSION, &header, &payload)
+            .ok_or(EncodeError::Other("the header is too long"))
+    }
+
+    /// Reads the file format.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names what is wrong.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let container = container::decode(bytes, KIND_ANSWERS)?;
+        if container.payload_version != PAYLOAD_VERSION {
+            let (found, supported) = (container.payload_version, PAYLOAD_VERSION);
+            return Err(DecodeError::PayloadVersion { found, supported });
+        }
+        let Header { provenance, search_version, work } =
+            serde_json::from_slice(container.header).map_err(DecodeError::Header)?;
+        let AnswersV1(searches) = from_payload(container.payload)?;
+        let searches = searches.into_iter().map(|(id, answers)| AnsweredSearch { id, answers }).collect();
+        Ok(Self { provenance, search_version, work, searches })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provenance::example;
+
+    #[test]
+    fn round_trip() {
+        let search = |id, answers: &[u32]| AnsweredSearch { id, answers: answers.to_vec() };
+        let searches = vec![search([0, 1, 0], &[3, 3, 7]), search([0, 2, 1], &[])];
+        let answers =
+            PartialAnswers { provenance: example(), search_version: 4, work: "patch-03".to_owned(), searches };
+        let bytes = answers.to_bytes().unwrap();
+        assert_eq!(PartialAnswers::from_bytes(&bytes).unwrap(), answers);
+        for cut in [0, 8, 40, bytes.len() - 1] {
+            assert!(PartialAnswers::from_bytes(&bytes[..cut]).is_err());
+        }
+        assert!(matches!(crate::PairArtifact::from_bytes(&bytes), Err(DecodeError::Kind { found: 3, expected: 1 })));
+    }
+}
