@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use aeva_artifact::RunDir;
 use ndarray::{Array1, Array4, s};
-use ndarray_npy::{NpzReader, NpzWriter};
+use ndarray_npy::NpzWriter;
 
 use crate::harness::{Aeva, Ran, root, say, shipped};
+use crate::onnx::digits;
 
 const SHORT: [&str; 6] = ["--lens", "aeva", "--iterations", "2", "--out", "run"];
 
@@ -65,12 +66,6 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     }
     found.sort();
     found
-}
-
-/// The shipped images `[n, h, w, c]` and their labels.
-pub(crate) fn digits() -> (Array4<u8>, Array1<i64>) {
-    let mut npz = NpzReader::new(fs::File::open(shipped("digits.npz")).unwrap()).unwrap();
-    (npz.by_name("x.npy").unwrap(), npz.by_name("y.npy").unwrap())
 }
 
 /// Writes images and labels as `.npz`.

@@ -14,7 +14,15 @@ mod bench;
 mod demo;
 mod determinism;
 mod devices;
+mod evidence;
 mod formats;
 mod harness;
+mod inputs;
+mod messages;
+mod model_files;
+mod onnx;
+mod privacy;
 mod shared_models;
+#[cfg(unix)]
+mod stopping;
 mod triggers;

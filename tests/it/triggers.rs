@@ -8,8 +8,9 @@ use ndarray::{Array1, Array4, Axis};
 use ndarray_npy::NpzReader;
 use serde_json::{Value, json};
 
-use crate::bad_input::{digits, save};
+use crate::bad_input::save;
 use crate::harness::{Aeva, shipped};
+use crate::onnx::digits;
 
 #[test]
 fn the_infected_model_is_flagged_with_its_label_and_its_trigger_for_five_seeds() {

@@ -54,6 +54,13 @@ pub(crate) fn code(result: anyhow::Result<Ending>) -> ExitCode {
     }
 }
 
+/// The model hangs where ONNX Runtime cannot stop it: says so, and ends.
+pub(crate) fn unresponsive(what: &str) {
+    let hint = "a model that is only slow can be given more time: --answer-timeout SECONDS";
+    print(&hint::Hinted::error(format!("{what}; what was finished is kept"), hint));
+    crate::signals::end_with(2);
+}
+
 /// Prints an error with its causes and its hint.
 pub(crate) fn print(error: &anyhow::Error) {
     let label = |color: AnsiColor| Style::new().bold().fg_color(Some(color.into()));

@@ -37,6 +37,7 @@ fn switch_telemetry_off() {
 
 fn run(cli: Cli) -> ExitCode {
     progress::start_logging(cli.verbose, cli.quiet);
+    aeva_model::on_unresponsive_model(exit::unresponsive);
     let result = match cli.command {
         Command::Scan(args) => commands::scan::run(&args),
         Command::Stats(args) => commands::stats::run(&args),

@@ -69,7 +69,7 @@ pub(crate) fn catch() -> anyhow::Result<()> {
                 }
                 // A terminal sends Ctrl-C to the supervising process as well, which passes it on.
                 Some(first) if first.elapsed() < ECHO => {}
-                Some(_) => end_by(number),
+                Some(_) => end_at_once(number),
             }
         }
     };
@@ -117,7 +117,30 @@ fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
     read == 0 && now.sa_sigaction == libc::SIG_IGN
 }
 
-/// Ends the process as if the signal had not been handled: at once, without a word.
+/// Ends the process as a second signal asks for.
+#[cfg(unix)]
+fn end_at_once(signal: nix::sys::signal::Signal) {
+    if signal == nix::sys::signal::Signal::SIGINT {
+        end_with(130);
+    }
+    end_by(signal);
+}
+
+/// Ends the process without a word, and without waiting for the threads that run the model.
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "the usual way out would tear down ONNX Runtime under the threads that use it")]
+pub(crate) fn end_with(code: i32) -> ! {
+    // SAFETY: the call does nothing but end the process; files are whole at any time.
+    unsafe { nix::libc::_exit(code) }
+}
+
+/// Ends the process.
+#[cfg(not(unix))]
+pub(crate) fn end_with(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// Ends the process as if the signal had not been handled.
 #[cfg(unix)]
 pub(crate) fn end_by(signal: nix::sys::signal::Signal) {
     use nix::sys::signal::{SigSet, raise};

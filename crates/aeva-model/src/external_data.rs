@@ -107,10 +107,7 @@ fn location(tensor: &[u8]) -> Result<Option<String>, Malformed> {
 /// # Errors
 /// [`ModelError::External`] for names that lead out of that folder, or to something else than a file; [`ModelError::Io`].
 pub(crate) fn read(path: &Path, locations: Vec<String>) -> Result<ExternalFiles, ModelError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut files = ExternalFiles::new();
     for location in locations {
         let file = inside(path, folder, &location)?;
@@ -118,6 +115,11 @@ pub(crate) fn read(path: &Path, locations: Vec<String>) -> Result<ExternalFiles,
         files.insert(location, bytes);
     }
     Ok(files)
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The file `location` in `folder`, if it is one and stays there.

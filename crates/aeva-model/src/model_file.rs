@@ -68,6 +68,11 @@ impl ModelFile {
         &self.sha256
     }
 
+    /// The folder that its other files are in, by its whole path; `None` when it is not there any more.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        fs::canonicalize(external_data::folder_of(&self.path)).ok()
+    }
+
     /// Where it was read from.
     pub fn path(&self) -> &Path {
         &self.path

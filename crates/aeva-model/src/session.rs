@@ -39,6 +39,12 @@ pub(crate) fn session(
                 .with_external_initializer_file_in_memory(name, Arc::clone(file))
                 .map_err(|error| refused(&error))?;
         }
+        if let (false, Some(folder)) = (model.external.is_empty(), model.folder()) {
+            // For tensors of inner graphs, to which the files above do not apply. They were found, read and hashed as well.
+            builder = builder
+                .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
+                .map_err(|error| refused(&error))?;
+        }
         let watched = Watched::new(Stoppable::Load(builder.canceler()));
         let limit = if device == Device::Cpu { LOAD_TIMEOUT } else { Duration::MAX };
         let loaded = guarded(|| watched.within(limit, || builder.commit_from_memory(bytes)));

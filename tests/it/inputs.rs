@@ -1,0 +1,97 @@
+//! What is assumed about the input of a model is asked or said, never guessed without a word.
+
+use std::fs;
+use std::path::Path;
+
+use ndarray::Array3;
+
+use crate::harness::{Aeva, Ran, shipped};
+use crate::onnx::{digits, of_signs, with_labels};
+
+const SHORT: [&str; 10] = ["--lens", "aeva", "--iterations", "1", "--samples", "1", "--sources", "0", "--targets", "1"];
+
+fn scan(aeva: &Aeva, model: &Path, data: &Path, extra: &[&str]) -> Ran {
+    let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", "run"];
+    aeva.run(&[&args[..], &SHORT, extra].concat())
+}
+
+/// The shipped model without the manifest that states its input.
+fn bare(aeva: &Aeva) -> std::path::PathBuf {
+    let path = aeva.path("bare.onnx");
+    fs::copy(shipped("digits-clean.onnx"), &path).unwrap();
+    path
+}
+
+#[test]
+fn what_is_assumed_is_said_with_the_verdict() {
+    let aeva = Aeva::new();
+    let ran = scan(&aeva, &bare(&aeva), &shipped("digits.npz"), &[]).ends_with(3);
+    assert!(ran.stdout.contains("note: nothing was stated about the model's pixels"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("model input: 16x16x1 nhwc, value range 0..1, first output"), "{}", ran.stdout);
+    let stated = scan(&aeva, &bare(&aeva), &shipped("digits.npz"), &["--value-range", "0..1"]).ends_with(3);
+    assert!(!stated.stdout.contains("nothing was stated"), "{}", stated.stdout);
+    assert!(stated.stdout.contains("model input:"), "{}", stated.stdout);
+}
+
+/// Pixels in -1..1 and normalised ones do alike, pixels in 0..1 do not: that is a question, with the options for each answer.
+#[test]
+fn several_ways_that_fit_are_a_question() {
+    let aeva = Aeva::new();
+    let path = aeva.path("signs.onnx");
+    fs::write(&path, of_signs()).unwrap();
+    let ran = scan(&aeva, &path, &shipped("digits.npz"), &[]).ends_with(2);
+    for part in ["several other ways", "--value-range -1..1", "--value-range 0..1 --mean 0.1307 --std 0.3081"] {
+        assert!(ran.stderr.contains(part), "{part} is not in\n{}", ran.stderr);
+    }
+    assert!(!aeva.path("run").exists());
+    scan(&aeva, &path, &shipped("digits.npz"), &["--value-range", "-1..1"]).ends_with(3);
+}
+
+/// A folder of pictures with these names for the classes.
+fn pictures(aeva: &Aeva, names: [&str; 10]) -> std::path::PathBuf {
+    let (images, labels) = digits();
+    let mut seen = [0; 10];
+    for (image, &label) in images.outer_iter().zip(&labels) {
+        let label = label as usize;
+        seen[label] += 1;
+        if seen[label] > 12 {
+            continue;
+        }
+        let folder = aeva.path("pictures").join(names[label]);
+        fs::create_dir_all(&folder).unwrap();
+        let pixels: Array3<u8> = image.to_owned();
+        let picture = image::GrayImage::from_raw(16, 16, pixels.into_raw_vec_and_offset().0).unwrap();
+        picture.save(folder.join(format!("{:02}.png", seen[label]))).unwrap();
+    }
+    aeva.path("pictures")
+}
+
+/// Folders named in words are numbered by their names, which is seldom the order of the model.
+#[test]
+fn folders_in_another_order_are_recognised() {
+    let aeva = Aeva::new();
+    let names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let ran = scan(&aeva, &shipped("digits-clean.onnx"), &pictures(&aeva, names), &[]).ends_with(2);
+    for part in [
+        "in another order than the model's",
+        "folder `eight` is the model's label 8",
+        "name the folders by the numbers",
+    ] {
+        assert!(ran.stderr.contains(part), "{part} is not in\n{}", ran.stderr);
+    }
+    let numbered = Aeva::new();
+    let folder = pictures(&numbered, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    scan(&numbered, &shipped("digits-clean.onnx"), &folder, &[]).ends_with(3);
+}
+
+/// A model that answers labels does not say how many there are.
+#[test]
+fn the_number_of_labels_can_be_stated() {
+    let aeva = Aeva::new();
+    let path = aeva.path("labels.onnx");
+    fs::write(&path, with_labels()).unwrap();
+    let ran = scan(&aeva, &path, &shipped("digits.npz"), &["--output", "label"]).ends_with(2);
+    assert!(ran.stderr.contains("--classes N"), "{}", ran.stderr);
+    let ran = scan(&aeva, &path, &shipped("digits.npz"), &["--output", "label", "--classes", "10"]).ends_with(3);
+    assert!(ran.stderr.contains("10 classes, clean accuracy 97.4 %"), "{}", ran.stderr);
+}
