@@ -189,7 +189,9 @@ fn means() -> Vec<[f32; 256]> {
         }
     }
     for (sum, count) in sums.iter_mut().zip(&counts) {
-        sum.iter_mut().for_each(|value| *value /= count);
+        for value in sum.iter_mut() {
+            *value /= count;
+        }
     }
     sums
 }

@@ -151,12 +151,10 @@ fn inside(model: &Path, folder: &Path, location: &str) -> Result<PathBuf, ModelE
 
 /// Digest of a model together with its files: SHA-256 over a line of text for each, the model's own first.
 pub(crate) fn digest(model: &str, files: &ExternalFiles) -> String {
-    let mut text = format!("aeva model with external data\n{model}\n");
-    for (name, bytes) in files {
-        // The length keeps one name from passing for two.
-        text += &format!("{} {} {name}\n", sha256_hex(bytes), name.len());
-    }
-    sha256_hex(text.as_bytes())
+    let mut lines = vec!["aeva model with external data".to_owned(), model.to_owned()];
+    // The length keeps one name from passing for two.
+    lines.extend(files.iter().map(|(name, bytes)| format!("{} {} {name}", sha256_hex(bytes), name.len())));
+    sha256_hex(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
 #[cfg(test)]

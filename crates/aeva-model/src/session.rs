@@ -14,7 +14,7 @@ use crate::watch::{Stoppable, Watched};
 use crate::{Device, ModelError, ModelFile, OpenVinoHardware, Runtime};
 
 /// Time that the CPU may take to load a model; other devices compile it, which takes as long as it takes.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(300);
+const LOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Loads a model, given as the bytes of its file, on a device.
 ///
