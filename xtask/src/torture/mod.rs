@@ -1,0 +1,101 @@
+//! `cargo xtask torture`: the built program under kills, full disks, damaged files, crafted inputs and signals.
+//!
+//! Every part tries one kind of fault on the shipped models and on files that it makes, and judges what the program
+//! promises: the same bytes after any interruption, an error that is said, no verdict where nothing was decided.
+
+#[cfg(unix)]
+mod artifact;
+#[cfg(unix)]
+mod context;
+#[cfg(unix)]
+mod corruption;
+#[cfg(unix)]
+mod determinism;
+#[cfg(unix)]
+mod disk;
+#[cfg(unix)]
+mod environment;
+#[cfg(unix)]
+mod external;
+#[cfg(unix)]
+mod findings;
+#[cfg(unix)]
+mod folder;
+#[cfg(unix)]
+mod kills;
+#[cfg(unix)]
+mod library;
+#[cfg(unix)]
+mod models;
+#[cfg(unix)]
+mod names;
+#[cfg(unix)]
+mod npz;
+#[cfg(unix)]
+mod onnx;
+#[cfg(unix)]
+mod oracles;
+#[cfg(unix)]
+mod parts;
+#[cfg(unix)]
+mod pipes;
+#[cfg(unix)]
+mod png;
+#[cfg(unix)]
+mod random;
+#[cfg(unix)]
+mod readers;
+#[cfg(unix)]
+mod run;
+#[cfg(unix)]
+mod scarce;
+#[cfg(unix)]
+mod security;
+#[cfg(unix)]
+mod setup;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
+mod together;
+#[cfg(unix)]
+mod trace;
+
+use std::path::PathBuf;
+
+/// What to try, and how hard.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Parts to try, of: kills, disk, together, corruption, readers, signals, oracles, environment, security, determinism.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// What is drawn by chance follows from this.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// So many times as many random cases; at 4, every crafted input is read.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    effort: u32,
+    /// Folder to work in, kept afterwards; a temporary one if not given.
+    #[arg(long, value_name = "FOLDER")]
+    scratch: Option<PathBuf>,
+    /// The program to try; built from this workspace if not given.
+    #[arg(long, value_name = "FILE")]
+    aeva: Option<PathBuf>,
+}
+
+/// Tries the parts.
+///
+/// # Errors
+/// When anything is lost or wrong.
+#[cfg(unix)]
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    parts::run(args)
+}
+
+/// Says that this needs Unix.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    anyhow::bail!("this needs Unix: signals, process groups and limits of a shell ({args:?})")
+}
