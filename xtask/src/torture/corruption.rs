@@ -15,7 +15,7 @@ use super::random::Random;
 use super::run::Ended;
 
 /// Cases at the default effort.
-const CASES: usize = 110;
+const CASES: usize = 160;
 const GIB: u64 = 1 << 30;
 
 /// What happens to a file.

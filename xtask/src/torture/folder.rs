@@ -1,6 +1,6 @@
 //! Run folders: what is in them, as digests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,13 +21,15 @@ pub(crate) struct Finished {
     pub(crate) artifacts: BTreeMap<String, String>,
     /// The report without its duration.
     pub(crate) report: Value,
+    /// The same to the last digit: reading a number may round it.
+    text: String,
     pub(crate) run: String,
 }
 
 impl Finished {
     pub(crate) fn new(ended: &Ended, folder: &Path) -> Self {
         let run = digest(&folder.join("run.json"));
-        Self { end: ended.end, artifacts: artifacts(folder), report: report(folder), run }
+        Self { end: ended.end, artifacts: artifacts(folder), report: report(folder), text: report_text(folder), run }
     }
 
     /// In what another one differs.
@@ -39,16 +41,18 @@ impl Finished {
         if self.end != other.end {
             differs.push(format!("ended with {:?} instead of {:?}", other.end, self.end));
         }
-        let names = self.artifacts.keys().chain(other.artifacts.keys());
-        let mut files: Vec<&String> =
-            names.filter(|name| self.artifacts.get(*name) != other.artifacts.get(*name)).collect();
-        files.dedup();
-        if !files.is_empty() {
-            differs.push(format!("{} other files, for example {}", files.len(), files[0]));
+        let names: BTreeSet<&String> = self.artifacts.keys().chain(other.artifacts.keys()).collect();
+        let files: Vec<&String> =
+            names.into_iter().filter(|name| self.artifacts.get(*name) != other.artifacts.get(*name)).collect();
+        if let Some(first) = files.first() {
+            differs.push(format!("{} other files, for example {first}", files.len()));
         }
         let fields = other_fields(&self.report, &other.report);
         if !fields.is_empty() {
             differs.push(format!("report: other {}", fields.join(", ")));
+        }
+        if fields.is_empty() && self.text != other.text {
+            differs.push("report: other digits".to_owned());
         }
         if self.run != other.run {
             differs.push("other run.json".to_owned());
@@ -121,6 +125,12 @@ pub(crate) fn json(path: &Path) -> Value {
 /// `report.json` without the duration, which is another in every run.
 pub(crate) fn report(folder: &Path) -> Value {
     without_seconds(json(&folder.join("report.json")))
+}
+
+fn report_text(folder: &Path) -> String {
+    let text = fs::read_to_string(folder.join("report.json")).unwrap_or_default();
+    let kept = text.lines().filter(|line| !line.starts_with("  \"seconds\":"));
+    kept.collect::<Vec<_>>().join("\n")
 }
 
 pub(crate) fn without_seconds(mut report: Value) -> Value {

@@ -211,7 +211,9 @@ fn poor_data(context: &Context, findings: &mut Findings, digits: &Digits) -> any
     ] {
         for model in [CLEAN, INFECTED] {
             let ended = scan_part(context, digits, &chosen, model)?;
-            findings.check(ended.exited(3) || ended.refused(), || {
+            // What is there may be found all the same.
+            let found = model == INFECTED && ended.exited(1) && ended.out.contains("backdoor to label 3");
+            findings.check(ended.exited(3) || ended.refused() || found, || {
                 format!("{model} on {name} ({} images): {}, {}", chosen.len(), ended.line(), verdict(&ended))
             });
         }

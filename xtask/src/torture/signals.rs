@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
         references.push((recipe, context.reference(recipe)?));
     }
     let mut random = context.random("signals");
-    for round in 0..2 * context.effort {
+    for round in 0..3 * context.effort {
         let (recipe, reference) = &references[round % references.len()];
         for kind in &KINDS {
             one(context, findings, &mut random, *recipe, reference, kind)?;
@@ -68,7 +68,7 @@ fn one(
 ) -> anyhow::Result<()> {
     let out = context.nothing("signalled")?;
     let mut running = spoken(context, recipe, &out).start()?;
-    wait_until(&mut running, random.between(0.05, 1.0))?;
+    wait_until(&mut running, random.between(0.05, 0.8))?;
     // Before the scan has begun, nobody is there to say or keep anything.
     let begun = out.join("run.json").exists();
     let as_terminal = random.chance(0.5);
