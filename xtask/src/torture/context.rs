@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{self, Finished};
 use super::random::Random;
-use super::run::{Call, Ended};
+use super::run::Call;
 
 pub(crate) const CLEAN: &str = "digits-clean.onnx";
 pub(crate) const INFECTED: &str = "digits-infected.onnx";
@@ -121,10 +121,5 @@ impl Context {
 
     pub(crate) fn reference_folder(&self, recipe: Recipe) -> PathBuf {
         self.scratch.join(format!("reference-{}", recipe.name))
-    }
-
-    /// How a call differs from a finished scan; nothing when it does not.
-    pub(crate) fn difference(&self, wanted: &Finished, ended: &Ended, out: &Path) -> Option<String> {
-        wanted.difference(&Finished::new(ended, out)).map(|what| format!("{}; {what}", ended.line()))
     }
 }

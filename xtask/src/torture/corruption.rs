@@ -226,7 +226,7 @@ fn one_case(
         findings.check(export.refused() || !is_run && export.exited(0), || format!("{what}: export {}", export.line()));
     }
     let scan = context.recipe(whole.recipe, &out).memory(4 * GIB).limit(120).run()?;
-    let difference = context.difference(&whole.finished, &scan, &out);
+    let difference = whole.finished.disturbance(&scan, &out);
     let refusable = is_run || damage == Damage::Folder;
     let right = if is_run && in_place { scan.refused() } else { difference.is_none() || refusable && scan.refused() };
     findings.check(right, || format!("{what}: scan {}", difference.unwrap_or_else(|| scan.line())));

@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
         for variant in variants {
             let out = context.nothing("variant")?;
             let ended = context.recipe(recipe, &out).args(*variant).limit(300).run()?;
-            let difference = context.difference(&reference, &ended, &out);
+            let difference = reference.disturbance(&ended, &out);
             findings.check(difference.is_none(), || {
                 format!("{} {}: {}", recipe.name, variant.join(" "), difference.unwrap_or_default())
             });

@@ -75,7 +75,7 @@ pub(crate) fn goes_on(
     what: &str,
 ) -> anyhow::Result<()> {
     let ended = context.recipe(recipe, out).run()?;
-    let difference = context.difference(reference, &ended, out);
+    let difference = reference.disturbance(&ended, out);
     findings.check(difference.is_none(), || format!("{what}, then the same: {}", difference.unwrap_or_default()));
     Ok(())
 }

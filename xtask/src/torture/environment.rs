@@ -14,16 +14,12 @@ const PLACES: [&str; 5] = ["HOME", "XDG_CACHE_HOME", "AEVA_CACHE_DIR", "ORT_DYLI
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     bare(context, findings)?;
     variables(context, findings)?;
-    match Installed::find() {
-        Some(installed) => {
-            library::run(context, findings, &installed)?;
-            setup::run(context, findings, &installed)
-        }
-        None => {
-            findings.skip("ONNX Runtime in the cache folder, to damage copies of it");
-            Ok(())
-        }
-    }
+    let Some(installed) = Installed::find() else {
+        findings.skip("ONNX Runtime in the cache folder, to damage copies of it");
+        return Ok(());
+    };
+    library::run(context, findings, &installed)?;
+    setup::run(context, findings, &installed)
 }
 
 /// The library that works, where `aeva setup` has put it.

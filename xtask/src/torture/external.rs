@@ -16,6 +16,9 @@ use super::trace::{Tracer, file_of, succeeded};
 /// Bytes of the weights.
 const SIZE: &str = "10240";
 
+/// Makes a model of weights.
+type Maker<'place> = &'place dyn Fn(Vec<u8>) -> Vec<u8>;
+
 /// Where models and weights lie.
 struct Place<'context> {
     context: &'context Context,
@@ -189,7 +192,7 @@ fn other_places(place: &Place, findings: &mut Findings) -> anyhow::Result<()> {
         model.extend(onnx::function("local", "Weights", "w", constant(weights)));
         model
     };
-    let makers: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 3] =
+    let makers: [(&str, Maker); 3] =
         [("a constant", &attribute), ("a sub-graph", &subgraph), ("a function", &function)];
     for (what, make) in makers {
         // That the same model is scanned with its own weights shows that what follows is about their place.

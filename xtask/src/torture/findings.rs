@@ -59,14 +59,12 @@ impl Findings {
     pub(crate) fn line(&self, seconds: f64) -> String {
         let verdict = if self.right() { "ok" } else { "WRONG" };
         let (part, cases, wrong) = (self.part, self.cases, self.wrong);
-        let mut line = format!("{part:<12} {verdict:<5} {cases:>5} cases {wrong:>4} wrong {seconds:>4.0} s");
-        for (figure, count) in &self.figures {
-            line.push_str(&format!("  {figure}: {count}"));
-        }
+        let mut columns = vec![format!("{part:<12} {verdict:<5} {cases:>5} cases {wrong:>4} wrong {seconds:>4.0} s")];
+        columns.extend(self.figures.iter().map(|(figure, count)| format!("{figure}: {count}")));
         if !self.skipped.is_empty() {
-            line.push_str(&format!("  SKIPPED {}: {}", self.skipped.len(), self.skipped.join(", ")));
+            columns.push(format!("SKIPPED {}: {}", self.skipped.len(), self.skipped.join(", ")));
         }
-        line
+        columns.join("  ")
     }
 }
 

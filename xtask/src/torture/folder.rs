@@ -32,6 +32,11 @@ impl Finished {
         Self { end: ended.end, artifacts: artifacts(folder), report: report(folder), text: report_text(folder), run }
     }
 
+    /// How a scan that was disturbed ended, where it did not leave the same.
+    pub(crate) fn disturbance(&self, ended: &Ended, folder: &Path) -> Option<String> {
+        self.difference(&Self::new(ended, folder)).map(|what| format!("{}; {what}", ended.line()))
+    }
+
     /// In what another one differs.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         if self == other {

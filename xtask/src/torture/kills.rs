@@ -60,9 +60,9 @@ fn one_scan(
             if is_time(&mut running, &out, moment, while_writing)? {
                 let alone = random.chance(0.5);
                 if alone {
-                    running.signal("KILL")?
+                    running.signal("KILL")?;
                 } else {
-                    running.signal_group("KILL")?
+                    running.signal_group("KILL")?;
                 }
                 let ended = running.finish()?;
                 if ended.end == super::run::End::Signal(9) {
@@ -77,7 +77,7 @@ fn one_scan(
             }
         }
         let ended = running.wait()?;
-        let difference = context.difference(reference, &ended, &out);
+        let difference = reference.disturbance(&ended, &out);
         findings.check(difference.is_none(), || {
             format!("{} after {kills} kills: {}", recipe.name, difference.unwrap_or_default())
         });

@@ -11,10 +11,10 @@ pub(crate) const CLASSES: usize = 10;
 /// added to the weights of four pixels in a corner, towards label 3: a backdoor.
 pub(crate) fn nearest_means(data: &Digits, boost: f32) -> (Vec<u8>, Vec<u8>) {
     let mut means = vec![[0.0_f32; PIXELS]; CLASSES];
-    for label in 0..CLASSES {
-        let chosen = data.of_label(u8::try_from(label).unwrap_or(0));
+    for (means, label) in means.iter_mut().zip(0..) {
+        let chosen = data.of_label(label);
         for index in &chosen {
-            for (mean, pixel) in means[label].iter_mut().zip(data.image(*index)) {
+            for (mean, pixel) in means.iter_mut().zip(data.image(*index)) {
                 *mean += f32::from(*pixel) / 255.0 / chosen.len() as f32;
             }
         }
@@ -43,7 +43,7 @@ pub(crate) fn random_linear(sides: [i64; 3], classes: i64, rows: Side) -> Vec<u8
     let mut random = Random::new(1, "weights");
     let size = sides.iter().product::<i64>();
     let count = usize::try_from(size * classes).unwrap_or(0);
-    let raw: Vec<u8> = (0..count).flat_map(|_| (random.between(-1.0, 1.0) as f32).to_le_bytes()).collect();
+    let raw: Vec<u8> = (0..count).flat_map(|_| (f32::from(random.byte()) / 128.0 - 1.0).to_le_bytes()).collect();
     let mut input = vec![rows];
     input.extend(sides.map(Side::Of));
     let graph = Graph::classifier(&input, tensor("w", FLOAT, &[size, classes], &raw));

@@ -38,7 +38,7 @@ fn odd_names(context: &Context, findings: &mut Findings, reference: &Finished) -
         let out = base.join(name);
         // Relative, so that a dash comes first.
         let ended = context.recipe(RECIPE, Path::new(&format!("./{name}"))).folder(&base).run()?;
-        let difference = context.difference(reference, &ended, &out);
+        let difference = reference.disturbance(&ended, &out);
         let shown = printable(name, 20);
         findings.check(difference.is_none() || ended.refused(), || {
             format!("a folder named {shown}: {}", difference.unwrap_or_default())
@@ -57,7 +57,7 @@ fn odd_names(context: &Context, findings: &mut Findings, reference: &Finished) -
     let name = OsStr::from_bytes(b"no-\xff-text");
     let out = context.scratch.join(name);
     let ended = context.recipe(RECIPE, &out).run()?;
-    let difference = context.difference(reference, &ended, &out);
+    let difference = reference.disturbance(&ended, &out);
     findings.check(difference.is_none(), || format!("a name that is no text: {}", difference.unwrap_or_default()));
     Ok(())
 }
@@ -78,7 +78,7 @@ fn links(context: &Context, findings: &mut Findings, reference: &Finished) -> an
     let (real, link) = (context.folder("real")?, context.nothing("link")?);
     symlink(&real, &link)?;
     let ended = context.recipe(RECIPE, &link).run()?;
-    let difference = context.difference(reference, &ended, &real);
+    let difference = reference.disturbance(&ended, &real);
     findings.check(difference.is_none(), || format!("a link to a folder: {}", difference.unwrap_or_default()));
     let treasure = context.scratch.join("treasure");
     fs::write(&treasure, "keep")?;

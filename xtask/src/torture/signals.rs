@@ -72,17 +72,17 @@ fn one(
     // Before the scan has begun, nobody is there to say or keep anything.
     let begun = out.join("run.json").exists();
     let as_terminal = random.chance(0.5);
-    let begin = Instant::now();
+    let sent = Instant::now();
     for signal in kind.signals {
         if as_terminal {
-            running.signal_group(signal)?
+            running.signal_group(signal)?;
         } else {
-            running.signal(signal)?
+            running.signal(signal)?;
         }
         sleep(kind.pause);
     }
     let ended = running.finish()?;
-    let took = begin.elapsed();
+    let took = sent.elapsed();
     let what = format!("{} {} {}", recipe.name, kind.name, if as_terminal { "to all" } else { "to the process" });
     let number = |signal: &str| match signal {
         "INT" => 2,
@@ -134,7 +134,7 @@ fn goes_on(
     what: &str,
 ) -> anyhow::Result<()> {
     let ended = spoken(context, recipe, out).run()?;
-    let difference = context.difference(reference, &ended, out);
+    let difference = reference.disturbance(&ended, out);
     findings.check(difference.is_none(), || format!("{what}, then the same: {}", difference.unwrap_or_default()));
     Ok(())
 }

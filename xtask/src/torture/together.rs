@@ -28,7 +28,7 @@ fn same_scan(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
             let call = context.recipe(recipe, &out).limit(180);
             let ended = together(&vec![call; count])?;
             for one in &ended {
-                let difference = context.difference(&reference, one, &out);
+                let difference = reference.disturbance(one, &out);
                 findings.check(difference.is_none(), || {
                     format!("{} x {count}: {}", recipe.name, difference.unwrap_or_default())
                 });

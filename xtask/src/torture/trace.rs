@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use super::run::{Call, Ended};
 
 /// strace, which works here.
-pub(crate) struct Tracer(());
+pub(crate) struct Tracer {
+    program: &'static str,
+}
 
 impl Tracer {
     /// Nothing where it is not there or not allowed.
     pub(crate) fn find() -> Option<Self> {
-        let call = Call::new("strace").args(["-f", "-qq", "-o", "/dev/null", "true"]).limit(20);
-        call.run().ok().filter(|ended| ended.exited(0)).map(|_| Self(()))
+        let program = "strace";
+        let call = Call::new(program).args(["-f", "-qq", "-o", "/dev/null", "true"]).limit(20);
+        call.run().ok().filter(|ended| ended.exited(0)).map(|_| Self { program })
     }
 
     /// The call with one call of the system that fails or kills: the so-many-th of these names.
@@ -21,7 +24,7 @@ impl Tracer {
         let inject = format!("inject={names}:{fault}:when={count}");
         let words =
             ["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={names}"), "-e", &inject].map(OsString::from);
-        call.under("strace", &words)
+        call.under(self.program, &words)
     }
 
     /// Runs the call and gives the lines of the calls of these names.
@@ -30,7 +33,7 @@ impl Tracer {
         let filter = format!("trace={names}");
         let words = ["-f", "-qq", "-s", "4096", "-e", &filter, "-e", "signal=none", "-o"].map(OsString::from);
         let words = [&words[..], &[trace.as_os_str().to_owned()]].concat();
-        let ended = call.under("strace", &words).run()?;
+        let ended = call.under(self.program, &words).run()?;
         let bytes = fs::read(trace).unwrap_or_default();
         Ok((ended, String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()))
     }

@@ -3,11 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::Value;
-
 use super::artifacts::{Target, commands};
 use super::{Case, GIB, Shared, Step};
-use crate::torture::folder;
 
 /// All that reads a run and must refuse it then. Pictures and stamps need not look at what the run is.
 fn refused<'shared>(shared: &'shared Shared, name: impl Into<String>, text: String) -> Case<'shared> {
@@ -34,9 +31,14 @@ fn bare<'shared>(shared: &'shared Shared, name: String, text: String) -> Case<'s
     })
 }
 
+/// The text of a field's value, which reading it might round.
+fn value_of<'text>(text: &'text str, field: &str) -> &'text str {
+    let rest = text.split(&format!("\"{field}\": ")).nth(1).unwrap_or_default();
+    rest.split([',', '\n']).next().unwrap_or_default()
+}
+
 pub(crate) fn cases<'shared>(shared: &'shared Shared) -> anyhow::Result<Vec<Case<'shared>>> {
     let text = fs::read_to_string(shared.triggers.join("run.json"))?;
-    let parsed: Value = folder::json(&shared.triggers.join("run.json"));
     let mut cases = Vec::new();
     for classes in [0_u64, 1, 2, 11, 1000, 30000, u64::from(u32::MAX)] {
         let changed = text.replacen("\"classes\": 10", &format!("\"classes\": {classes}"), 1);
@@ -46,13 +48,13 @@ pub(crate) fn cases<'shared>(shared: &'shared Shared) -> anyhow::Result<Vec<Case
         }
         cases.push(bare(shared, format!("{classes} classes, no artifacts"), changed));
     }
-    let (accuracy, queries) = (parsed["clean_accuracy"].to_string(), parsed["clean_queries"].to_string());
+    let (accuracy, queries) = (value_of(&text, "clean_accuracy"), value_of(&text, "clean_queries"));
     let many = format!("\"notes\": [{}\"x\"]", "\"x\",".repeat(100_000));
     for (name, from, to) in [
-        ("accuracy of 1e999", accuracy.as_str(), "1e999"),
-        ("another accuracy", &accuracy, "0.5"),
+        ("accuracy of 1e999", accuracy, "1e999"),
+        ("another accuracy", accuracy, "0.5"),
         ("negative queries", "\"clean_queries\": ", "\"clean_queries\": -"),
-        ("2^64 - 1 queries", &queries, "18446744073709551615"),
+        ("2^64 - 1 queries", queries, "18446744073709551615"),
         ("a note that steers", "\"notes\": []", r#""notes": ["\u001b[2J\u0007"]"#),
         ("many notes", "\"notes\": []", &many),
         ("a field that nobody knows", "\"notes\": []", "\"notes\": [], \"surprise\": 1"),
