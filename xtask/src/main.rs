@@ -13,6 +13,7 @@ mod reproduce;
 mod shared_data;
 mod sweep;
 mod test;
+#[cfg_attr(not(unix), path = "torture/elsewhere.rs")]
 mod torture;
 mod train_demo;
 mod train_zoo;

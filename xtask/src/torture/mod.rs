@@ -3,61 +3,33 @@
 //! Every part tries one kind of fault on the shipped models and on files that it makes, and judges what the program
 //! promises: the same bytes after any interruption, an error that is said, no verdict where nothing was decided.
 
-#[cfg(unix)]
 mod artifact;
-#[cfg(unix)]
 mod context;
-#[cfg(unix)]
 mod corruption;
-#[cfg(unix)]
 mod determinism;
-#[cfg(unix)]
 mod disk;
-#[cfg(unix)]
 mod environment;
-#[cfg(unix)]
 mod external;
-#[cfg(unix)]
 mod findings;
-#[cfg(unix)]
 mod folder;
-#[cfg(unix)]
 mod kills;
-#[cfg(unix)]
 mod library;
-#[cfg(unix)]
 mod models;
-#[cfg(unix)]
 mod names;
-#[cfg(unix)]
 mod npz;
-#[cfg(unix)]
 mod onnx;
-#[cfg(unix)]
 mod oracles;
-#[cfg(unix)]
 mod parts;
-#[cfg(unix)]
 mod pipes;
-#[cfg(unix)]
 mod png;
-#[cfg(unix)]
 mod random;
-#[cfg(unix)]
 mod readers;
-#[cfg(unix)]
 mod run;
-#[cfg(unix)]
 mod scarce;
-#[cfg(unix)]
 mod security;
-#[cfg(unix)]
 mod setup;
-#[cfg(unix)]
 mod signals;
-#[cfg(unix)]
 mod together;
-#[cfg(unix)]
 mod trace;
 
 use std::path::PathBuf;
@@ -86,16 +58,6 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// When anything is lost or wrong.
-#[cfg(unix)]
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     parts::run(args)
-}
-
-/// Says that this needs Unix.
-///
-/// # Errors
-/// Always.
-#[cfg(not(unix))]
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    anyhow::bail!("this needs Unix: signals, process groups and limits of a shell ({args:?})")
 }
