@@ -135,9 +135,19 @@ fn one_answer(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
 /// Whether an error is about what the model answers.
 fn about_answers(ended: &Ended) -> bool {
     let text = ended.err.to_lowercase();
-    ["one label", "same label", "chance", "correct", "accuracy", "infinit", "not a number", "nan"]
-        .iter()
-        .any(|word| text.contains(word))
+    [
+        "always says the same",
+        "one label",
+        "same label",
+        "chance",
+        "correct",
+        "accuracy",
+        "infinit",
+        "not a number",
+        "nan",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 /// Models that are right by chance only, or seldom.
@@ -274,8 +284,10 @@ fn slow(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
                 sleep(Duration::from_millis(200));
             }
             let ended = running.wait()?;
-            // The first one waits for the batch, which may never end.
-            let right = ended.exited(130) || turns > 1 << 60 && times == 1 && ended.end == End::Hang;
+            // The first one waits for the batch, and so for the time limit where it never ends; a second one does not.
+            let never = turns > 1 << 60 && (ended.end == End::Hang || ended.refused());
+            let right =
+                if times == 1 { ended.exited(130) || never } else { ended.exited(130) || ended.end == End::Signal(2) };
             findings.check(right, || format!("{turns} turns a batch, INT x {times}: {}", ended.line()));
         }
         if turns > 1 << 60 {

@@ -85,7 +85,12 @@ fn target(run: &Path, folder_name: &str, word: &str) -> anyhow::Result<(Target, 
         .into_iter()
         .find(|file| file.to_string_lossy().rsplit('/').next().is_some_and(|name| name.contains(word)));
     let path = found.ok_or_else(|| anyhow::anyhow!("the run has no artifact {word}"))?;
-    let container = Container::open(&fs::read(&path)?)?;
+    let bytes = fs::read(&path)?;
+    let container = Container::open(&bytes)?;
+    // What is forged must fail for what it says, not for its form.
+    anyhow::ensure!(container.close() == bytes, "the container of artifacts is another one than here");
+    let shape: Vec<u8> = [16_u32, 16, 1].into_iter().flat_map(u32::to_le_bytes).collect();
+    anyhow::ensure!(container.payload.get(8..20) == Some(&shape[..]), "payloads are others than here");
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok((Target { run: run.to_owned(), file: path.strip_prefix(run)?.to_owned() }, container, stem))
 }
