@@ -13,6 +13,8 @@ mod reproduce;
 mod shared_data;
 mod sweep;
 mod test;
+#[cfg_attr(not(unix), path = "torture/elsewhere.rs")]
+mod torture;
 mod train_demo;
 mod train_zoo;
 
@@ -59,6 +61,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Tries the built program under kills, full disks, damaged files, crafted inputs and signals.
+    Torture(torture::Args),
     /// Writes the generated documentation.
     Docs {
         /// Fail when it is not up to date instead of writing it.
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Task::Sweep(args) => sweep::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Growth { quick } => growth::run(quick),
+        Task::Torture(args) => torture::run(&args),
         Task::Docs { check } => docs::run(check),
     };
     match result {

@@ -1,0 +1,87 @@
+//! What a part finds: figures, what is wrong, what was skipped.
+
+use std::collections::BTreeMap;
+
+use crate::process::say;
+
+/// So many wrong cases are printed in full; the others only count.
+const PRINTED: u64 = 60;
+
+/// What one part found.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    part: &'static str,
+    cases: u64,
+    wrong: u64,
+    figures: BTreeMap<String, u64>,
+    skipped: Vec<String>,
+}
+
+impl Findings {
+    pub(crate) fn new(part: &'static str) -> Self {
+        Self { part, cases: 0, wrong: 0, figures: BTreeMap::new(), skipped: Vec::new() }
+    }
+
+    /// One case; what is said about it is asked for only when it is wrong.
+    pub(crate) fn check(&mut self, right: bool, what: impl FnOnce() -> String) {
+        self.cases += 1;
+        if right {
+            return;
+        }
+        self.wrong += 1;
+        if self.wrong <= PRINTED {
+            say(&format!("  WRONG {}: {}", self.part, what()));
+        }
+    }
+
+    /// Adds to a figure.
+    pub(crate) fn add(&mut self, figure: &str, count: usize) {
+        *self.figures.entry(figure.to_owned()).or_default() += count as u64;
+    }
+
+    /// Something the reader should know that is neither right nor wrong.
+    pub(crate) fn note(&self, text: &str) {
+        say(&format!("  note {}: {text}", self.part));
+    }
+
+    /// Something that this machine does not allow to try.
+    pub(crate) fn skip(&mut self, what: &str) {
+        say(&format!("  skipped {}: {what}", self.part));
+        self.skipped.push(what.to_owned());
+    }
+
+    /// A part that tried nothing proves nothing.
+    pub(crate) fn right(&self) -> bool {
+        self.wrong == 0 && self.cases > 0
+    }
+
+    /// `ok` or `WRONG` with the figures.
+    pub(crate) fn line(&self, seconds: f64) -> String {
+        let verdict = if self.right() { "ok" } else { "WRONG" };
+        let (part, cases, wrong) = (self.part, self.cases, self.wrong);
+        let mut columns = vec![format!("{part:<12} {verdict:<5} {cases:>5} cases {wrong:>4} wrong {seconds:>4.0} s")];
+        columns.extend(self.figures.iter().map(|(figure, count)| format!("{figure}: {count}")));
+        if !self.skipped.is_empty() {
+            columns.push(format!("SKIPPED {}: {}", self.skipped.len(), self.skipped.join(", ")));
+        }
+        columns.join("  ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wrong_case_makes_the_part_wrong_and_so_does_none() {
+        let mut findings = Findings::new("x");
+        assert!(!findings.right());
+        findings.check(true, String::new);
+        assert!(findings.right());
+        findings.check(false, String::new);
+        findings.skip("the moon");
+        assert!(!findings.right());
+        let line = findings.line(1.0);
+        assert!(line.contains("WRONG") && line.contains("SKIPPED 1: the moon"), "{line}");
+    }
+}
