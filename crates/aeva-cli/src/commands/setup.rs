@@ -84,7 +84,7 @@ fn flush(folder: &Path) {
 }
 
 /// Work folders of setups that were killed are removed after this time.
-const LEFT_BEHIND: Duration = Duration::from_secs(24 * 3600);
+const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
 /// Removes what setups that were killed left in the cache folder.
 fn sweep(cache: &Path) {

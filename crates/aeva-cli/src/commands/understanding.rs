@@ -258,17 +258,17 @@ fn ambiguous(path: &Path, plain: f64, fits: &[Fit]) -> anyhow::Error {
 /// The options that state a preprocessing.
 fn flags(preprocessing: &Preprocessing) -> String {
     let list = |values: &[f32]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let mut flags = format!("--value-range {}", preprocessing.value_range);
+    let mut flags = vec![format!("--value-range {}", preprocessing.value_range)];
     if !preprocessing.mean.is_empty() {
-        flags += &format!(" --mean {}", list(&preprocessing.mean));
+        flags.push(format!("--mean {}", list(&preprocessing.mean)));
     }
     if !preprocessing.std.is_empty() {
-        flags += &format!(" --std {}", list(&preprocessing.std));
+        flags.push(format!("--std {}", list(&preprocessing.std)));
     }
     if preprocessing.reverse_channels {
-        flags += " --reverse-channels";
+        flags.push("--reverse-channels".to_owned());
     }
-    flags
+    flags.join(" ")
 }
 
 /// The model gets the images wrong, and this is likely why.
