@@ -13,7 +13,7 @@ use aeva_artifact::sha256_hex;
 
 use crate::ModelError;
 use crate::model_file::read_file;
-use crate::protobuf::{Field, Fields, Malformed};
+use crate::protobuf::{Field, Fields, Malformed, Message};
 
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: u64 = 1;
@@ -64,7 +64,7 @@ pub(crate) fn locations(model: &[u8]) -> Result<Vec<String>, Malformed> {
             continue;
         }
         for field in Fields::new(message) {
-            if let (number, Field::Bytes(bytes)) = field?
+            if let (number, Field::Bytes(bytes), _) = field?
                 && let Some(child) = kind.child(number)
             {
                 open.push((child, bytes));
@@ -76,30 +76,104 @@ pub(crate) fn locations(model: &[u8]) -> Result<Vec<String>, Malformed> {
     Ok(found)
 }
 
+/// Where the values of a tensor are.
+#[derive(Default)]
+struct Place {
+    /// The file; empty where the tensor names none.
+    location: String,
+    offset: usize,
+    /// To the end of the file where it is not stated.
+    length: Option<usize>,
+}
+
 /// The file that a `TensorProto` names for its values, empty where it names none; nothing when its values are in the message.
 fn location(tensor: &[u8]) -> Result<Option<String>, Malformed> {
-    let (mut external, mut location) = (false, String::new());
+    Ok(place(tensor)?.map(|place| place.location))
+}
+
+fn place(tensor: &[u8]) -> Result<Option<Place>, Malformed> {
+    let (mut external, mut place) = (false, Place::default());
     for field in Fields::new(tensor) {
         match field? {
-            (14, Field::Number(place)) => external = place == EXTERNAL,
-            (13, Field::Bytes(entry)) => {
+            (14, Field::Number(kind), _) => external = kind == EXTERNAL,
+            (13, Field::Bytes(entry), _) => {
                 let (mut key, mut value) = (&[][..], &[][..]);
                 for part in Fields::new(entry) {
                     match part? {
-                        (1, Field::Bytes(bytes)) => key = bytes,
-                        (2, Field::Bytes(bytes)) => value = bytes,
+                        (1, Field::Bytes(bytes), _) => key = bytes,
+                        (2, Field::Bytes(bytes), _) => value = bytes,
                         _ => {}
                     }
                 }
-                if key == b"location" {
-                    // A name that is no text is no name of a file that is there.
-                    location = String::from_utf8_lossy(value).into_owned();
+                // A name that is no text is no name of a file that is there, and a number that is none leads nowhere.
+                let text = String::from_utf8_lossy(value);
+                match key {
+                    b"location" => place.location = text.into_owned(),
+                    b"offset" => place.offset = text.parse().unwrap_or(usize::MAX),
+                    b"length" => place.length = Some(text.parse().unwrap_or(usize::MAX)),
+                    _ => {}
                 }
             }
             _ => {}
         }
     }
-    Ok(external.then_some(location))
+    Ok(external.then_some(place))
+}
+
+/// Tensors of at most so many bytes are put into the model: shapes and the like, which ONNX Runtime has to know while it reads a model,
+/// and does not look for in other files. Larger ones are weights.
+const SMALL: usize = 1 << 16;
+/// Messages in messages that are followed; deeper ones stay as they are.
+const DEEPEST: usize = 200;
+
+/// The model with the values of small tensors in it; nothing where that changes nothing.
+pub(crate) fn with_small_tensors(model: &[u8], files: &ExternalFiles) -> Option<Vec<u8>> {
+    rewritten(Kind::Model, model, files, DEEPEST)
+}
+
+fn rewritten(kind: Kind, message: &[u8], files: &ExternalFiles, depth: usize) -> Option<Vec<u8>> {
+    if let Kind::Tensor = kind {
+        return filled(message, files);
+    }
+    let (mut out, mut changed) = (Message::default(), false);
+    for field in Fields::new(message) {
+        let (number, value, raw) = field.ok()?;
+        let inner = match (value, kind.child(number)) {
+            (Field::Bytes(bytes), Some(child)) if depth > 0 => rewritten(child, bytes, files, depth - 1),
+            _ => None,
+        };
+        match inner {
+            Some(inner) => {
+                out.bytes(number, &inner);
+                changed = true;
+            }
+            None => out.0.extend_from_slice(raw),
+        }
+    }
+    changed.then_some(out.0)
+}
+
+/// A small tensor with its values in the message.
+fn filled(tensor: &[u8], files: &ExternalFiles) -> Option<Vec<u8>> {
+    let place = place(tensor).ok()??;
+    let rest = files.get(&place.location)?.get(place.offset..)?;
+    let values = match place.length {
+        Some(length) => rest.get(..length)?,
+        None => rest,
+    };
+    if values.len() > SMALL {
+        return None;
+    }
+    let mut out = Message::default();
+    for field in Fields::new(tensor) {
+        let (number, _, raw) = field.ok()?;
+        if number != 13 && number != 14 {
+            out.0.extend_from_slice(raw);
+        }
+    }
+    // `raw_data`
+    out.bytes(9, values);
+    Some(out.0)
 }
 
 /// Reads the files that the model at `path` names, from its own folder.
@@ -254,6 +328,37 @@ mod tests {
             std::os::unix::fs::symlink("weights", folder.join("alias")).unwrap();
             assert!(read("link").unwrap_err().to_string().contains("leaves the model's folder"));
             assert_eq!(&read("alias").unwrap()["alias"][..], b"one");
+        }
+    }
+
+    #[test]
+    fn small_tensors_are_put_into_the_model() {
+        let entry = |key: &str, value: &str| message(&[(1, key.as_bytes().to_vec()), (2, value.as_bytes().to_vec())]);
+        let tensor = |name: &str, length: &str| {
+            let mut tensor = Message::default();
+            tensor.number(2, 7);
+            for (key, value) in [("location", name), ("offset", "2"), ("length", length)] {
+                tensor.bytes(13, &entry(key, value));
+            }
+            tensor.number(14, 1);
+            tensor.bytes(8, b"shape");
+            tensor.0
+        };
+        let nested = |tensor: Vec<u8>| {
+            let graph = message(&[(2, b"inner".to_vec()), (5, tensor)]);
+            message(&[(7, message(&[(1, message(&[(5, message(&[(6, graph)]))])), (2, b"outer".to_vec())]))])
+        };
+        let files: ExternalFiles = [("w".to_owned(), (0..=255).cycle().take(SMALL + 9).collect())].into();
+        let small = with_small_tensors(&nested(tensor("w", "3")), &files).unwrap();
+        assert!(locations(&small).unwrap().is_empty());
+        let mut expected = Message::default();
+        expected.number(2, 7);
+        expected.bytes(8, b"shape");
+        expected.bytes(9, &[2, 3, 4]);
+        assert_eq!(small, nested(expected.0));
+        // Too large, beyond the end of the file, in another file.
+        for (name, length) in [("w", (SMALL + 1).to_string()), ("w", (SMALL + 8).to_string()), ("v", "3".to_owned())] {
+            assert_eq!(with_small_tensors(&nested(tensor(name, &length)), &files), None, "{name} {length}");
         }
     }
 

@@ -20,6 +20,7 @@ const LARGEST_FILE: u64 = 1 << 35;
 #[derive(Clone)]
 pub struct ModelFile {
     path: PathBuf,
+    /// Of the file, with what is small of the others.
     pub(crate) bytes: Arc<[u8]>,
     /// By the names that the model has for them.
     pub(crate) external: ExternalFiles,
@@ -59,6 +60,7 @@ impl ModelFile {
         let external = external_data::read(path, locations)?;
         let own = sha256_hex(&bytes);
         let sha256 = if external.is_empty() { own } else { external_data::digest(&own, &external) };
+        let bytes = external_data::with_small_tensors(&bytes, &external).map_or(bytes, Into::into);
         Ok(Self { path: path.to_owned(), bytes, external, sha256 })
     }
 

@@ -15,7 +15,7 @@ pub(crate) enum Field<'a> {
     Fixed,
 }
 
-/// The fields of a message, in order: number and value. Ends after the first error.
+/// The fields of a message, in order: number, value, and all its bytes. Ends after the first error.
 pub(crate) struct Fields<'a> {
     rest: &'a [u8],
 }
@@ -25,7 +25,8 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
-    fn field(&mut self) -> Result<(u64, Field<'a>), Malformed> {
+    fn field(&mut self) -> Result<(u64, Field<'a>, &'a [u8]), Malformed> {
+        let before = self.rest;
         let key = self.varint()?;
         // Field numbers start at 1 and have 29 bits.
         let number = Some(key >> 3).filter(|number| (1..1 << 29).contains(number)).ok_or(Malformed)?;
@@ -40,7 +41,7 @@ impl<'a> Fields<'a> {
             // Groups have not been used since before ONNX.
             _ => return Err(Malformed),
         };
-        Ok((number, value))
+        Ok((number, value, &before[..before.len() - self.rest.len()]))
     }
 
     fn varint(&mut self) -> Result<u64, Malformed> {
@@ -64,7 +65,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Field<'a>), Malformed>;
+    type Item = Result<(u64, Field<'a>, &'a [u8]), Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -146,7 +147,10 @@ mod tests {
                 message.number(*number, *value);
                 message.bytes(*number, bytes);
             }
-            let read: Vec<_> = Fields::new(&message.0).collect();
+            let all: Vec<u8> = Fields::new(&message.0).flat_map(|field| field.unwrap().2).copied().collect();
+            prop_assert_eq!(&all, &message.0);
+            let read: Vec<_> =
+                Fields::new(&message.0).map(|field| field.map(|(number, value, _)| (number, value))).collect();
             let expected: Vec<_> = fields
                 .iter()
                 .flat_map(|(number, value, bytes)| {

@@ -156,7 +156,8 @@ impl fmt::Display for Reason {
                 write!(f, "{found} correctly classified images are left to prove a trigger with, {needed} are needed")
             }
             Self::TooFewClasses { found, needed } => {
-                write!(f, "only {found} classes have images to prove a trigger with, {needed} are needed")
+                let noun = if *found == 1 { "class has" } else { "classes have" };
+                write!(f, "only {found} {noun} images to prove a trigger with, {needed} are needed")
             }
             Self::NoTriggers => f.write_str(
                 "perturbations alone may raise an alarm but clear no model, and triggers were not looked for",

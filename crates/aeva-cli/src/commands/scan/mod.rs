@@ -3,6 +3,7 @@
 mod perturbations;
 mod triggers;
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,7 +14,7 @@ use aeva_attack::trigger::Panel;
 use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpParams, ScanEnd, ScanPlan};
 use aeva_model::Dataset;
 use aeva_scan::TriggerPlan;
-use aeva_stats::{CombinedRule, Limits, Reason};
+use aeva_stats::{CombinedRule, LABELS_NEEDED, Limits, Reason};
 
 use super::model::{self, Understood};
 use crate::args::{Lens, Rule, ScanArgs};
@@ -50,6 +51,7 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     let begin = Instant::now();
     let (mut lens, rule) = lens(args)?;
     let data = Dataset::load(&args.data)?;
+    check_classes(&data, lens)?;
     let params = perturbations::params(args, data.image_shape().iter().product())?;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let mut understood = model::load(&args.model, &args.input, &data, args.device, threads)?;
@@ -148,6 +150,24 @@ pub(super) fn judging(rule: Rule, false_positive_rate: f64, exhaustive: bool) ->
             Judging::Combined { rule: CombinedRule { false_positive_rate, ..CombinedRule::DEFAULT }, exhaustive }
         }
     }
+}
+
+/// Refuses data of so few classes that no model could be judged by them, before a model is asked anything.
+fn check_classes(data: &Dataset, lens: Lens) -> anyhow::Result<()> {
+    let classes: BTreeSet<u32> = data.labels.iter().copied().collect();
+    // Parts of the perturbations may be looked at with few classes; they give no verdict by themselves.
+    if lens == Lens::Aeva || classes.len() >= LABELS_NEEDED {
+        return Ok(());
+    }
+    let noun = if classes.len() == 1 { "class" } else { "classes" };
+    Err(Hinted::error(
+        format!(
+            "{} has images of only {} {noun}, at least {LABELS_NEEDED} are needed",
+            data.path().display(),
+            classes.len()
+        ),
+        "add images of the other classes that the model knows: what one class does says nothing about the others",
+    ))
 }
 
 /// What the images that are held out can show at all.
