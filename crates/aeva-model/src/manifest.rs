@@ -1,12 +1,15 @@
 //! `model.toml`: what a model file is and what it takes. It lies beside the model: `NAME.toml` for `NAME.onnx`.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model_file::read_at_most;
 use crate::{Layout, ModelError, ValueRange};
+
+/// A manifest is some lines long.
+const LARGEST: u64 = 1 << 20;
 
 /// Version of the manifest's form.
 const SCHEMA_VERSION: u32 = 1;
@@ -103,15 +106,16 @@ impl Manifest {
     /// Reads the manifest at `path`; `None` when there is none.
     ///
     /// # Errors
-    /// [`ModelError::Io`], [`ModelError::Manifest`].
+    /// [`ModelError::Io`], [`ModelError::NotAFile`], [`ModelError::TooLarge`], [`ModelError::Manifest`].
     pub fn read(path: &Path) -> Result<Option<Self>, ModelError> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ModelError::Io { path: path.to_owned(), source }),
+        let bytes = match read_at_most(path, LARGEST) {
+            Ok(bytes) => bytes,
+            Err(ModelError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
         let wrong = |why: String| ModelError::Manifest { path: path.to_owned(), why };
-        let manifest: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let manifest: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         if manifest.schema_version != SCHEMA_VERSION {
             let found = manifest.schema_version;
             return Err(wrong(format!("schema_version {found}, this program reads {SCHEMA_VERSION}")));
@@ -135,7 +139,7 @@ mod tests {
     fn read(text: &str) -> Result<Option<Manifest>, ModelError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.toml");
-        fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
         Manifest::read(&path)
     }
 

@@ -1,12 +1,12 @@
 //! The file of a model, with the files that it keeps its weights in.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aeva_artifact::sha256_hex;
+use aeva_artifact::{ArtifactError, read_regular, sha256_hex};
 
 use crate::ModelError;
 use crate::external_data::{self, ExternalFiles};
@@ -87,19 +87,13 @@ pub(crate) fn read_file(path: &Path) -> Result<Arc<[u8]>, ModelError> {
 }
 
 /// Reads a regular file of at most `limit` bytes. Anything else (a pipe, a device) may have no end.
-fn read_at_most(path: &Path, limit: u64) -> Result<Arc<[u8]>, ModelError> {
-    let io = |source| ModelError::Io { path: path.to_owned(), source };
-    // Asked before it is opened: opening a pipe waits for its other end.
-    let metadata = fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        return Err(ModelError::NotAFile { path: path.to_owned() });
-    }
-    let too_large = || ModelError::TooLarge { path: path.to_owned(), limit };
-    let size = Some(metadata.len()).filter(|&size| size <= limit).and_then(|size| usize::try_from(size).ok());
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size.ok_or_else(too_large)?).map_err(|_| too_large())?;
-    File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes.into()) }
+pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Arc<[u8]>, ModelError> {
+    read_regular(path, limit).map(Into::into).map_err(|error| match error {
+        ArtifactError::NotRegular { path } => ModelError::NotAFile { path },
+        ArtifactError::TooLarge { path, limit } => ModelError::TooLarge { path, limit },
+        ArtifactError::Io { path, source, .. } => ModelError::Io { path, source },
+        other => ModelError::Io { path: path.to_owned(), source: io::Error::other(other) },
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ mod triggers;
 use std::path::PathBuf;
 
 use aeva_artifact::{
-    Aim, Level, Outcome, PairArtifact, QueryCounts, RunDir, RunInfo, TriggerFinding, write_atomically,
+    Aim, Level, MAX_ARTIFACT_BYTES, Outcome, PairArtifact, QueryCounts, RunDir, RunInfo, TriggerFinding, read_regular,
+    write_atomically,
 };
 use aeva_attack::trigger::Panel;
 use aeva_stats::{
@@ -324,7 +325,7 @@ pub(crate) fn earlier_seconds(run: &RunDir) -> Option<f64> {
     struct Seconds {
         seconds: Option<f64>,
     }
-    let text = std::fs::read(path(run)).ok()?;
+    let text = read_regular(&path(run), MAX_ARTIFACT_BYTES).ok()?;
     serde_json::from_slice::<Seconds>(&text).ok()?.seconds
 }
 

@@ -9,10 +9,10 @@ mod npy;
 mod npz;
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use aeva_artifact::hex;
+use aeva_artifact::{ArtifactError, hex};
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
@@ -137,17 +137,18 @@ fn open_regular(path: &Path) -> Result<(File, u64), DataError> {
 /// # Errors
 /// As [`open_regular`], and [`DataError::Form`] for a file that is longer.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
-    let (file, length) = open_regular(path)?;
-    let too_long = |found: String| form(path, found, &format!("at most {limit} bytes"));
-    if length > limit {
-        return Err(too_long(format!("{length} bytes")));
-    }
-    let mut bytes = room(path, usize::try_from(length).unwrap_or(usize::MAX))?;
-    // The file may have grown since.
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-    if bytes.len() as u64 > limit { Err(too_long(format!("more than {limit} bytes"))) } else { Ok(bytes) }
+    let io = |source| DataError::Io { path: path.to_owned(), source };
+    aeva_artifact::read_regular(path, limit).map_err(|error| match error {
+        ArtifactError::NotRegular { .. } => match open_regular(path) {
+            Err(error) => error,
+            Ok(_) => form(path, "a file that is being replaced".to_owned(), "a regular file"),
+        },
+        ArtifactError::TooLarge { .. } => {
+            form(path, format!("more than {limit} bytes"), &format!("at most {limit} bytes"))
+        }
+        ArtifactError::Io { source, .. } => io(source),
+        other => io(io::Error::other(other)),
+    })
 }
 
 /// Number of values of images of shape `[n, h, w, c]`, once it is known that they can be held.
