@@ -137,17 +137,11 @@ fn open_regular(path: &Path) -> Result<(File, u64), DataError> {
 /// # Errors
 /// As [`open_regular`], and [`DataError::Form`] for a file that is longer.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
+    let (_, length) = open_regular(path)?;
     aeva_artifact::read_regular(path, limit).map_err(|error| match error {
-        ArtifactError::NotRegular { .. } => match open_regular(path) {
-            Err(error) => error,
-            Ok(_) => form(path, "a file that is being replaced".to_owned(), "a regular file"),
-        },
-        ArtifactError::TooLarge { .. } => {
-            form(path, format!("more than {limit} bytes"), &format!("at most {limit} bytes"))
-        }
-        ArtifactError::Io { source, .. } => io(source),
-        other => io(io::Error::other(other)),
+        ArtifactError::TooLarge { .. } => form(path, format!("{length} bytes"), &format!("at most {limit} bytes")),
+        ArtifactError::Io { source, .. } => DataError::Io { path: path.to_owned(), source },
+        other => DataError::Io { path: path.to_owned(), source: io::Error::other(other) },
     })
 }
 
