@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aeva_artifact::{Aim, Family, Level, Trigger, TriggerFinding};
-use aeva_attack::trigger::{Earlier, Found, Panel, TriggerSearch};
+use aeva_attack::trigger::{Earlier, Found, Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
 use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, Label, OracleError, ScanError, ScanObserver};
 use ndarray::{Array4, ArrayView4, Axis};
 
@@ -329,3 +329,26 @@ fn a_look_stops_before_the_next_batch() {
     let nobody = search.level(&mut [], view, level, none, &mut Vec::new(), &());
     assert!(nobody.is_err(), "there is no oracle to ask");
 }
+
+/// What a search finds is frozen: another constant, another order of choices or another mix of candidates would mix old results with new
+/// ones in a run folder. Whoever changes it on purpose raises `TRIGGER_SEARCH_VERSION` with this digest. Checked on one system, as the
+/// mathematical functions of others may round differently.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn findings_are_frozen() {
+    let (images, labels) = images();
+    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
+    let search = TriggerSearch { panel: Panel::new(&correct), seed: 3, batch_rows: 32 };
+    let (mut boxes, _) = black_boxes(Backdoor::Pair(3, 0), 2);
+    let overlay = Level { family: Family::Overlay, strength: 16 };
+    let none = Earlier::default();
+    let overlay = search.level(&mut boxes, images.view(), overlay, none, &mut Vec::new(), &()).unwrap();
+    let random = [(Family::Wave, 8), (Family::Noise, 16), (Family::Noise, 64), (Family::Square, 10)];
+    let random = random.map(|(family, strength)| sampled(Backdoor::Rough(2), family, strength, 1, 32));
+    let found = (searched(Backdoor::To(2), 1, 32, 0), looked_again(Backdoor::Next, 32), overlay, random);
+    let digest = aeva_artifact::sha256_hex(format!("{found:?}").as_bytes());
+    assert_eq!((TRIGGER_SEARCH_VERSION, digest.as_str()), (4, FROZEN));
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+const FROZEN: &str = "3aab139c7c7fff175e39e376866e7f6e14305eb0a72b99f3c7b7a7d90aeee645";
