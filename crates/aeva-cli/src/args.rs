@@ -8,6 +8,7 @@ use std::str::FromStr;
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_model::{Device, Layout, MOST_CLASSES, ValueRange};
+use aeva_scan::DecisionRule;
 use aeva_stats::CombinedRule;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -297,6 +298,19 @@ pub(crate) enum Rule {
     Combined,
     /// An anomaly index above 4, as published.
     Published,
+}
+
+impl Rule {
+    /// The rule with its rate of false alarms, over all looks of an exhaustive scan or those of a plain one.
+    pub(crate) fn decision(self, false_positive_rate: f64, exhaustive: bool) -> DecisionRule {
+        match self {
+            Self::Published => DecisionRule::Published,
+            Self::Combined => {
+                let rule = CombinedRule { false_positive_rate, ..CombinedRule::DEFAULT };
+                DecisionRule::Combined { rule, exhaustive }
+            }
+        }
+    }
 }
 
 /// How deep to look.

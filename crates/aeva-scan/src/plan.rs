@@ -1,7 +1,7 @@
 //! What to look at next.
 
 use aeva_artifact::{Family, Level, Look};
-use aeva_stats::{CombinedRule, LevelSuccess, TriggerJudgement, judge_triggers};
+use aeva_stats::{CombinedRule, LevelSuccess, Reason, TriggerJudgement, judge_triggers};
 
 /// Images that perturbations may be expected to take where triggers leave the verdict open, if the user does not say.
 pub const PERTURBATION_BUDGET: u64 = 2_000_000;
@@ -67,6 +67,31 @@ impl TriggerPlan {
         let levels = of(Family::Patch).chain(&self.finest).chain(of(Family::Overlay));
         let second = levels.filter(|level| open(level.family)).map(|&level| Step { level, look: Look::Second });
         second.into_iter().find(|&step| !taken(step))
+    }
+}
+
+/// The looks that count, of those that were taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    /// What they saw, in the order in which a scan takes them.
+    pub seen: Vec<Seen>,
+    /// Why they do not clear a model yet, if a look is missing that could still tell.
+    pub left: Option<Reason>,
+}
+
+impl TriggerPlan {
+    /// The looks that this plan takes, as far as they are there; `look` gives what one of them saw. There may be more, of a scan that
+    /// was asked for more, or of an earlier version of the search: what a verdict rests on does not depend on that.
+    pub fn replay(&self, mut look: impl FnMut(Step) -> Option<Seen>) -> Replay {
+        let mut seen = Vec::new();
+        while let Some(step) = self.next(&seen) {
+            let Some(one) = look(step) else {
+                let taken = seen.len();
+                return Replay { seen, left: Some(Reason::LooksLeft { taken }) };
+            };
+            seen.push(one);
+        }
+        Replay { seen, left: None }
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let group = groups.entry(model.classes).or_default();
         let mut line = format!("{number}/{}: {}", zoo.models.len(), model.name);
         for &seed in &args.seeds {
-            let judgement = aeva_scan::judged(&zoo.triggers(model, seed)?.under(rule));
+            let judgement = aeva_scan::judged(&zoo.triggers(model, seed)?.under(rule).seen);
             let evidence = judgement.strongest.map_or(f64::NEG_INFINITY, |strongest| strongest.evidence);
             let _ = write!(line, ", seed {seed} evidence {evidence:.2}");
             group.triggers.push((evidence, judgement.p_value));

@@ -1,7 +1,7 @@
 //! From the peak shares of a scan to a judgement, by the published rule and by others that read the same numbers otherwise.
 
-use aeva_scan::PERTURBATION_BUDGET;
-use aeva_stats::{CombinedRule, PublishedRule, Verdict, anomaly_indices, combine, judge, median};
+use aeva_scan::{Assessment, DecisionRule, Observations, PERTURBATION_BUDGET, assess, left_open};
+use aeva_stats::{CombinedRule, PublishedRule, Verdict, anomaly_indices, judge, median};
 
 use super::triggers::Triggers;
 use crate::sweep::Sweep;
@@ -103,30 +103,26 @@ impl Rule {
 
 /// What `aeva scan` says by default of these triggers, and of these perturbations where the triggers leave it open.
 pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Judged> {
-    let rule = CombinedRule::DEFAULT;
-    let seen = triggers.under(rule);
-    let judgement = aeva_scan::judged(&seen);
-    let mut queries = seen.iter().map(|seen| seen.queries).sum();
+    let combined = CombinedRule::DEFAULT;
+    let rule = DecisionRule::Combined { rule: combined, exhaustive: false };
+    let looks = triggers.under(combined);
+    let mut queries = looks.seen.iter().map(|seen| seen.queries).sum();
     let (scores, spent) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
-    let perturbations = if rule.undecided(&judgement) && spent <= PERTURBATION_BUDGET {
+    let mut observations = Observations { triggers: Some(&looks), perturbations: None, held_out: None };
+    let judgement = judge(&scores, &PublishedRule::PUBLISHED);
+    if left_open(&observations, &rule) && spent <= PERTURBATION_BUDGET {
         queries += spent;
-        Some(judge(&scores, &PublishedRule::PUBLISHED))
-    } else {
-        None
+        observations.perturbations = Some(&judgement);
+    }
+    let Assessment { verdict, score, triggers, .. } = assess(&observations, &rule);
+    let (suspects, inconclusive) = match verdict {
+        Verdict::Clean => (Vec::new(), false),
+        Verdict::Backdoored { suspects } => (suspects, false),
+        Verdict::Inconclusive { .. } => (Vec::new(), true),
     };
-    let combined = combine(Some(&judgement), perturbations.as_ref(), &rule);
-    let suspects = match combined.as_ref().map(|combined| &combined.verdict) {
-        Some(Verdict::Backdoored { suspects }) => suspects.clone(),
-        _ => Vec::new(),
-    };
-    let strongest = judgement.strongest.as_ref().and_then(|strongest| strongest.labels.first());
-    Ok(Judged {
-        queries,
-        score: combined.as_ref().map(|combined| combined.score),
-        label: suspects.first().or(strongest).copied(),
-        suspects,
-        inconclusive: combined.is_none(),
-    })
+    let strongest = triggers.and_then(|triggers| triggers.strongest);
+    let label = suspects.first().or_else(|| strongest.as_ref()?.labels.first()).copied();
+    Ok(Judged { queries, score, label, suspects, inconclusive })
 }
 
 #[cfg(test)]

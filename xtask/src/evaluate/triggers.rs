@@ -7,7 +7,7 @@ use aeva_artifact::{DataProvenance, Family, Level, Look, ModelProvenance, Proven
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::trigger::{Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
 use aeva_model::ValueRange;
-use aeva_scan::{Seen, Step, TriggerPlan, TriggerScan};
+use aeva_scan::{Replay, Seen, Step, TriggerPlan, TriggerScan};
 use aeva_stats::{CombinedRule, LevelSuccess};
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
@@ -80,14 +80,11 @@ impl Triggers {
     }
 
     /// The looks that a scan under this rule takes.
-    pub(super) fn under(&self, rule: CombinedRule) -> Vec<Seen> {
-        let plan = TriggerPlan::new(self.shape, rule, false);
-        let kept = |step: Step| self.looks.iter().find(|kept| kept.step() == step);
-        let mut seen = Vec::new();
-        while let Some((step, kept)) = plan.next(&seen).and_then(|step| Some((step, kept(step)?))) {
-            seen.push(Seen { step, success: kept.success.clone(), queries: kept.queries });
-        }
-        seen
+    pub(super) fn under(&self, rule: CombinedRule) -> Replay {
+        TriggerPlan::new(self.shape, rule, false).replay(|step| {
+            let kept = self.looks.iter().find(|kept| kept.step() == step)?;
+            Some(Seen { step, success: kept.success.clone(), queries: kept.queries })
+        })
     }
 }
 

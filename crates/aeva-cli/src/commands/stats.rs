@@ -14,8 +14,8 @@ pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Ending> {
         None if report::has_triggers(&run)? => Rule::Combined,
         None => Rule::Published,
     };
-    let judging = super::scan::judging(rule, args.false_positive_rate, args.exhaustive);
-    let (report, verdict) = report::of_run(&run, report::earlier_seconds(&run), &judging)?;
+    let rule = rule.decision(args.false_positive_rate, args.exhaustive);
+    let (report, verdict) = report::of_run(&run, report::earlier_seconds(&run), &rule)?;
     if args.json {
         show(&serde_json::to_string_pretty(&report)?)?;
     } else {

@@ -11,9 +11,9 @@ use aeva_artifact::{
     write_atomically,
 };
 use aeva_attack::trigger::Panel;
+use aeva_scan::{Assessment, DecisionRule, Observations, assess, left_open};
 use aeva_stats::{
-    CombinedJudgement, CombinedRule, Judgement, LabelJudgement, Limits, PairScores, PublishedRule, Reason, Verdict,
-    combine, judge, limits, pair_score, peak_share,
+    CombinedRule, Judgement, LabelJudgement, PairScores, PublishedRule, Verdict, judge, pair_score, peak_share,
 };
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -23,20 +23,6 @@ pub(crate) use triggers::TriggerReport;
 use triggers::Triggers;
 
 const SCHEMA_VERSION: u32 = 2;
-
-/// How a run is judged.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Judging {
-    /// An anomaly index above 4.
-    Published,
-    /// Over all lenses, at a rate of false alarms.
-    Combined {
-        /// The rate, and how it is spent.
-        rule: CombinedRule,
-        /// Whether all looks count, or those that a plain scan takes.
-        exhaustive: bool,
-    },
-}
 
 /// `report.json` (docs/formats.md).
 #[derive(Debug, Clone, Serialize)]
@@ -114,18 +100,11 @@ pub(crate) struct Parameters {
     pub(crate) false_positive_rate: Option<f64>,
 }
 
-/// What a rule says.
-struct Judged {
-    verdict: Verdict,
-    p_value: Option<f64>,
-    score: Option<f64>,
-}
-
 /// Judges what a run folder holds.
 ///
 /// # Errors
 /// When an artifact is damaged or foreign.
-pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> anyhow::Result<(Report, Verdict)> {
+pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, rule: &DecisionRule) -> anyhow::Result<(Report, Verdict)> {
     let info = run.info();
     let provenance = &info.provenance;
     let mut scores = PairScores::new(provenance.model.classes as usize);
@@ -140,19 +119,20 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> a
         }
         pairs.push(pair);
     }
-    let triggers = triggers_of(run, judging)?;
+    let triggers = triggers_of(run, rule)?;
     let judgement = judge(&scores, &PublishedRule::PUBLISHED);
-    let limits = limits_of(run, triggers.as_ref());
+    let published = *rule == DecisionRule::Published;
+    // Without a single pair there is nothing to be judged, but by the published rule that is what is missing.
+    let perturbations = (!pairs.is_empty() || published).then_some(&judgement);
+    let held_out = held_out(run);
+    let assessment = assess(&observations(triggers.as_ref(), perturbations, &held_out), rule);
+    let Assessment { verdict, p_value, score, .. } = assessment;
     // What proves nothing is not shown as if it did.
-    let shown = triggers
-        .as_ref()
-        .filter(|triggers| !triggers.is_empty() && limits.as_ref().is_none_or(|limits| limits.no_verdict.is_none()));
-    let trigger_report = shown.map(|triggers| triggers.report(trigger_level(judging)));
-    let found = Found { triggers: triggers.as_ref(), perturbations: &judgement, pairs: &pairs, limits };
-    let Judged { verdict, p_value, score } = judged(judging, &found);
-    let false_positive_rate = match judging {
-        Judging::Published => None,
-        Judging::Combined { rule, .. } => Some(rule.false_positive_rate),
+    let shown = triggers.as_ref().filter(|_| assessment.triggers.is_some());
+    let trigger_report = shown.map(|triggers| triggers.report(trigger_level(rule)));
+    let false_positive_rate = match rule {
+        DecisionRule::Published => None,
+        DecisionRule::Combined { rule, .. } => Some(rule.false_positive_rate),
     };
     let trigger_queries = triggers.as_ref().map_or(0, Triggers::queries);
     let labels = if pairs.is_empty() { Vec::new() } else { judgement.labels };
@@ -194,70 +174,34 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, judging: &Judging) -> a
 }
 
 /// Largest p-value at which a trigger is reported as found.
-fn trigger_level(judging: &Judging) -> f64 {
-    match judging {
-        Judging::Published => CombinedRule::DEFAULT.trigger_level(),
-        Judging::Combined { rule, .. } => rule.trigger_level(),
+fn trigger_level(rule: &DecisionRule) -> f64 {
+    match rule {
+        DecisionRule::Published => CombinedRule::DEFAULT.trigger_level(),
+        DecisionRule::Combined { rule, .. } => rule.trigger_level(),
     }
 }
 
-/// What a run can be judged by.
-struct Found<'a> {
+/// What a run saw of its model.
+fn observations<'a>(
     triggers: Option<&'a Triggers>,
-    perturbations: &'a Judgement,
-    pairs: &'a [PairReport],
-    /// What the images that are held out can show, where that is known.
-    limits: Option<Limits>,
+    perturbations: Option<&'a Judgement>,
+    held_out: &'a [usize],
+) -> Observations<'a> {
+    let held_out = (!held_out.is_empty()).then_some(held_out);
+    Observations { triggers: triggers.map(|triggers| &triggers.replay), perturbations, held_out }
 }
 
-fn judged(judging: &Judging, found: &Found<'_>) -> Judged {
-    let Found { triggers, perturbations, pairs, limits } = found;
-    let rule = match judging {
-        Judging::Published => {
-            let indices = perturbations.labels.iter().filter_map(|label| label.anomaly_index);
-            let (verdict, score) = (perturbations.verdict.clone(), indices.reduce(f64::max));
-            return Judged { verdict, p_value: None, score };
-        }
-        Judging::Combined { rule, .. } => rule,
-    };
-    let looked = (!pairs.is_empty()).then_some(*perturbations);
-    let no_verdict = limits.as_ref().and_then(|limits| limits.no_verdict.clone());
-    let proved = triggers.filter(|triggers| no_verdict.is_none() && !triggers.is_empty());
-    let Some(combined) = combine(proved.map(|triggers| &triggers.judgement), looked, rule) else {
-        let of_pairs = match &perturbations.verdict {
-            Verdict::Inconclusive { why } if !pairs.is_empty() => Some(why.clone()),
-            _ => None,
-        };
-        let why = no_verdict.or_else(|| triggers.and_then(Triggers::left)).or(of_pairs).unwrap_or(Reason::NoTriggers);
-        return Judged { verdict: Verdict::Inconclusive { why }, p_value: None, score: None };
-    };
-    let CombinedJudgement { verdict, p_value, score } = combined;
-    let verdict = match verdict {
-        // An alarm needs evidence, a clearance needs all of it.
-        Verdict::Clean => {
-            let no_clearance = limits.as_ref().and_then(|limits| limits.no_clearance.clone());
-            let missing = triggers.map_or(Some(Reason::NoTriggers), Triggers::left);
-            no_clearance.or(missing).map_or(Verdict::Clean, |why| Verdict::Inconclusive { why })
-        }
-        verdict => verdict,
-    };
-    Judged { verdict, p_value: Some(p_value), score: Some(score) }
-}
-
-/// What the images of a run that are held out can show at all; nothing where the run does not say how many there are.
-fn limits_of(run: &RunDir, triggers: Option<&Triggers>) -> Option<Limits> {
-    if let Some(triggers) = triggers.filter(|triggers| !triggers.is_empty()) {
-        return Some(limits(&triggers.held_out()));
-    }
+/// `[class]` -> its images that a search holds out; empty where the run does not say how many there are.
+fn held_out(run: &RunDir) -> Vec<usize> {
     let correct: Vec<usize> = run.info().clean_correct.iter().map(|&count| count as usize).collect();
-    (!correct.is_empty()).then(|| limits(&Panel::held_out_of(&correct)))
+    Panel::held_out_of(&correct)
 }
 
-/// The triggers of a run, as a way of judging takes them.
-fn triggers_of(run: &RunDir, judging: &Judging) -> anyhow::Result<Option<Triggers>> {
-    match *judging {
-        Judging::Published => Triggers::of_run(run, CombinedRule::DEFAULT, false),
-        Judging::Combined { rule, exhaustive } => Triggers::of_run(run, rule, exhaustive),
+/// The triggers of a run, as a rule takes them.
+fn triggers_of(run: &RunDir, rule: &DecisionRule) -> anyhow::Result<Option<Triggers>> {
+    match *rule {
+        DecisionRule::Published => Triggers::of_run(run, CombinedRule::DEFAULT, false),
+        DecisionRule::Combined { rule, exhaustive } => Triggers::of_run(run, rule, exhaustive),
     }
 }
 
@@ -265,14 +209,9 @@ fn triggers_of(run: &RunDir, judging: &Judging) -> anyhow::Result<Option<Trigger
 ///
 /// # Errors
 /// When an artifact is damaged or foreign.
-pub(crate) fn triggers_leave_open(run: &RunDir, judging: &Judging) -> anyhow::Result<bool> {
-    let Judging::Combined { rule, .. } = judging else { return Ok(true) };
-    let triggers = triggers_of(run, judging)?;
-    let proved = triggers.as_ref().filter(|triggers| !triggers.is_empty());
-    Ok(proved.is_none_or(|triggers| {
-        let limited = limits_of(run, Some(triggers)).is_some_and(|limits| limits.no_verdict.is_some());
-        limited || rule.undecided(&triggers.judgement)
-    }))
+pub(crate) fn triggers_leave_open(run: &RunDir, rule: &DecisionRule) -> anyhow::Result<bool> {
+    let triggers = triggers_of(run, rule)?;
+    Ok(left_open(&observations(triggers.as_ref(), None, &held_out(run)), rule))
 }
 
 /// Whether a run holds triggers.
@@ -280,7 +219,7 @@ pub(crate) fn triggers_leave_open(run: &RunDir, judging: &Judging) -> anyhow::Re
 /// # Errors
 /// When an artifact is damaged or foreign.
 pub(crate) fn has_triggers(run: &RunDir) -> anyhow::Result<bool> {
-    Ok(triggers_of(run, &Judging::Published)?.is_some())
+    Ok(triggers_of(run, &DecisionRule::Published)?.is_some())
 }
 
 /// A trigger, its level and the image shape `[h, w, c]`.
@@ -304,9 +243,9 @@ fn best_of(triggers: Option<Triggers>, aim: Aim) -> Option<Best> {
 }
 
 /// Writes the evidence and `report.json`, which names it, into the run folder.
-pub(crate) fn store(run: &RunDir, report: &mut Report, judging: &Judging) -> anyhow::Result<()> {
+pub(crate) fn store(run: &RunDir, report: &mut Report, rule: &DecisionRule) -> anyhow::Result<()> {
     for found in report.triggers.iter_mut().flat_map(|triggers| &mut triggers.found) {
-        if let Some((_, finding, shape)) = best_of(triggers_of(run, judging)?, found.aim()) {
+        if let Some((_, finding, shape)) = best_of(triggers_of(run, rule)?, found.aim()) {
             found.files = evidence::write(run, &finding, shape)?;
         }
     }

@@ -4,8 +4,8 @@ use aeva_artifact::{
     Aim, ArtifactError, Family, Level, Look, RunDir, Trigger, TriggerArtifact, TriggerFinding, Turned,
 };
 use aeva_attack::trigger::TRIGGER_SEARCH_VERSION;
-use aeva_scan::{Seen, TriggerPlan, judged, success};
-use aeva_stats::{CombinedRule, LevelSuccess, Reason, TriggerJudgement, binomial_interval};
+use aeva_scan::{Replay, Seen, TriggerPlan, judged, success};
+use aeva_stats::{CombinedRule, LevelSuccess, TriggerJudgement, binomial_interval};
 use serde::Serialize;
 
 /// Confidence of the intervals in the report.
@@ -68,16 +68,12 @@ pub(crate) struct FoundTrigger {
 pub(super) struct Triggers {
     /// One a look, in the order in which a scan takes them.
     artifacts: Vec<TriggerArtifact>,
-    pub(super) judgement: TriggerJudgement,
-    /// Why the looks that are there do not clear the model: there should be more.
-    left: Option<Reason>,
+    pub(super) replay: Replay,
+    judgement: TriggerJudgement,
 }
 
 impl Triggers {
     /// The looks that a scan under this rule takes, as far as the run folder has them; nothing where it has no looks at all.
-    ///
-    /// A folder may hold more: those of a scan that was asked to be exhaustive, or of an earlier version of the search. What a verdict
-    /// rests on must not depend on that.
     pub(super) fn of_run(run: &RunDir, rule: CombinedRule, exhaustive: bool) -> anyhow::Result<Option<Self>> {
         let looks = |look: Look| -> Result<Vec<TriggerArtifact>, ArtifactError> {
             Level::EVERY.into_iter().filter_map(|level| run.load_triggers(level, look).transpose()).collect()
@@ -87,53 +83,23 @@ impl Triggers {
         if there.is_empty() {
             return Ok(None);
         }
+        // What another version of the search left behind says nothing of this one.
         there.retain(|artifact| artifact.trigger_search_version == TRIGGER_SEARCH_VERSION);
-        let (mut artifacts, mut seen, mut left) = (Vec::new(), Vec::new(), None);
-        if let Some(shape) = there.first().map(|first| first.shape) {
-            let plan = TriggerPlan::new(shape, rule, exhaustive);
-            while let Some(step) = plan.next(&seen) {
-                let of_step =
-                    |one: &TriggerArtifact| (one.level, one.look, one.shape) == (step.level, step.look, shape);
-                let Some(place) = there.iter().position(of_step) else {
-                    left = Some(Reason::LooksLeft { taken: artifacts.len() });
-                    break;
-                };
-                let artifact = there.swap_remove(place);
-                seen.push(Seen { step, success: success(&artifact), queries: artifact.queries });
-                artifacts.push(artifact);
-            }
-        } else {
-            left = Some(Reason::LooksLeft { taken: 0 });
-        }
-        Ok(Some(Self { judgement: judged(&seen), artifacts, left }))
+        let shape = there.first().map_or([0; 3], |first| first.shape);
+        let mut artifacts = Vec::new();
+        let replay = TriggerPlan::new(shape, rule, exhaustive).replay(|step| {
+            let of_step = |one: &TriggerArtifact| (one.level, one.look, one.shape) == (step.level, step.look, shape);
+            let artifact = there.swap_remove(there.iter().position(of_step)?);
+            let seen = Seen { step, success: success(&artifact), queries: artifact.queries };
+            artifacts.push(artifact);
+            Some(seen)
+        });
+        Ok(Some(Self { judgement: judged(&replay.seen), artifacts, replay }))
     }
 
     /// Number of looks that count.
     pub(super) fn looks(&self) -> usize {
         self.artifacts.len()
-    }
-
-    /// Whether there is nothing to be judged.
-    pub(super) fn is_empty(&self) -> bool {
-        self.artifacts.is_empty()
-    }
-
-    /// Why the model cannot be cleared yet, if looks are left that could still tell.
-    pub(super) fn left(&self) -> Option<Reason> {
-        self.left.clone()
-    }
-
-    /// `[class]` -> its images that were held out.
-    pub(super) fn held_out(&self) -> Vec<usize> {
-        let mut images = vec![0; self.judgement.labels.len()];
-        let labels = |finding: &&TriggerFinding| matches!(finding.aim, Aim::Label(_));
-        let findings = self.artifacts.iter().flat_map(|artifact| artifact.findings.iter().filter(labels));
-        for cell in findings.flat_map(|finding| &finding.held_out) {
-            if let Some(images) = images.get_mut(cell.source as usize) {
-                *images = (*images).max(cell.asked as usize);
-            }
-        }
-        images
     }
 
     pub(super) fn queries(&self) -> u64 {
@@ -260,6 +226,7 @@ fn found((artifact, finding, evidence): &(&TriggerArtifact, &TriggerFinding, Opt
 mod tests {
     use super::*;
     use aeva_artifact::{DataProvenance, ModelProvenance, Overlay, Patch, Provenance, RunInfo, SearchProvenance};
+    use aeva_stats::Reason;
 
     fn provenance() -> Provenance {
         let model = ModelProvenance { sha256: "00".to_owned(), classes: 3, preprocessing: String::new() };
@@ -326,13 +293,13 @@ mod tests {
         assert!(judged(&run, false).is_none());
         store(&run, TRIGGER_SEARCH_VERSION, false);
         let plain = judged(&run, false).unwrap();
-        assert_eq!((plain.artifacts.len(), plain.left()), (Level::all(SHAPE).len(), None));
-        assert!(judged(&run, true).unwrap().left().is_some(), "an exhaustive scan takes second looks");
+        assert_eq!((plain.artifacts.len(), plain.replay.left), (Level::all(SHAPE).len(), None));
+        assert!(judged(&run, true).unwrap().replay.left.is_some(), "an exhaustive scan takes second looks");
         store(&run, TRIGGER_SEARCH_VERSION, true);
         let again = judged(&run, false).unwrap();
         assert_eq!((again.artifacts, again.judgement), (plain.artifacts, plain.judgement));
         let more = judged(&run, true).unwrap();
-        assert!(more.artifacts.len() > Level::all(SHAPE).len() && more.left().is_none());
+        assert!(more.artifacts.len() > Level::all(SHAPE).len() && more.replay.left.is_none());
     }
 
     #[test]
@@ -341,19 +308,11 @@ mod tests {
         let run = RunDir::open_or_create(folder.path(), RunInfo::new(provenance())).unwrap();
         store(&run, TRIGGER_SEARCH_VERSION - 1, true);
         let old = judged(&run, false).unwrap();
-        assert_eq!((old.is_empty(), old.left()), (true, Some(Reason::LooksLeft { taken: 0 })));
+        assert_eq!((old.looks() == 0, old.replay.left), (true, Some(Reason::LooksLeft { taken: 0 })));
         // Some looks were taken anew, the rest is as it was.
         let first = Level::all(SHAPE)[0];
         run.store_triggers(&artifact(first, Look::First, TRIGGER_SEARCH_VERSION)).unwrap();
         let mixed = judged(&run, false).unwrap();
-        assert_eq!((mixed.artifacts.len(), mixed.left()), (1, Some(Reason::LooksLeft { taken: 1 })));
-    }
-
-    #[test]
-    fn held_out_images_are_counted_by_class() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunDir::open_or_create(folder.path(), RunInfo::new(provenance())).unwrap();
-        store(&run, TRIGGER_SEARCH_VERSION, false);
-        assert_eq!(judged(&run, false).unwrap().held_out(), [40, 40, 40]);
+        assert_eq!((mixed.looks(), mixed.replay.left), (1, Some(Reason::LooksLeft { taken: 1 })));
     }
 }

@@ -13,7 +13,7 @@ use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, RunDir, RunInfo
 use aeva_attack::trigger::Panel;
 use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpParams, ScanEnd, ScanPlan};
 use aeva_model::Dataset;
-use aeva_scan::TriggerPlan;
+use aeva_scan::{DecisionRule, TriggerPlan};
 use aeva_stats::{CombinedRule, LABELS_NEEDED, Limits, Reason};
 
 use super::model::{self, Understood};
@@ -21,7 +21,7 @@ use crate::args::{Lens, Rule, ScanArgs};
 use crate::exit::Ending;
 use crate::hint::Hinted;
 use crate::output::show;
-use crate::report::{self, Judging};
+use crate::report;
 use crate::signals::{self, Stopped};
 
 /// What the searches of both lenses work with.
@@ -106,18 +106,18 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     let oracles = understood.oracles.into_iter().map(|oracle| Box::new(oracle) as Box<dyn HardLabelOracle>).collect();
     let mut subject =
         Subject { oracles, data, params, batch_rows, threads, seed: args.seed, exhaustive: args.exhaustive };
-    let judging = judging(rule, args.false_positive_rate, args.exhaustive);
+    let rule = rule.decision(args.false_positive_rate, args.exhaustive);
     let judged_by_triggers = limits.no_verdict.is_none();
     let (end, searched) =
-        search(&mut subject, &understood.correct, lens, plan.as_ref(), &run, &judging, judged_by_triggers)?;
+        search(&mut subject, &understood.correct, lens, plan.as_ref(), &run, &rule, judged_by_triggers)?;
 
     // An earlier run of the same scan may have done a part; when it has done all, its time is the scan's.
     let seconds = match earlier {
         Some(earlier) if !searched => earlier,
         earlier => begin.elapsed().as_secs_f64() + earlier.unwrap_or(0.0),
     };
-    let (mut report, verdict) = report::of_run(&run, Some(seconds), &judging)?;
-    report::store(&run, &mut report, &judging)?;
+    let (mut report, verdict) = report::of_run(&run, Some(seconds), &rule)?;
+    report::store(&run, &mut report, &rule)?;
     show(&if args.json { serde_json::to_string_pretty(&report)? } else { report::table(&report, run.path()) })?;
     if end == ScanEnd::Stopped {
         tracing::warn!("stopped; what was answered is kept: start the same command again to continue");
@@ -140,15 +140,6 @@ fn lens(args: &ScanArgs) -> anyhow::Result<(Lens, Rule)> {
             "add --lens aeva",
         )),
         (lens, _) => Ok((lens, Rule::Combined)),
-    }
-}
-
-pub(super) fn judging(rule: Rule, false_positive_rate: f64, exhaustive: bool) -> Judging {
-    match rule {
-        Rule::Published => Judging::Published,
-        Rule::Combined => {
-            Judging::Combined { rule: CombinedRule { false_positive_rate, ..CombinedRule::DEFAULT }, exhaustive }
-        }
     }
 }
 
@@ -182,16 +173,16 @@ fn search(
     lens: Lens,
     plan: Option<&ScanPlan>,
     run: &RunDir,
-    judging: &Judging,
+    rule: &DecisionRule,
     judged_by_triggers: bool,
 ) -> anyhow::Result<(ScanEnd, bool)> {
     let mut searched = false;
     if lens != Lens::Aeva && judged_by_triggers {
-        let rule = match judging {
-            Judging::Combined { rule, .. } => *rule,
-            Judging::Published => CombinedRule::DEFAULT,
+        let of_triggers = match rule {
+            DecisionRule::Combined { rule, .. } => *rule,
+            DecisionRule::Published => CombinedRule::DEFAULT,
         };
-        let trigger_plan = TriggerPlan::new(subject.data.image_shape(), rule, subject.exhaustive);
+        let trigger_plan = TriggerPlan::new(subject.data.image_shape(), of_triggers, subject.exhaustive);
         let (spec, params) = (*subject.oracles[0].spec(), subject.params);
         let later = plan.map_or(0, |plan| perturbations::expected(plan, &spec, &params));
         let (end, new) = triggers::search(subject, correct, trigger_plan, run, later)?;
@@ -199,7 +190,7 @@ fn search(
         if end == ScanEnd::Stopped {
             return Ok((end, searched));
         }
-        if lens == Lens::Trigger || !report::triggers_leave_open(run, judging)? {
+        if lens == Lens::Trigger || !report::triggers_leave_open(run, rule)? {
             return Ok((ScanEnd::Complete, searched));
         }
         tracing::info!("triggers leave it open: looking at perturbations as well");
