@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod bench;
+mod budgets;
 mod demo;
 mod determinism;
 mod devices;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
@@ -120,7 +121,17 @@ pub(crate) struct ScanArgs {
     /// many labels, triggers decide alone. Says nothing with `--lens aeva`.
     #[arg(long, default_value_t = aeva_scan::PERTURBATION_BUDGET, value_name = "N")]
     pub(crate) perturbation_budget: u64,
-    /// Queries after which one search gives up.
+    /// Queries that the whole scan may take, those of earlier runs of it included. It ends there, inconclusive unless the verdict was
+    /// settled; with a higher limit the same command goes on.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_queries: Option<u64>,
+    /// Time that this run may take, for example `90s`, `10m` or `2h`. It ends there likewise.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) max_time: Option<Duration>,
+    /// Load the model, measure it on the clean images and print what a scan would take; search nothing and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Queries after which one search of perturbations gives up.
     #[arg(long, value_name = "N")]
     pub(crate) query_budget: Option<u64>,
     /// Print the report as JSON instead of a table.
@@ -208,6 +219,19 @@ fn at_most<const LIMIT: usize>(text: &str) -> Result<NonZeroUsize, String> {
 
 const MOST_THREADS: usize = 1024;
 const MOST_ROWS: usize = 65_536;
+
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let factor = match unit {
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
+    };
+    let seconds = number.trim().parse::<f64>().ok().map(|number| number * factor);
+    let time = seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.ok_or_else(|| "expected a time with its unit, for example 90s, 10m or 2h".to_owned())
+}
 
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
@@ -387,6 +411,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        let seconds = |text: &str| time(text).map(|time| time.as_secs_f64());
+        assert_eq!((seconds("90s"), seconds("1.5m"), seconds("2h")), (Ok(90.0), Ok(90.0), Ok(7200.0)));
+        for bad in ["", "90", "-1s", "0s", "nans", "infs", "1d", "1e300h", "s"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

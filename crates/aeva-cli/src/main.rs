@@ -1,6 +1,7 @@
 //! The program `aeva`: parse, run, print, exit. The crates behind it do the work.
 
 mod args;
+mod budget;
 mod commands;
 mod exit;
 mod hint;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aeva_attack::ScanObserver;
@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::budget::Budget;
 use crate::signals;
 
 /// Without a terminal a line is logged this often.
@@ -58,6 +59,7 @@ pub(crate) struct ScanProgress {
     /// Milliseconds after `begin` at which the next line is due.
     next_line: AtomicU64,
     state: Mutex<State>,
+    budget: Arc<Budget>,
 }
 
 /// What is being done, and what was found so far.
@@ -69,8 +71,8 @@ struct State {
 
 impl ScanProgress {
     /// Starts the bar for a scan that takes `expected` queries, at least (unless the verdict is settled earlier) and at most, of which
-    /// `kept` were answered before.
-    pub(crate) fn start(kept: u64, expected: (u64, u64)) -> Self {
+    /// `kept` were answered before, within a budget.
+    pub(crate) fn start(kept: u64, expected: (u64, u64), budget: Arc<Budget>) -> Self {
         let span = info_span!("scan");
         let template = "{bar:32} {human_pos} of {range} queries  {rate}  {left}  {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -98,6 +100,7 @@ impl ScanProgress {
             done: AtomicU64::new(0),
             next_line: AtomicU64::new(millis(LINE_EVERY)),
             state: Mutex::default(),
+            budget,
         };
         progress.known(kept);
         progress
@@ -106,6 +109,7 @@ impl ScanProgress {
     /// Counts queries that were answered before, by an earlier run.
     pub(crate) fn known(&self, queries: u64) {
         self.kept.fetch_add(queries, Ordering::Relaxed);
+        self.budget.count(queries);
         if self.terminal {
             self.span.pb_inc(queries);
         }
@@ -175,6 +179,7 @@ fn time_left(done: u64, (least, most): (u64, u64), rate: f64) -> String {
 impl ScanObserver for ScanProgress {
     fn classified(&self, queries: u64) {
         let done = self.done.fetch_add(queries, Ordering::Relaxed) + queries;
+        self.budget.count(queries);
         if self.terminal {
             self.span.pb_inc(queries);
         } else {
@@ -183,7 +188,7 @@ impl ScanObserver for ScanProgress {
     }
 
     fn stop(&self) -> bool {
-        signals::stopping()
+        signals::stopping() || self.budget.is_spent()
     }
 }
 
@@ -206,12 +211,17 @@ mod tests {
 
     #[test]
     fn the_best_label_is_kept() {
-        let progress = ScanProgress::start(0, (10, 20));
+        let budget = Arc::new(Budget::new(Some(100), Instant::now(), None, 10));
+        let progress = ScanProgress::start(0, (10, 20), Arc::clone(&budget));
         progress.now("patch-03");
         assert_eq!(progress.state().text(), "patch-03");
         progress.best(4, 0.5);
         progress.best(7, 0.25);
         progress.now("patch-04");
         assert_eq!(progress.state().text(), "patch-04, so far at most 50 % to label 4");
+        assert!(!progress.stop());
+        progress.known(50);
+        progress.classified(45);
+        assert!(progress.stop() && budget.is_spent());
     }
 }

@@ -72,7 +72,14 @@ pub fn assess(observations: &Observations<'_>, rule: &DecisionRule) -> Assessmen
         Verdict::Clean => {
             let no_clearance = limits.and_then(|limits| limits.no_clearance);
             let missing = || if observations.triggers.is_some() { left() } else { Some(Reason::NoTriggers) };
-            no_clearance.or_else(missing).map_or(Verdict::Clean, |why| Verdict::Inconclusive { why })
+            let open = triggers.as_ref().is_some_and(|triggers| rule.undecided(triggers));
+            let unfinished = || match observations.perturbations.map(|judgement| &judgement.verdict) {
+                // They were begun as triggers had left it open, and not ended.
+                Some(Verdict::Inconclusive { why: why @ Reason::MissingPairs { .. } }) if open => Some(why.clone()),
+                _ => None,
+            };
+            let why = no_clearance.or_else(missing).or_else(unfinished);
+            why.map_or(Verdict::Clean, |why| Verdict::Inconclusive { why })
         }
         verdict => verdict,
     };
@@ -202,6 +209,21 @@ mod tests {
         let neither = of(None, None, Some(&[1; 5]));
         assert_eq!(inconclusive(&neither), Reason::TooFewImages { found: 4, needed: 20 });
         assert_eq!(inconclusive(&of(None, None, None)), Reason::NoTriggers);
+    }
+
+    #[test]
+    fn perturbations_that_were_begun_have_to_be_ended() {
+        let open = (5..150).map(|second| looks(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None));
+        let open = open.into_iter().find(|looks| {
+            left_open(&Observations { triggers: Some(looks), perturbations: None, held_out: None }, &COMBINED)
+        });
+        let missing = judge(&PairScores::new(5), &PublishedRule::PUBLISHED);
+        assert_eq!(of(open.as_ref(), None, None).verdict, Verdict::Clean, "nobody asked for them");
+        let begun = of(open.as_ref(), Some(&missing), None);
+        assert_eq!(inconclusive(&begun), Reason::MissingPairs { missing: 20, expected: 20 });
+        // Where triggers left nothing open they do not matter.
+        let settled = looks(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
+        assert_eq!(of(Some(&settled), Some(&missing), None).verdict, Verdict::Clean);
     }
 
     #[test]

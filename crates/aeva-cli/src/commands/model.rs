@@ -26,6 +26,8 @@ pub(super) struct Understood {
     pub(super) answers: String,
     /// Images classified to get here.
     pub(super) queries: u64,
+    /// How fast all oracles together classify clean images.
+    pub(super) queries_per_second: f64,
     /// Everything between image and label besides the file: layout, preprocessing, output.
     pub(super) preprocessing: String,
     pub(super) notes: Vec<String>,
@@ -60,14 +62,25 @@ pub(super) fn load(
     }
 
     let measured = understanding::measure(path, &mut oracles, data, &options, range_is_stated)?;
-    let Measured { correct, answers, queries, preprocessing, notes } = measured;
+    let Measured { correct, answers, queries, queries_per_second, preprocessing, notes } = measured;
     options.preprocessing = preprocessing;
     let reference = reference(&runtime, &file, &options)?;
     let output = options.output.as_deref().unwrap_or("first");
     let preprocessing =
         format!("{} {}, {}, {output} output", shape_text(data), oracles[0].layout(), options.preprocessing);
     let provider = format!("onnxruntime {} {}", runtime.version(), device.kind());
-    Ok(Understood { file, oracles, reference, correct, answers, queries, preprocessing, notes, provider })
+    Ok(Understood {
+        file,
+        oracles,
+        reference,
+        correct,
+        answers,
+        queries,
+        queries_per_second,
+        preprocessing,
+        notes,
+        provider,
+    })
 }
 
 /// The model on the CPU, for comparison, where it runs elsewhere.

@@ -4,6 +4,7 @@
 //! before a search begins, and what cannot be settled is an error that says how to state it.
 
 use std::path::Path;
+use std::time::Instant;
 
 use aeva_artifact::sha256_hex;
 use aeva_attack::{CorrectImages, HardLabelOracle, Label};
@@ -42,6 +43,8 @@ pub(super) struct Measured {
     pub(super) answers: String,
     /// Images classified to get here.
     pub(super) queries: u64,
+    /// How fast all of them together were classified.
+    pub(super) queries_per_second: f64,
     /// How images go in.
     pub(super) preprocessing: Preprocessing,
     /// What was assumed or found out, for the reader of the verdict.
@@ -60,7 +63,9 @@ pub(super) fn measure(
     let mut asked = Asked { oracles, data, queries: 0 };
     let mut preprocessing = options.preprocessing.clone();
     let mut notes = Vec::new();
+    let begin = Instant::now();
     let mut answers = asked.all()?;
+    let queries_per_second = answers.len() as f64 / begin.elapsed().as_secs_f64().max(1e-9);
     let mut correct = CorrectImages::new(&data.labels, &answers, classes)?;
     if !stated {
         let settled = if correct.accuracy() < BEYOND_DOUBT { asked.settle()? } else { Settled::Plain };
@@ -89,7 +94,7 @@ pub(super) fn measure(
     asked.check_repeats(path, &answers)?;
     let queries = asked.queries;
     let bytes: Vec<u8> = answers.iter().flat_map(|label| label.to_le_bytes()).collect();
-    Ok(Measured { correct, answers: sha256_hex(&bytes), queries, preprocessing, notes })
+    Ok(Measured { correct, answers: sha256_hex(&bytes), queries, queries_per_second, preprocessing, notes })
 }
 
 /// The model with the images, and how often it was asked.

@@ -22,6 +22,9 @@ pub(crate) use table::table;
 pub(crate) use triggers::TriggerReport;
 use triggers::Triggers;
 
+/// The name of the perturbations as a piece of work that may be stopped.
+pub(crate) const PERTURBATIONS: &str = "pairs";
+
 const SCHEMA_VERSION: u32 = 2;
 
 /// `report.json` (docs/formats.md).
@@ -122,8 +125,9 @@ pub(crate) fn of_run(run: &RunDir, seconds: Option<f64>, rule: &DecisionRule) ->
     let triggers = triggers_of(run, rule)?;
     let judgement = judge(&scores, &PublishedRule::PUBLISHED);
     let published = *rule == DecisionRule::Published;
-    // Without a single pair there is nothing to be judged, but by the published rule that is what is missing.
-    let perturbations = (!pairs.is_empty() || published).then_some(&judgement);
+    // Without a single pair there is nothing to be judged, unless that is what is missing.
+    let begun = run.partial_path(PERTURBATIONS).exists();
+    let perturbations = (!pairs.is_empty() || begun || published).then_some(&judgement);
     let held_out = held_out(run);
     let assessment = assess(&observations(triggers.as_ref(), perturbations, &held_out), rule);
     let Assessment { verdict, p_value, score, .. } = assessment;

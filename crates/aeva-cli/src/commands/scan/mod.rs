@@ -1,11 +1,13 @@
 //! `aeva scan MODEL --data DATA`: from images to a verdict.
 
+mod estimate;
 mod perturbations;
 mod triggers;
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -16,11 +18,13 @@ use aeva_model::Dataset;
 use aeva_scan::{DecisionRule, TriggerPlan};
 use aeva_stats::{CombinedRule, LABELS_NEEDED, Limits, Reason};
 
+use self::estimate::{Basis, Estimate};
 use super::model::{self, Understood};
 use crate::args::{Lens, Rule, ScanArgs};
+use crate::budget::Budget;
 use crate::exit::Ending;
 use crate::hint::Hinted;
-use crate::output::show;
+use crate::output::{plain, show};
 use crate::report;
 use crate::signals::{self, Stopped};
 
@@ -34,6 +38,9 @@ struct Subject {
     seed: u64,
     /// Every look at triggers, whatever the others saw.
     exhaustive: bool,
+    /// Queries that the scan is expected to take, at least and at most.
+    expected: (u64, u64),
+    budget: Arc<Budget>,
 }
 
 pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
@@ -96,16 +103,47 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     for note in &understood.notes {
         tracing::warn!("{note}");
     }
+    let default = model::batch_rows(understood.oracles.first());
+    let batch_rows = args.batch_size.map_or(default, NonZero::get);
+    let under_way = batch_rows * understood.oracles.len();
+    let spec = *understood.oracles[0].spec();
+    let panel = (lens != Lens::Aeva && limits.no_verdict.is_none()).then(|| Panel::new(&understood.correct));
+    let searches = plan.as_ref().map_or(0, ScanPlan::searches);
+    let estimate = Estimate::new(&Basis {
+        lens,
+        panel: panel.as_ref(),
+        shape: spec.shape(),
+        images: data.labels.len(),
+        exhaustive: args.exhaustive,
+        perturbations: (searches, plan.as_ref().map_or(0, |plan| perturbations::expected(plan, &spec, &params))),
+        clean_queries: understood.queries,
+        queries_per_second: understood.queries_per_second,
+        under_way,
+    });
+    if args.dry_run {
+        let name = super::name_of(&args.model);
+        show(&if args.json { serde_json::to_string_pretty(&estimate)? } else { plain(&estimate.text(&name)) })?;
+        return Ok(Ending::Success);
+    }
+    let budget = Arc::new(Budget::new(args.max_queries, begin, args.max_time, under_way));
+    budget.count(understood.queries);
     let info = describe(args, &data, &understood, &params);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.model, &info.key));
     let run = RunDir::open_or_create(&folder, info)?;
     let earlier = report::earlier_seconds(&run);
 
-    let default = model::batch_rows(understood.oracles.first());
-    let batch_rows = args.batch_size.map_or(default, NonZero::get);
     let oracles = understood.oracles.into_iter().map(|oracle| Box::new(oracle) as Box<dyn HardLabelOracle>).collect();
-    let mut subject =
-        Subject { oracles, data, params, batch_rows, threads, seed: args.seed, exhaustive: args.exhaustive };
+    let mut subject = Subject {
+        oracles,
+        data,
+        params,
+        batch_rows,
+        threads,
+        seed: args.seed,
+        exhaustive: args.exhaustive,
+        expected: estimate.queries,
+        budget,
+    };
     let rule = rule.decision(args.false_positive_rate, args.exhaustive);
     let judged_by_triggers = limits.no_verdict.is_none();
     let (end, searched) =
@@ -117,9 +155,15 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
         earlier => begin.elapsed().as_secs_f64() + earlier.unwrap_or(0.0),
     };
     let (mut report, verdict) = report::of_run(&run, Some(seconds), &rule)?;
+    if end == ScanEnd::Stopped && !signals::stopping() {
+        let limit = if subject.budget.out_of_time() { "--max-time" } else { "--max-queries" };
+        report.notes.push(format!(
+            "the scan ended at its limit ({limit}); with a higher one the same command goes on from there"
+        ));
+    }
     report::store(&run, &mut report, &rule)?;
     show(&if args.json { serde_json::to_string_pretty(&report)? } else { report::table(&report, run.path()) })?;
-    if end == ScanEnd::Stopped {
+    if end == ScanEnd::Stopped && signals::stopping() {
         tracing::warn!("stopped; what was answered is kept: start the same command again to continue");
         return Ok(Ending::Interrupted(signals::received()));
     }
@@ -183,9 +227,7 @@ fn search(
             DecisionRule::Published => CombinedRule::DEFAULT,
         };
         let trigger_plan = TriggerPlan::new(subject.data.image_shape(), of_triggers, subject.exhaustive);
-        let (spec, params) = (*subject.oracles[0].spec(), subject.params);
-        let later = plan.map_or(0, |plan| perturbations::expected(plan, &spec, &params));
-        let (end, new) = triggers::search(subject, correct, trigger_plan, run, later)?;
+        let (end, new) = triggers::search(subject, correct, trigger_plan, run)?;
         searched |= new;
         if end == ScanEnd::Stopped {
             return Ok((end, searched));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
+use std::sync::Arc;
 
 use aeva_artifact::{AnsweredSearch, ArtifactError, PairArtifact, PartialAnswers, RunDir, SEARCH_VERSION};
 use aeva_attack::{
@@ -12,7 +13,9 @@ use anyhow::{Context, bail};
 
 use super::{Subject, Understood};
 use crate::args::{LabelSet, Lens, ScanArgs};
+use crate::budget::Budget;
 use crate::progress::ScanProgress;
+use crate::report::PERTURBATIONS;
 
 pub(super) fn params(args: &ScanArgs, values: usize) -> anyhow::Result<HopSkipJumpParams> {
     let preset = args.preset.search(values);
@@ -62,11 +65,14 @@ pub(super) fn affordable(
 }
 
 /// The part of the plan that the run folder does not hold yet. Damaged files are computed anew.
-fn unfinished(run: &RunDir, plan: &ScanPlan) -> anyhow::Result<ScanPlan> {
+fn unfinished(run: &RunDir, plan: &ScanPlan, budget: &Budget) -> anyhow::Result<ScanPlan> {
     let mut pairs = Vec::new();
     for pair in &plan.pairs {
         match run.load(pair.source, pair.target) {
-            Ok(Some(_)) => continue,
+            Ok(Some(stored)) => {
+                budget.count(stored.queries().total());
+                continue;
+            }
             Ok(None) => {}
             Err(error @ ArtifactError::Io { .. }) => return Err(error.into()),
             Err(error) => tracing::warn!("{:#}; it is computed anew", anyhow::Error::from(error)),
@@ -78,7 +84,7 @@ fn unfinished(run: &RunDir, plan: &ScanPlan) -> anyhow::Result<ScanPlan> {
 
 /// Searches what the run folder does not hold yet; whether there was anything.
 pub(super) fn search(subject: &mut Subject, plan: &ScanPlan, run: &RunDir) -> anyhow::Result<(ScanEnd, bool)> {
-    let rest = unfinished(run, plan)?;
+    let rest = unfinished(run, plan, &subject.budget)?;
     let done = plan.pairs.len() - rest.pairs.len();
     if done > 0 {
         tracing::info!("{done} of {} pairs are already in {}", plan.pairs.len(), run.path().display());
@@ -98,20 +104,21 @@ pub(super) fn search(subject: &mut Subject, plan: &ScanPlan, run: &RunDir) -> an
         tracing::info!("going on with {} searches after {known} answers", answers.len());
     }
     let expected = expected(&rest, subject.oracles[0].spec(), &subject.params);
-    let progress = ScanProgress::start(known, (expected, expected));
+    let progress = ScanProgress::start(known, (expected, expected), Arc::clone(&subject.budget));
     progress.now("perturbations");
     let mut store = |pair: PairArtifact| run.store(&pair).map_err(Into::into);
     let images = subject.data.images.view();
     let end = resume(&mut subject.oracles, images, &rest, &settings, &mut answers, &progress, &mut store);
-    if answers.values().any(|answers| !answers.is_empty()) {
+    // Even without an answer: that they were begun is what makes the verdict wait for them.
+    if !matches!(end, Ok(ScanEnd::Complete)) || answers.values().any(|answers| !answers.is_empty()) {
         run.store_partial(&PartialAnswers {
             provenance: run.info().provenance.clone(),
             search_version: SEARCH_VERSION,
-            work: WORK.to_owned(),
+            work: PERTURBATIONS.to_owned(),
             searches: answers.into_iter().map(|(job, answers)| searched(job, answers)).collect(),
         })?;
-    } else if matches!(end, Ok(ScanEnd::Complete)) {
-        run.remove_partial(WORK);
+    } else {
+        run.remove_partial(PERTURBATIONS);
     }
     Ok((end?, true))
 }
@@ -121,9 +128,6 @@ pub(super) fn expected(plan: &ScanPlan, spec: &InputSpec, params: &HopSkipJumpPa
     plan.searches() as u64 * params.expected_queries(spec.values())
 }
 
-/// The name of all searches together as a piece of work.
-const WORK: &str = "pairs";
-
 fn searched(job: JobId, answers: Vec<bool>) -> AnsweredSearch {
     let answers = answers.into_iter().map(u32::from).collect();
     AnsweredSearch { id: [job.source, job.target, job.sample], answers }
@@ -131,7 +135,7 @@ fn searched(job: JobId, answers: Vec<bool>) -> AnsweredSearch {
 
 /// What the model answered to searches before they were stopped.
 fn answered(run: &RunDir) -> anyhow::Result<Answers> {
-    let partial = match run.load_partial(WORK) {
+    let partial = match run.load_partial(PERTURBATIONS) {
         Ok(partial) => partial,
         Err(error @ ArtifactError::Io { .. }) => return Err(error.into()),
         Err(error) => {

@@ -1,6 +1,8 @@
 //! The lens of triggers: look by look, each stored as soon as it is done.
 
-use aeva_artifact::{AnsweredSearch, ArtifactError, Level, Look, PartialAnswers, RunDir, TriggerArtifact};
+use std::sync::Arc;
+
+use aeva_artifact::{AnsweredSearch, ArtifactError, Look, PartialAnswers, RunDir, TriggerArtifact};
 use aeva_attack::trigger::{Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
 use aeva_attack::{CorrectImages, HardLabelOracle, Label, ScanEnd, ScanError};
 use aeva_scan::{Step, TriggerPlan, TriggerScan};
@@ -19,11 +21,9 @@ pub(super) fn search(
     correct: &CorrectImages,
     plan: TriggerPlan,
     run: &RunDir,
-    perturbations: u64,
 ) -> anyhow::Result<(ScanEnd, bool)> {
     let panel = Panel::new(correct);
     let shape = subject.data.image_shape();
-    let expected = expected(&panel, shape, subject.exhaustive, perturbations);
     let search = TriggerSearch { panel, seed: subject.seed, batch_rows: subject.batch_rows };
     let mut scan = TriggerScan::new(search, plan, run.info().provenance.clone());
     let (mut kept, mut kept_queries, mut progress) = (0, 0, None);
@@ -35,7 +35,8 @@ pub(super) fn search(
                 continue;
             }
         }
-        let progress = progress.get_or_insert_with(|| ScanProgress::start(kept_queries, expected));
+        let progress = progress
+            .get_or_insert_with(|| ScanProgress::start(kept_queries, subject.expected, Arc::clone(&subject.budget)));
         progress.now(&format!("{}{}", step.level, if step.look == Look::Second { " again" } else { "" }));
         let images = subject.data.images.view();
         let Some(artifact) = look(&scan, step, &mut subject.oracles, images, run, progress)? else {
@@ -52,15 +53,6 @@ pub(super) fn search(
         tracing::info!("{kept} looks for triggers were already in {}", run.path().display());
     }
     Ok((ScanEnd::Complete, progress.is_some()))
-}
-
-/// How many queries a scan takes at least, unless the verdict is settled earlier, and at most.
-fn expected(panel: &Panel, shape: [usize; 3], exhaustive: bool, perturbations: u64) -> (u64, u64) {
-    let searched: Vec<Level> = Level::all(shape).into_iter().filter(|level| !level.family.is_random()).collect();
-    let first = searched.len() as u64 * panel.expected_queries();
-    // A second look takes about as long as a first one; there is one at each level that is searched, and at single pixels.
-    let second = (searched.len() + usize::from(Level::finest(shape).is_some())) as u64 * panel.expected_queries();
-    if exhaustive { (first + second, first + second + perturbations) } else { (first, first + second + perturbations) }
 }
 
 /// Takes one look, from where it was stopped; nothing when it is stopped again.
