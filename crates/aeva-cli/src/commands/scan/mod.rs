@@ -56,7 +56,7 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
 
 fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     let begin = Instant::now();
-    let (mut lens, rule) = lens(args)?;
+    let (lens, rule) = lens(args)?;
     let data = Dataset::load(&args.data)?;
     check_classes(&data, lens)?;
     let params = perturbations::params(args, data.image_shape().iter().product())?;
@@ -70,52 +70,20 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
         data.labels.len()
     );
 
-    let affordable = match lens {
-        Lens::Trigger => None,
-        lens => Some(perturbations::affordable(args, lens, &params, &understood)),
-    };
-    let plan = match (lens, affordable) {
-        (_, None) => None,
-        (_, Some(Ok(plan))) => {
-            model::check_precision(&mut understood, &data, args.device, &plan, args.seed)?;
-            Some(plan)
-        }
-        // Triggers need no images of every label, and fewer queries.
-        (Lens::All, Some(Err(error))) => {
-            lens = Lens::Trigger;
-            understood.notes.push(format!("triggers decide alone, as perturbations cannot be looked at: {error:#}"));
-            None
-        }
-        (_, Some(Err(error))) => return Err(error),
-    };
-    // What these images cannot show is known now.
-    let limits = held_out_limits(&understood.correct);
-    // Of two labels no lens can single out one.
-    let plan = plan.filter(|_| lens != Lens::All || !matches!(limits.no_verdict, Some(Reason::TooFewLabels { .. })));
-    if let (Some(why), false) = (&limits.no_clearance, lens == Lens::Aeva) {
-        let what = if limits.no_verdict.is_some() {
-            "no triggers are looked for"
-        } else {
-            "an alarm is possible, a clean verdict is not"
-        };
-        understood.notes.push(format!("{why}: {what}"));
-    }
-    for note in &understood.notes {
-        tracing::warn!("{note}");
-    }
+    let Prepared { lens, plan, limits } = prepare(args, lens, &params, &data, &mut understood)?;
     let default = model::batch_rows(understood.oracles.first());
     let batch_rows = args.batch_size.map_or(default, NonZero::get);
     let under_way = batch_rows * understood.oracles.len();
     let spec = *understood.oracles[0].spec();
     let panel = (lens != Lens::Aeva && limits.no_verdict.is_none()).then(|| Panel::new(&understood.correct));
-    let searches = plan.as_ref().map_or(0, ScanPlan::searches);
+    let jobs = plan.as_ref().map_or(0, ScanPlan::searches);
     let estimate = Estimate::new(&Basis {
         lens,
         panel: panel.as_ref(),
         shape: spec.shape(),
         images: data.labels.len(),
         exhaustive: args.exhaustive,
-        perturbations: (searches, plan.as_ref().map_or(0, |plan| perturbations::expected(plan, &spec, &params))),
+        perturbations: (jobs, plan.as_ref().map_or(0, |plan| perturbations::expected(plan, &spec, &params))),
         clean_queries: understood.queries,
         queries_per_second: understood.queries_per_second,
         under_way,
@@ -168,6 +136,58 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
         return Ok(Ending::Interrupted(signals::received()));
     }
     Ok(Ending::from(&verdict))
+}
+
+/// What a scan does, once it is known what the model and the images allow.
+struct Prepared {
+    lens: Lens,
+    /// Searches of perturbations, if they may be needed.
+    plan: Option<ScanPlan>,
+    limits: Limits,
+}
+
+fn prepare(
+    args: &ScanArgs,
+    lens: Lens,
+    params: &HopSkipJumpParams,
+    data: &Dataset,
+    understood: &mut Understood,
+) -> anyhow::Result<Prepared> {
+    let mut lens = lens;
+    let affordable = match lens {
+        Lens::Trigger => None,
+        lens => Some(perturbations::affordable(args, lens, params, understood)),
+    };
+    let plan = match (lens, affordable) {
+        (_, None) => None,
+        (_, Some(Ok(plan))) => {
+            model::check_precision(understood, data, args.device, &plan, args.seed)?;
+            Some(plan)
+        }
+        // Triggers need no images of every label, and fewer queries.
+        (Lens::All, Some(Err(error))) => {
+            lens = Lens::Trigger;
+            understood.notes.push(format!("triggers decide alone, as perturbations cannot be looked at: {error:#}"));
+            None
+        }
+        (_, Some(Err(error))) => return Err(error),
+    };
+    // What these images cannot show is known now.
+    let limits = held_out_limits(&understood.correct);
+    // Of two labels no lens can single out one.
+    let plan = plan.filter(|_| lens != Lens::All || !matches!(limits.no_verdict, Some(Reason::TooFewLabels { .. })));
+    if let (Some(why), false) = (&limits.no_clearance, lens == Lens::Aeva) {
+        let what = if limits.no_verdict.is_some() {
+            "no triggers are looked for"
+        } else {
+            "an alarm is possible, a clean verdict is not"
+        };
+        understood.notes.push(format!("{why}: {what}"));
+    }
+    for note in &understood.notes {
+        tracing::warn!("{note}");
+    }
+    Ok(Prepared { lens, plan, limits })
 }
 
 /// What to look through and how to judge, from what was asked for.
