@@ -84,6 +84,8 @@ fn ended_by(signal: nix::sys::signal::Signal) -> ExitCode {
 
     if matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT) {
         crate::signals::end_by(signal);
+        // The first process of a container is not ended by signals: it says so in its exit code, as a shell does.
+        return ExitCode::from(u8::try_from(128 + signal as i32).unwrap_or(2));
     }
     let (what, hint) = match signal {
         Signal::SIGKILL => (
