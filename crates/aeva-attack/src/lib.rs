@@ -33,6 +33,7 @@
 //! ```
 
 mod agreement;
+pub mod conformance;
 mod error;
 mod gather;
 pub mod hop_skip_jump;
@@ -43,6 +44,7 @@ mod oracle;
 mod plan;
 mod queue;
 mod scan;
+pub mod synthetic;
 pub mod trigger;
 mod xoshiro;
 mod ziggurat;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aeva_artifact::{DataProvenance, ModelProvenance, Outcome, PairArtifact, Provenance, SEARCH_VERSION};
+use aeva_attack::synthetic::NearestCentre;
 use aeva_attack::{
     Answers, CorrectImages, HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, InputSpec, JobId, JobNoise, Label,
     OracleError, PairPlan, ScanEnd, ScanError, ScanObserver, ScanPlan, ScanSettings, agreement, classify_all, resume,
@@ -20,52 +21,27 @@ use aeva_attack::{
 use ndarray::{Array4, ArrayView4};
 use proptest::prelude::*;
 
-/// Nearest of a few centres, which depend on the class only: cells with flat boundaries.
-struct NearestCentre {
-    spec: InputSpec,
-    centres: Vec<Vec<f64>>,
+/// Centres that depend on the class only.
+fn centres() -> Vec<Vec<f64>> {
+    (0..SPEC.classes as usize)
+        .map(|class| (0..SPEC.values()).map(|i| 0.5 + 0.4 * ((i * 7 + class * 13) as f64).sin()).collect())
+        .collect()
 }
 
-impl NearestCentre {
-    fn new() -> Self {
-        let spec = InputSpec { height: 3, width: 4, channels: 2, classes: 4 };
-        let centres = (0..spec.classes as usize)
-            .map(|class| (0..spec.values()).map(|i| 0.5 + 0.4 * ((i * 7 + class * 13) as f64).sin()).collect())
-            .collect();
-        Self { spec, centres }
-    }
+const SPEC: InputSpec = InputSpec { height: 3, width: 4, channels: 2, classes: 4 };
 
-    fn label(&self, image: &[f32]) -> Label {
-        let distance = |centre: &Vec<f64>| {
-            image.iter().zip(centre).map(|(&v, c)| (f64::from(v) - c) * (f64::from(v) - c)).sum::<f64>()
-        };
-        let nearest =
-            (0..self.centres.len()).min_by(|&a, &b| distance(&self.centres[a]).total_cmp(&distance(&self.centres[b])));
-        nearest.unwrap() as Label
-    }
-}
-
-impl HardLabelOracle for NearestCentre {
-    fn spec(&self) -> &InputSpec {
-        &self.spec
-    }
-
-    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
-        labels.clear();
-        for image in batch.outer_iter() {
-            labels.push(self.label(image.as_slice().unwrap()));
-        }
-        Ok(())
-    }
+/// Nearest of these centres.
+fn nearest() -> NearestCentre {
+    NearestCentre::new(SPEC, centres())
 }
 
 /// 24 images around the centres, all classified correctly, and the full plan of two samples.
 fn fixture(samples: u32) -> (Array4<f32>, ScanPlan) {
-    let mut oracle = NearestCentre::new();
+    let (mut oracle, centres) = (nearest(), centres());
     let images = Array4::from_shape_fn((24, 3, 4, 2), |(n, h, w, c)| {
         let i = (h * 4 + w) * 2 + c;
         let wobble = 0.05 * ((n * 31 + i * 17) as f64).cos();
-        (oracle.centres[n % 4][i] + wobble).clamp(0.0, 1.0) as f32
+        (centres[n % 4][i] + wobble).clamp(0.0, 1.0) as f32
     });
     let truth: Vec<Label> = (0..24).map(|n| n % 4).collect();
     let predicted = classify_all(&mut oracle, images.view(), 5).unwrap();
@@ -102,7 +78,7 @@ fn run(
 ) -> BTreeMap<(u32, u32), PairArtifact> {
     let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
     for _ in 0..workers {
-        oracles.push(Box::new(NearestCentre::new()));
+        oracles.push(Box::new(nearest()));
     }
     let mut pairs = BTreeMap::new();
     let mut store = |pair: PairArtifact| {
@@ -176,7 +152,7 @@ fn every_query_is_counted() {
     }
     let (images, plan) = fixture(2);
     let counter = Counter(AtomicU64::new(0));
-    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new())];
+    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(nearest())];
     let mut recorded = 0;
     let mut store = |pair: PairArtifact| {
         recorded += pair.queries().total();
@@ -200,7 +176,7 @@ fn stopping_loses_no_finished_pair_and_resuming_completes_the_same_bytes() {
     }
     let (images, plan) = fixture(2);
     let whole = run(&images, &plan, &settings(6, 16, 1), 1);
-    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new())];
+    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(nearest())];
     let mut pairs = BTreeMap::new();
     let mut store = |pair: PairArtifact| {
         pairs.insert((pair.source, pair.target), pair);
@@ -237,7 +213,7 @@ fn a_stopped_scan_goes_on_in_the_middle_of_its_searches() {
         let (mut pairs, mut answers, mut asked, mut stops) = (BTreeMap::new(), Answers::new(), 0, 0);
         loop {
             let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
-            oracles.resize_with(workers, || Box::new(NearestCentre::new()) as Box<dyn HardLabelOracle>);
+            oracles.resize_with(workers, || Box::new(nearest()) as Box<dyn HardLabelOracle>);
             let rest = plan.pairs.iter().filter(|p| !pairs.contains_key(&(p.source, p.target))).cloned().collect();
             let mut store = |pair: PairArtifact| {
                 pairs.insert((pair.source, pair.target), pair);
@@ -284,12 +260,12 @@ fn the_first_error_ends_the_scan() {
     }
     let (images, plan) = fixture(1);
     let run = |fails| {
-        let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(Broken(NearestCentre::new(), 0, fails))];
+        let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(Broken(nearest(), 0, fails))];
         scan(&mut oracles, images.view(), &plan, &settings(1, 8, 1), &(), &mut |_| Ok(())).unwrap_err()
     };
     assert!(matches!(run(true), ScanError::Oracle(error) if error.to_string() == "out of memory"));
     assert!(matches!(run(false), ScanError::Answer { expected: 8, found: 7 }));
-    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new())];
+    let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(nearest())];
     let error = scan(&mut oracles, images.view(), &plan, &settings(1, 8, 1), &(), &mut |_| Err("disk full".into()));
     assert!(matches!(error, Err(ScanError::Store(_))));
 }
@@ -381,18 +357,18 @@ impl HardLabelOracle for Coarse {
 fn a_coarse_device_is_told_from_an_exact_one() {
     let (images, plan) = fixture(1);
     let share = |device: &mut dyn HardLabelOracle| {
-        let found = agreement(&mut NearestCentre::new(), device, images.view(), &plan, 5).unwrap();
+        let found = agreement(&mut nearest(), device, images.view(), &plan, 5).unwrap();
         assert_eq!((found.probes, found.device_queries), (12 * 64, 12 * 64));
         assert!((0.2..0.8).contains(&(f64::from(found.on_target) / f64::from(found.probes))), "{found:?}");
         found.share()
     };
-    assert!((share(&mut NearestCentre::new()) - 1.0).abs() < 1e-12);
-    assert!(share(&mut Coarse(NearestCentre::new(), 22)) > 0.98);
-    let coarse = share(&mut Coarse(NearestCentre::new(), 4));
+    assert!((share(&mut nearest()) - 1.0).abs() < 1e-12);
+    assert!(share(&mut Coarse(nearest(), 22)) > 0.98);
+    let coarse = share(&mut Coarse(nearest(), 4));
     assert!(coarse < 0.8, "{coarse}");
     let mut natural = (Vec::new(), Vec::new());
-    NearestCentre::new().classify(images.view(), &mut natural.0).unwrap();
-    Coarse(NearestCentre::new(), 4).classify(images.view(), &mut natural.1).unwrap();
+    nearest().classify(images.view(), &mut natural.0).unwrap();
+    Coarse(nearest(), 4).classify(images.view(), &mut natural.1).unwrap();
     assert_eq!(natural.0, natural.1);
 }
 
@@ -418,7 +394,7 @@ fn no_worker_is_idle_while_another_has_several_searches() {
     let counts: Vec<_> = (0..3).map(|_| std::sync::Arc::new(AtomicU64::new(0))).collect();
     let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
     for count in &counts {
-        oracles.push(Box::new(Slow(NearestCentre::new(), count.clone())));
+        oracles.push(Box::new(Slow(nearest(), count.clone())));
     }
     let few = ScanPlan { pairs: plan.pairs[..6].to_vec() };
     let mut stored = 0;

@@ -7,7 +7,6 @@
 //! - [`Dataset`] loads CIFAR binaries, `.npz` files and image folders.
 //! - [`settle`](conventions::settle) finds out which usual preprocessing a model understands, [`diagnose`](clean::diagnose) why it
 //!   gets clean images wrong.
-//! - [`synthetic`] has closed-form black boxes with known boundaries.
 
 mod bound;
 pub mod clean;
@@ -30,7 +29,6 @@ mod provider;
 mod rows;
 mod runtime;
 mod session;
-pub mod synthetic;
 mod telemetry;
 mod watch;
 

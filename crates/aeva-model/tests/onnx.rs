@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aeva_attack::{HardLabelOracle, classify_all};
+use aeva_attack::{HardLabelOracle, classify_all, conformance};
 use aeva_model::{
     Device, Layout, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, Transfer, ValueRange,
 };
@@ -68,6 +68,21 @@ fn every_form_of_one_classifier_gives_the_same_labels() {
     assert_eq!(oracle.spec().classes, 6);
     for batch in [1, 7, 200] {
         assert_eq!(classify_all(&mut oracle, images.view(), batch).unwrap(), reference, "batches of {batch}");
+    }
+}
+
+/// The promises that every black box makes, on every form of model, with each way to hand batches over.
+#[test]
+fn every_form_keeps_the_promises_of_a_black_box() {
+    let images = images();
+    for transfer in [Transfer::Direct, Transfer::Bound] {
+        for name in ["nhwc", "nchw", "fixed_batch", "dynamic", "labels"] {
+            let layout = (name == "dynamic").then_some(Layout::Nhwc);
+            let options = OnnxOptions { transfer: Some(transfer), classes: Some(6), layout, ..options() };
+            let mut oracle = load(name, &options).unwrap();
+            let (labels, queries) = conformance::check(&mut oracle, images.view()).unwrap();
+            assert_eq!((labels.len(), queries), (200, 800), "{name}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use aeva_artifact::sha256_hex;
-use aeva_attack::{CorrectImages, HardLabelOracle, Label};
+use aeva_attack::{CorrectImages, HardLabelOracle, Label, conformance};
 use aeva_model::clean::{Cause, Diagnosis, diagnose, spread};
 use aeva_model::conventions::{Fit, Settled, settle};
 use aeva_model::{Dataset, OnnxOptions, OnnxOracle, Preprocessing, ValueRange};
@@ -26,8 +26,8 @@ const SUSPICIOUS_ACCURACY: f64 = 0.8;
 const BEYOND_DOUBT: f64 = 0.965;
 /// Images that other ways are tried on.
 const PROBES: usize = 200;
-/// Images that are asked about twice.
-const REPEATED: usize = 64;
+/// Images that are asked about several times, in different company.
+const REPEATED: usize = 20;
 /// Images per call when all are classified.
 const CLEAN_BATCH: usize = 256;
 /// Agreement with the true labels beyond chance (Cohen's kappa) that a model needs: with less there is hardly anything that a trigger
@@ -166,18 +166,17 @@ impl Asked<'_> {
         let step = answers.len().div_ceil(REPEATED).max(1);
         let chosen: Vec<usize> = (0..answers.len()).step_by(step).rev().collect();
         let images = self.data.images.select(Axis(0), &chosen);
-        self.queries += chosen.len() as u64;
-        let again = classify(&mut self.oracles[0], images.view())?;
+        if signals::stopping() {
+            return Err(signals::Stopped.into());
+        }
+        let hint = "export the model without random operators (dropout, noise): nothing that is found on one that answers by chance can be relied on";
+        let (again, queries) = conformance::check(&mut self.oracles[0], images.view())
+            .map_err(|error| Hinted::error(format!("{}: {error}", path.display()), hint))?;
+        self.queries += queries;
         let differ = chosen.iter().zip(&again).filter(|&(&index, label)| answers[index] != *label).count();
         if differ > 0 {
-            return Err(Hinted::error(
-                format!(
-                    "{} does not answer the same image the same way twice: {differ} of {} images got another label",
-                    path.display(),
-                    chosen.len()
-                ),
-                "export the model without random operators (dropout, noise): nothing that is found on one that answers by chance can be relied on",
-            ));
+            let error = conformance::Nonconformance::Repeat { differ, images: chosen.len() };
+            return Err(Hinted::error(format!("{}: {error}", path.display()), hint));
         }
         Ok(())
     }

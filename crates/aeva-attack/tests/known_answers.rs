@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests stop at what is unexpected")]
 
 use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION};
+use aeva_attack::synthetic::{NearestCentre, Trigger};
 use aeva_attack::{
     CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, ScanPlan, ScanSettings, classify_all, scan,
 };
-use aeva_model::synthetic::{NearestCentre, Trigger};
 use aeva_stats::{Judgement, PairScores, PublishedRule, Verdict, judge, pair_score, peak_share};
 use ndarray::Array4;
 

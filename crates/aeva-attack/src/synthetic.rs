@@ -1,13 +1,14 @@
 //! Closed-form black boxes with known boundaries, for tests and documentation.
 
-use aeva_attack::{HardLabelOracle, InputSpec, Label, OracleError};
 use ndarray::{ArrayView3, ArrayView4};
+
+use crate::{HardLabelOracle, InputSpec, Label, OracleError};
 
 /// Nearest of one centre per class: cells with flat boundaries, whose distances are known.
 ///
 /// ```
 /// use aeva_attack::{HardLabelOracle, InputSpec};
-/// use aeva_model::synthetic::NearestCentre;
+/// use aeva_attack::synthetic::NearestCentre;
 /// use ndarray::Array4;
 ///
 /// let spec = InputSpec { height: 1, width: 2, channels: 1, classes: 2 };
