@@ -1,7 +1,7 @@
 //! From looks to a verdict: in which order to look, when it is enough, and what it says.
 //!
 //! Cheap looks come first, more only where the evidence leaves it open, none once the verdict is settled. [`TriggerPlan`] decides what to look at next from what was seen so far, and from nothing else, so that a scan that was
-//! stopped goes on as if it had not been, and results that are kept can be judged under another rule. [`TriggerScan`] does it. [`assess`] is the only function
+//! stopped goes on as if it had not been, and results that are kept can be judged under another rule. [`TriggerScan`] does it. [`assess()`] is the only function
 //! that makes a verdict of what was seen.
 //!
 //! The searches themselves are in `aeva-attack`, the tests in `aeva-stats`; neither knows the other.
