@@ -163,7 +163,8 @@ fn clusters(labels: &[(u32, u32)]) -> Vec<(Vec<usize>, f64, f64)> {
 }
 
 fn log_odds((turned, asked): (u32, u32)) -> f64 {
-    let (turned, asked) = (f64::from(turned), f64::from(asked));
+    // More turned than asked about is no count of anything; it must not become a number that compares with nothing.
+    let (turned, asked) = (f64::from(turned.min(asked)), f64::from(asked));
     ((turned + 0.5) / (asked - turned + 0.5)).ln().clamp(-CAP, CAP)
 }
 
@@ -339,6 +340,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_counts_lead_to_a_chance_that_is_none(
+            labels in prop::collection::vec((any::<u32>(), any::<u32>()), 0..9),
+            pairs in prop::collection::vec((0_usize..9, 0_usize..9, any::<u32>(), any::<u32>()), 0..9),
+            map in (any::<u32>(), any::<u32>()),
+            strength in prop::sample::select(vec![0.0, 1.0, 3.0, 8.0, 1e9, f64::NAN]),
+        ) {
+            let cell = |&(source, target, turned, asked): &(usize, usize, u32, u32)| PairSuccess { source, target, turned, asked };
+            let cells: Vec<PairSuccess> = pairs.iter().map(cell).collect();
+            for family in [TriggerFamily::Patch, TriggerFamily::Overlay, TriggerFamily::Noise, TriggerFamily::Square] {
+                let look = LevelSuccess { family, strength, labels: labels.clone(), pairs: cells.clone(), confusion: cells.clone(), map };
+                let judgement = judge_triggers(&[look.clone(), look]);
+                prop_assert!((0.0..=1.0).contains(&judgement.p_value), "{judgement:?}");
+            }
+        }
+
         #[test]
         fn renaming_labels_changes_no_evidence(shares in prop::collection::vec(0_u32..=180, 3..12), by in 0_usize..12) {
             let mut turned = shares.clone();

@@ -34,7 +34,7 @@ impl Natural {
     pub(super) fn new(looks: &[LevelSuccess]) -> Option<Self> {
         let squares = looks.iter().filter(|look| look.family == TriggerFamily::Square);
         let odds = |cell: &PairSuccess| {
-            let (turned, asked) = (f64::from(cell.turned), f64::from(cell.asked));
+            let (turned, asked) = (f64::from(cell.turned.min(cell.asked)), f64::from(cell.asked));
             ((cell.source, cell.target), ((turned + 0.5) / (asked - turned + 0.5)).ln().max(LEAST_NATURAL))
         };
         let odds: BTreeMap<(usize, usize), f64> = squares.flat_map(|look| &look.confusion).map(odds).collect();
@@ -109,12 +109,15 @@ fn pooled(looks: &[&LevelSuccess]) -> Vec<PairSuccess> {
     for pair in looks.iter().flat_map(|look| counted(look)) {
         let empty = (PairSuccess { turned: 0, asked: 0, ..pair }, 0);
         let (sum, seen) = sums.entry((pair.source, pair.target)).or_insert(empty);
-        (sum.turned, sum.asked, *seen) = (sum.turned + pair.turned, sum.asked + pair.asked, *seen + 1);
+        sum.turned = sum.turned.saturating_add(pair.turned);
+        sum.asked = sum.asked.saturating_add(pair.asked);
+        *seen += 1;
     }
     let count = u32::try_from(looks.len()).unwrap_or(u32::MAX);
     let all = |(sum, seen): (PairSuccess, u32)| {
-        let missed = count.saturating_sub(seen) * sum.asked / seen.max(1);
-        PairSuccess { asked: sum.asked + if sum.asked < MANY_IMAGES { missed } else { missed / 2 }, ..sum }
+        let missed = count.saturating_sub(seen).saturating_mul(sum.asked) / seen.max(1);
+        let missed = if sum.asked < MANY_IMAGES { missed } else { missed / 2 };
+        PairSuccess { asked: sum.asked.saturating_add(missed), ..sum }
     };
     sums.into_values().map(all).collect()
 }
