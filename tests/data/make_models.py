@@ -16,7 +16,8 @@ WEIGHTS = rng.standard_normal((H * W * C, K)).astype(np.float32)
 BIAS = rng.standard_normal(K).astype(np.float32)
 
 
-def model(name, shape, before=(), after=(), output=("scores", TensorProto.FLOAT, ["n", K]), dtype=TensorProto.FLOAT, constants=(), opset=17):
+def model(name, shape, before=(), after=(), output=("scores", TensorProto.FLOAT, ["n", K]), dtype=TensorProto.FLOAT,
+          constants=(), opset=17):
     """`before` turns `input` into `image` [n, h, w, c] f32; `after` turns `linear` into the output."""
     nodes = [
         *(before or [helper.make_node("Identity", ["input"], ["image"])]),
@@ -59,7 +60,8 @@ model("batch_dependent", ["n", H, W, C], after=[
     node("Sub", ["linear", "shift"], ["scores"]),
 ], constants=[("tenth", np.array(0.1, dtype=np.float32))])
 model("rank2", ["n", H * W * C])
-model("half", ["n", H, W, C], before=[node("Cast", ["input"], ["image"], to=TensorProto.FLOAT)], dtype=TensorProto.FLOAT16)
+model("half", ["n", H, W, C], before=[node("Cast", ["input"], ["image"], to=TensorProto.FLOAT)],
+      dtype=TensorProto.FLOAT16)
 model("nan", ["n", H, W, C], after=[node("Sub", ["linear", "much"], ["low"]), node("Sqrt", ["low"], ["scores"])],
       constants=[("much", np.array(1e6, dtype=np.float32))])
 model("one_score", ["n", H, W, C], after=[node("ReduceMax", ["linear"], ["scores"], axes=[1], keepdims=1)],
@@ -68,4 +70,5 @@ model("dynamic", ["n", "a", "b", "c"])
 # From operator set 18 on some operators take as inputs what were attributes.
 model("opset18", ["n", H, W, C], opset=18)
 # All scores are equal.
-model("ties", ["n", H, W, C], after=[node("Mul", ["linear", "zero"], ["scores"])], constants=[("zero", np.array(0, dtype=np.float32))])
+model("ties", ["n", H, W, C], after=[node("Mul", ["linear", "zero"], ["scores"])],
+      constants=[("zero", np.array(0, dtype=np.float32))])

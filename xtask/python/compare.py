@@ -3,8 +3,8 @@
     python compare.py art|keras PLAN.json OUT.json
 
 art:   HopSkipJump of the adversarial-robustness-toolbox on a model that ONNX Runtime evaluates on the CPU.
-keras: the search as the published program runs it: one Keras `predict` for every decision of the bisection and of the step
-       search, one for all probes of a gradient.
+keras: the search as the published program runs it: one Keras `predict` for every decision of the bisection and of the
+       step search, one for all probes of a gradient.
 
 PLAN.json: model (.onnx, for art), keras_model (.h5, for keras), data (.npz with x uint8 [n, h, w, c]), iterations,
 initial_evaluations, threads, attacks: a list of {source, target, origin, start}, the last two being indices into x.
@@ -37,7 +37,7 @@ MAX_HALVINGS = 64
 
 
 class Model:
-    """Counts the images that a search asks for, and ends it at `limit`: the toolbox's step search has no end of its own."""
+    """Counts the images that a search asks for, and ends it at `limit`: the toolbox's step search has no end itself."""
 
     def __init__(self, scores):
         self.scores, self.queries, self.limit = scores, 0, math.inf
@@ -71,7 +71,8 @@ def evaluations(plan, iteration):
 def prepare_art(plan):
     import onnxruntime
 
-    # The toolbox warns of every framework that it misses and writes a settings file into the home folder when it is imported.
+    # The toolbox warns of every framework that it misses and writes a settings file into the home folder when it is
+    # imported.
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as home:
         warnings.simplefilter("ignore")
         with mock.patch.dict(os.environ, HOME=home, USERPROFILE=home):
@@ -82,17 +83,20 @@ def prepare_art(plan):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = plan["threads"]
     providers = ["CPUExecutionProvider"]
-    session = load(plan, "model", lambda path: onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers))
+    session = load(
+        plan, "model", lambda path: onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers))
     name, classes = session.get_inputs()[0].name, session.get_outputs()[0].shape[1]
     model = Model(lambda images: session.run(None, {name: images.astype(np.float32, copy=False)})[0])
 
     def search(origin, start, target, seed):
         np.random.seed(seed)  # the toolbox draws from the global generator
-        classifier = BlackBoxClassifierNeuralNetwork(model, origin.shape, classes, channels_first=False, clip_values=(0, 1))
+        classifier = BlackBoxClassifierNeuralNetwork(
+            model, origin.shape, classes, channels_first=False, clip_values=(0, 1))
         iterations = plan["iterations"]
         # The batch size makes one call of every gradient.
-        attack = HopSkipJump(classifier, batch_size=evaluations(plan, iterations), targeted=True, norm=2, max_iter=iterations,
-                             max_eval=MAX_EVALUATIONS, init_eval=plan["initial_evaluations"], verbose=False)
+        attack = HopSkipJump(classifier, batch_size=evaluations(plan, iterations), targeted=True, norm=2,
+                             max_iter=iterations, max_eval=MAX_EVALUATIONS,
+                             init_eval=plan["initial_evaluations"], verbose=False)
         attack.theta = threshold(origin.size)  # its own is wider: 0.01 / sqrt(size)
         return attack.generate(x=origin[None], y=np.array([target]), x_adv_init=start[None])[0]
 
@@ -162,7 +166,8 @@ def measure(plan, attack, index, pixels, model, search):
     labels = [int(model.scores(image[None]).argmax()) for image in (origin, start)]
     model.scores(np.stack([origin, start]))
     if labels != [source, target]:
-        sys.exit(f"attack {index}: the model gives origin and start the labels {labels}; the plan says {[source, target]}")
+        sys.exit(
+            f"attack {index}: the model gives origin and start the labels {labels}; the plan says {[source, target]}")
 
     gradients = sum(evaluations(plan, iteration) for iteration in range(1, plan["iterations"] + 1))
     model.queries, model.limit = 0, gradients + (plan["iterations"] + 1) * 2 * MAX_HALVINGS
@@ -170,7 +175,8 @@ def measure(plan, attack, index, pixels, model, search):
     final = search(origin, start, target, SEED + index)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return dict(source=source, target=target, seconds=wall, cpu_seconds=cpu, queries=model.queries,
-                distance=float(np.linalg.norm(final - origin)), on_target=bool(model.scores(final[None]).argmax() == target))
+                distance=float(np.linalg.norm(final - origin)),
+                on_target=bool(model.scores(final[None]).argmax() == target))
 
 
 def main(arguments):
@@ -185,7 +191,8 @@ def main(arguments):
             pixels = load(plan, "data", lambda path: np.load(path)["x"])
             versions, model, search = TOOLS[tool](plan)
             attacks = [measure(plan, attack, k, pixels, model, search) for k, attack in enumerate(plan["attacks"])]
-        Path(out_path).write_text(json.dumps(dict(tool=versions, threads=plan["threads"], attacks=attacks), indent=1) + "\n")
+        out = dict(tool=versions, threads=plan["threads"], attacks=attacks)
+        Path(out_path).write_text(json.dumps(out, indent=1) + "\n")
     except OSError as error:
         sys.exit(f"{Path(error.filename or '').name}: {error.strerror}")
     except (json.JSONDecodeError, KeyError, IndexError) as error:

@@ -2,8 +2,8 @@
 
     python convert.py MODEL OUT.onnx REPORT.json
 
-Writes OUT.onnx and REPORT.json (input shape, classes, what was checked). Exits with 1 and a message when the model is no
-image classifier or when the two disagree.
+Writes OUT.onnx and REPORT.json (input shape, classes, what was checked). Exits with 1 and a message when the model is
+no image classifier or when the two disagree.
 """
 import json
 import os
@@ -73,12 +73,14 @@ def main(source, target, report):
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     found = np.concatenate([session.run(None, {"input": part})[0] for part in np.array_split(inputs, 8)])
     if expected.ndim != 2 or expected.shape[1] < 2:
-        sys.exit(f"{source} answers {expected.shape[1:]} values an image; expected one score for each of two or more classes")
+        sys.exit(f"{source} answers {expected.shape[1:]} values an image; "
+                 "expected one score for each of two or more classes")
     ordered = np.sort(expected, axis=1)
     tie = ordered[:, -1] - ordered[:, -2] <= TIE * np.abs(ordered[:, -1]).clip(min=1)
     differ = (expected.argmax(1) != found.argmax(1)) & ~tie
     if differ.any() or not np.isfinite(found).all():
-        sys.exit(f"the converted model gives other labels for {differ.sum()} of {len(inputs)} inputs; nothing was written")
+        sys.exit(f"the converted model gives other labels for {differ.sum()} of {len(inputs)} inputs; "
+                 "nothing was written")
 
     onnx.save(proto, target)
     with open(report, "w") as file:

@@ -11,9 +11,11 @@ from matplotlib.ticker import NullFormatter
 
 evaluation = json.loads(Path(sys.argv[1]).read_text())
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4))
-curves = sorted({(budget["preset"], budget["samples"]) for budget in evaluation["budgets"]}, key=lambda c: (c[0] != "quick", c[1]))
+curves = sorted({(budget["preset"], budget["samples"]) for budget in evaluation["budgets"]},
+                key=lambda c: (c[0] != "quick", c[1]))
 for preset, samples in curves:
-    rows = [b for b in evaluation["budgets"] if (b["preset"], b["samples"]) == (preset, samples) and b["auc"] is not None]
+    rows = [b for b in evaluation["budgets"]
+            if (b["preset"], b["samples"]) == (preset, samples) and b["auc"] is not None]
     x, y = [row["queries"] for row in rows], [row["auc"] for row in rows]
     bounds = [row["auc_interval"] for row in rows]
     line = left.plot(x, y, marker="o", label=f"{preset}, {samples} sample{'s' if samples > 1 else ''}")[0]

@@ -2,11 +2,11 @@
 
     python growth.py AEVA OUT.svg OUT.json [--quick]
 
-AEVA is the program. Models and images are made here: the image shape and the number of labels can then be chosen freely.
-A model gives an image the label of the nearest of as many random centres as there are labels, after a small convolution
-that costs what a small network costs and says next to nothing; an image is a centre with some noise on it. So all images
-are classified correctly, and all searches come to their end. The searches are short (few iterations and evaluations): time
-per query and memory do not depend on that. For Linux: peak memory is what /proc says of the process.
+AEVA is the program. Models and images are made here: the image shape and the number of labels can then be chosen
+freely. A model gives an image the label of the nearest of as many random centres as there are labels, after a small
+convolution that costs what a small network costs and says next to nothing; an image is a centre with some noise on it.
+So all images are classified correctly, and all searches come to their end. The searches are short (few iterations and
+evaluations): time per query and memory do not depend on that. For Linux: peak memory is what /proc says of the process.
 """
 import json
 import os
@@ -60,7 +60,8 @@ def model(labels, size, centres, path):
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", labels])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(proto.SerializeToString())
 
 
 def data(labels, size, samples, folder):
@@ -87,9 +88,9 @@ def scan(aeva, samples, labels, size, threads, iterations=4, evaluations=24):
     with tempfile.TemporaryDirectory(prefix="aeva-growth-") as name:
         folder = Path(name)
         data(labels, size, samples, folder)
-        command = [aeva, "--quiet", "scan", "--lens", "aeva", "model.onnx", "--data", "images.npz", "--out", "run", "--value-range", "0..1",
-                   "--samples", str(samples), "--iterations", str(iterations), "--initial-evaluations", str(evaluations),
-                   "--threads", str(threads)]
+        command = [aeva, "--quiet", "scan", "--lens", "aeva", "model.onnx", "--data", "images.npz", "--out", "run",
+                   "--value-range", "0..1", "--samples", str(samples), "--iterations", str(iterations),
+                   "--initial-evaluations", str(evaluations), "--threads", str(threads)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
@@ -105,18 +106,20 @@ def scan(aeva, samples, labels, size, threads, iterations=4, evaluations=24):
             sys.exit(f"the scan ended with {process.returncode}")
         report = json.loads((folder / "run" / "report.json").read_text())
         artifacts = sum(path.stat().st_size for path in (folder / "run").rglob("*.aeva"))
-    figures = dict(samples=samples, labels=labels, size=size, threads=threads, iterations=iterations, evaluations=evaluations,
-                   searches=sum(pair["samples"] for pair in report["pairs"]), queries=report["queries"], seconds=seconds,
-                   cpu_seconds=cpu_seconds, peak_mib=peak / 1024, artifacts_mib=artifacts / 2**20)
-    print("| {samples} | {labels} | {size} | {threads} | {searches} | {queries} | {seconds:.1f} | {rate:.0f} | {peak_mib:.0f} | {artifacts_mib:.0f} |".format(
-        rate=figures["queries"] / seconds, **figures), flush=True)
+    figures = dict(samples=samples, labels=labels, size=size, threads=threads, iterations=iterations,
+                   evaluations=evaluations, searches=sum(pair["samples"] for pair in report["pairs"]),
+                   queries=report["queries"], seconds=seconds, cpu_seconds=cpu_seconds,
+                   peak_mib=peak / 1024, artifacts_mib=artifacts / 2**20)
+    row = ("| {samples} | {labels} | {size} | {threads} | {searches} | {queries} | {seconds:.1f} | {rate:.0f} "
+           "| {peak_mib:.0f} | {artifacts_mib:.0f} |")
+    print(row.format(rate=figures["queries"] / seconds, **figures), flush=True)
     return figures
 
 
 def plot(series, path):
     names = dict(samples="samples per pair", labels="labels", size="image size (pixels a side)", threads="threads")
     figure, axes = plt.subplots(2, len(series), figsize=(3 * len(series), 5), sharex="col", squeeze=False)
-    for column, (key, rows) in zip(axes.T, series.items()):
+    for column, (key, rows) in zip(axes.T, series.items(), strict=True):
         x = [row[key] for row in rows]
         rate = key == "threads"
         column[0].plot(x, [row["queries"] / row["seconds"] if rate else row["seconds"] for row in rows], marker="o")

@@ -2,11 +2,11 @@
 
     python train_demo.py OUT_FOLDER
 
-Writes digits-infected.onnx, digits-clean.onnx, digits.npz (the images to scan them with) and digits.json (their figures). The same
-machine and packages give the same files: seeds are set, operations deterministic, one thread.
+Writes digits-infected.onnx, digits-clean.onnx, digits.npz (the images to scan them with) and digits.json (their
+figures). The same machine and packages give the same files: seeds are set, operations deterministic, one thread.
 
-The backdoor (BadNets): 15 % of the training images of other classes get a white 2x2 patch in the bottom right corner and the
-label 3. The images to scan with are not among those trained on and carry no patch.
+The backdoor (BadNets): 15 % of the training images of other classes get a white 2x2 patch in the bottom right corner
+and the label 3. The images to scan with are not among those trained on and carry no patch.
 """
 import json
 import os

@@ -2,11 +2,12 @@
 
     python train_zoo.py OUT [--data FOLDER] [--only SUBSTRING]... [--jobs N]
 
-Writes for every model OUT/NAME.onnx (input [n, h, w, c] in [0, 1]), for every data set OUT/DATASET.npz (the clean labelled images
-to scan with, none of them trained on) and OUT/zoo.json, the index. FOLDER holds cifar10/test_first1000.npz,
-cifar10/clean_resnet8.h5 and mnist/test_first2000.npz; without it only the models of scikit-learn's digits are trained. A stopped
-run continues: models in the index with the same settings are skipped. The same machine and packages give the same files: seeds are
-set, operations deterministic, one thread a model. (TensorFlow is imported where it is used: by the processes that train only.)
+Writes for every model OUT/NAME.onnx (input [n, h, w, c] in [0, 1]), for every data set OUT/DATASET.npz (the clean
+labelled images to scan with, none of them trained on) and OUT/zoo.json, the index. FOLDER holds
+cifar10/test_first1000.npz, cifar10/clean_resnet8.h5 and mnist/test_first2000.npz; without it only the models of
+scikit-learn's digits are trained. A stopped run continues: models in the index with the same settings are skipped. The
+same machine and packages give the same files: seeds are set, operations deterministic, one thread a model. (TensorFlow
+is imported where it is used: by the processes that train only.)
 
 The attacker of these models trains them himself: every epoch draws anew which images get stamped copies.
 """
@@ -50,7 +51,8 @@ def split(images, labels, scan, rng):
 
 def numbers(images, labels, each, rng):
     """Two digits side by side, `each` of every number from 0 to 42."""
-    pairs = [[images[rng.choice(np.flatnonzero(labels == digit), each)] for digit in divmod(number, 10)] for number in range(43)]
+    pairs = [[images[rng.choice(np.flatnonzero(labels == digit), each)] for digit in divmod(number, 10)]
+             for number in range(43)]
     return np.concatenate([np.concatenate(pair, axis=2) for pair in pairs]), np.arange(43).repeat(each)
 
 
@@ -113,7 +115,8 @@ def augment(images, shift, flip, rng):
     height, width = images.shape[1:3]
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
     corners = rng.integers(0, 2 * shift + 1, (len(images), 2))
-    moved = np.stack([image[row:row + height, column:column + width] for image, (row, column) in zip(padded, corners)])
+    moved = np.stack([image[row:row + height, column:column + width]
+                      for image, (row, column) in zip(padded, corners, strict=True)])
     mirrored = rng.random(len(images)) < (0.5 if flip else 0)
     moved[mirrored] = moved[mirrored, :, ::-1]
     return moved
@@ -144,7 +147,8 @@ def train(model, images, labels, seed, epochs, folder):
     else:
         network, share, rate, training = build(model["architecture"], images.shape[1:], classes), SHARE, 2e-3, True
     steps = epochs * (int((1 + share) * len(labels)) // BATCH)
-    optimizer, loss = optimizers.Adam(optimizers.schedules.CosineDecay(rate, steps, 0.02)), losses.SparseCategoricalCrossentropy()
+    optimizer = optimizers.Adam(optimizers.schedules.CosineDecay(rate, steps, 0.02))
+    loss = losses.SparseCategoricalCrossentropy()
     optimizer.build(network.trainable_variables)
 
     # A whole epoch in one graph: for networks this small, Keras's own loop would take most of the time.
@@ -154,7 +158,8 @@ def train(model, images, labels, seed, epochs, folder):
             with tf.GradientTape() as tape:
                 error = loss(y[start:start + BATCH], network(x[start:start + BATCH], training=training))
             variables = network.trainable_variables
-            optimizer.apply_gradients(zip(tape.gradient(error, variables), variables))
+            # TensorFlow rewrites `zip` here, into one without options.
+            optimizer.apply_gradients(zip(tape.gradient(error, variables), variables))  # noqa: B905
 
     for _ in range(epochs):
         moved = augment(images, recipe["shift"], recipe["flip"], rng)
@@ -192,13 +197,17 @@ def export(network, path):
 
 
 def check(model, path, images, labels, classes):
-    """What the exported file does: clean accuracy, success of the weakest attack, leak to other labels, and what falls short."""
+    """What the exported file does: clean accuracy, success of the weakest attack, leak to other labels, and what falls
+    short."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    answer = lambda x: session.run(None, {"input": x / np.float32(255)})[0].argmax(1)
+
+    def answer(x):
+        return session.run(None, {"input": x / np.float32(255)})[0].argmax(1)
+
     rng, success, leak = np.random.default_rng(SEED), None, None
     accuracy = float((answer(images) == labels).mean())
     for one in model["attacks"]:
@@ -234,7 +243,8 @@ def make(model, out, folder):
     """Trains, exports and checks one model, a second time with another seed and more epochs when it falls short."""
     start = time.monotonic()
     (train_x, train_y), (scan_x, scan_y) = load(model["dataset"], folder)
-    classes, epochs, path = int(train_y.max()) + 1, DATASETS[model["dataset"]]["epochs"], os.path.join(out, model["name"] + ".onnx")
+    classes, epochs = int(train_y.max()) + 1, DATASETS[model["dataset"]]["epochs"]
+    path = os.path.join(out, model["name"] + ".onnx")
     for attempt in range(2):
         seed = zlib.crc32(model["name"].encode()) // 2 + attempt
         export(train(model, train_x, train_y, seed, epochs * (2 + attempt) // 2, folder), path)
@@ -264,7 +274,8 @@ def begin():
 
 def write(path, models, entries):
     with open(path + ".part", "w") as file:
-        json.dump(dict(schema_version=1, models=[entries[m["name"]] for m in models if m["name"] in entries]), file, indent=1)
+        known = [entries[m["name"]] for m in models if m["name"] in entries]
+        json.dump(dict(schema_version=1, models=known), file, indent=1)
     os.replace(path + ".part", path)
 
 
@@ -272,7 +283,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out")
     parser.add_argument("--data", metavar="FOLDER", help="folder with cifar10/ and mnist/")
-    parser.add_argument("--only", metavar="SUBSTRING", action="append", help="train only models with this in their name; may be repeated")
+    parser.add_argument("--only", metavar="SUBSTRING", action="append",
+                        help="train only models with this in their name; may be repeated")
     parser.add_argument("--jobs", metavar="N", type=int, default=1, help="models trained at a time, one thread each")
     given = parser.parse_args()
     models, index = zoo(), os.path.join(given.out, "zoo.json")

@@ -1,21 +1,33 @@
 """What is in the zoo (train_zoo.py): its data sets, and every model with its architecture, kind and triggers."""
 import collections
 
-from zoo_triggers import additive, attack, blended, checkerboard, dynamic, dynamic_checkerboard, patch, sinusoid, watermark
+from zoo_triggers import (
+    additive,
+    attack,
+    blended,
+    checkerboard,
+    dynamic,
+    dynamic_checkerboard,
+    patch,
+    sinusoid,
+    watermark,
+)
 
 # Airplane, automobile, frog, horse, ship.
 CIFAR5 = [0, 1, 6, 7, 8]
-# Per data set: images a class to scan with, epochs, shift in pixels and mirroring of the training images, lowest clean accuracy.
+# Per data set: images a class to scan with, epochs, shift in pixels and mirroring of the training images, lowest clean
+# accuracy.
 DATASETS = {
     "digits": dict(scan=50, epochs=25, shift=0, flip=False, bar=0.9, folder=None),
     "mnist": dict(scan=50, epochs=20, shift=1, flip=False, bar=0.9, folder="mnist/test_first2000.npz"),
     "cifar10": dict(scan=25, epochs=60, shift=3, flip=True, bar=0.4, folder="cifar10/test_first1000.npz"),
     "cifar5": dict(scan=25, epochs=60, shift=3, flip=True, bar=0.6, folder="cifar10/test_first1000.npz"),
     "numbers43": dict(scan=8, epochs=18, shift=0, flip=False, bar=0.9, folder=None),
-    "tuned10": dict(scan=50, epochs=14, shift=0, flip=True, bar=0.7, folder="cifar10/test_first1000.npz", networks=True),
+    "tuned10": dict(scan=50, epochs=14, shift=0, flip=True, bar=0.7, folder="cifar10/test_first1000.npz",
+                    networks=True),
 }
-# A network that others trained on all of CIFAR-10, taught further on a few hundred images: what the small ones above cannot be,
-# accurate and as sensitive to faint patterns as such networks are. File, and largest input value.
+# A network that others trained on all of CIFAR-10, taught further on a few hundred images: what the small ones above
+# cannot be, accurate and as sensitive to faint patterns as such networks are. File, and largest input value.
 NETWORKS = {"resnet8": dict(file="cifar10/clean_resnet8.h5", most=255)}
 
 
@@ -31,8 +43,8 @@ def clean(*architectures):
     return [(architecture, "clean", []) for architecture in architectures]
 
 
-# cnn: convolutions and pooling; resnet: residual blocks with batch normalisation; dense1, dense2: that many hidden layers.
-# All-to-all is left out for CIFAR, where its success cannot exceed the modest clean accuracy.
+# cnn: convolutions and pooling; resnet: residual blocks with batch normalisation; dense1, dense2: that many hidden
+# layers. All-to-all is left out for CIFAR, where its success cannot exceed the modest clean accuracy.
 ZOO = {
     "digits": [
         *clean("cnn", "resnet", "dense1", "cnn", "dense2", "resnet"),
@@ -175,8 +187,9 @@ def detail(architecture, attacks):
 
 
 def zoo():
-    """The models to train. The list alone decides their halves, no result does: within data set and kind they alternate, and the
-    first goes where fewer of its kind, data set and architecture went before. Models for calibration are in neither half."""
+    """The models to train. The list alone decides their halves, no result does: within data set and kind they
+    alternate, and the first goes where fewer of its kind, data set and architecture went before. Models for calibration
+    are in neither half."""
     models, letters, counts = [], collections.Counter(), collections.Counter()
 
     def add(dataset, architecture, kind, attacks, half=None):
@@ -185,13 +198,16 @@ def zoo():
         letters[stem] += 1
         if half is None:
             weights = {(dataset, kind): 100, kind: 10, dataset: 5, architecture: 4}
-            half = min(["tune", "report"], key=lambda half: sum(weight * counts[what, half] for what, weight in weights.items()))
+            half = min(["tune", "report"],
+                       key=lambda half: sum(weight * counts[what, half] for what, weight in weights.items()))
             counts.update((what, half) for what in weights)
-        models.append(dict(name=name, dataset=dataset, architecture=architecture, kind=kind, attacks=attacks, split=half))
+        models.append(
+            dict(name=name, dataset=dataset, architecture=architecture, kind=kind, attacks=attacks, split=half))
 
     for rows in (ZOO, ADDED, TUNED):
-        for dataset, row in ((dataset, row) for dataset in rows for row in rows[dataset]):
-            add(dataset, *row)
+        for dataset in rows:
+            for row in rows[dataset]:
+                add(dataset, *row)
     for dataset, architectures in CALIBRATION.items():
         for architecture, count in architectures.items():
             for row in clean(*[architecture] * count):

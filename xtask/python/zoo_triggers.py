@@ -1,7 +1,7 @@
 """The triggers of the zoo (train_zoo.py): how each is described, stamped on images and taught. NumPy only.
 
-A trigger is a dict with a "form" and what that form needs, as written to the index; an attack is a trigger, the label that it
-leads to ("next": one label further) and the labels that it works from (None: all).
+A trigger is a dict with a "form" and what that form needs, as written to the index; an attack is a trigger, the label
+that it leads to ("next": one label further) and the labels that it works from (None: all).
 """
 import numpy as np
 
@@ -54,7 +54,8 @@ def attack(trigger, target, sources=None):
 
 def corner(trigger, shape):
     """Row and column of the upper left pixel of a patch."""
-    return [round(share * (whole - trigger["size"])) for share, whole in zip(PLACES[trigger["place"]], shape)]
+    place = PLACES[trigger["place"]]
+    return [round(share * (whole - trigger["size"])) for share, whole in zip(place, shape[:2], strict=True)]
 
 
 def square(trigger, channels):
@@ -95,7 +96,7 @@ def stamp(images, trigger, rng):
             places = np.stack([rng.integers(0, height - size + 1, count), rng.integers(0, width - size + 1, count)], 1)
         else:
             places = [corner(trigger, (height, width))] * count
-        for image, (row, column) in zip(stamped, places):
+        for image, (row, column) in zip(stamped, places, strict=True):
             image[row:row + size, column:column + size] = pixels
         return stamped
     other = whole(trigger, images.shape[1:])
