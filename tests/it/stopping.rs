@@ -68,12 +68,12 @@ fn each_signal_stops_a_scan_that_goes_on_from_there() {
             assert!(text.contains("the same command again"), "{text}");
             // What was answered to the work under way is there, and used; nothing is there where one look had just ended.
             let partial = aeva.path(&out).join("partial-v1");
-            let begun = std::fs::read_dir(&partial).map_or(0, Iterator::count);
-            assert!(begun <= 1, "{signal}: {begun} pieces of work");
-            in_the_middle += begun;
+            let kept = std::fs::read_dir(&partial).map_or(0, Iterator::count);
+            assert!(kept <= 1, "{signal}: {kept} pieces of work");
+            in_the_middle += kept;
             let (status, text) = end(start(&aeva, &out, extra));
             assert_eq!(status.code(), code, "{text}");
-            assert_eq!(text.contains("going on"), begun == 1, "{text}");
+            assert_eq!(text.contains("going on"), kept == 1, "{text}");
             assert!(!partial.exists());
             assert_eq!(aeva.files(&format!("{out}/{folder}")), aeva.files(&format!("whole/{folder}")));
             for figure in ["verdict", "p_value", "queries", "labels", "clean_accuracy"] {
