@@ -38,14 +38,12 @@ pub(crate) fn code(result: anyhow::Result<Ending>) -> ExitCode {
         Ok(Ending::Success) => ExitCode::SUCCESS,
         Ok(Ending::Backdoored) => ExitCode::from(1),
         Ok(Ending::Inconclusive) => ExitCode::from(3),
-        Ok(Ending::Interrupted(signal)) => {
-            // As it would have been without this program's care, for whoever waits for it.
-            #[cfg(unix)]
-            if let Signal::Other(number) = signal {
-                crate::signals::end_by(number);
-            }
-            let Signal::Interrupt = signal else { return ExitCode::from(143) };
-            ExitCode::from(130)
+        Ok(Ending::Interrupted(Signal::Interrupt)) => ExitCode::from(130),
+        #[cfg(unix)]
+        Ok(Ending::Interrupted(Signal::Other(number))) => {
+            // As it would have been without this program's care, for whoever waits for it; the first process of a container goes on.
+            crate::signals::end_by(number);
+            ExitCode::from(u8::try_from(128 + number as i32).unwrap_or(2))
         }
         Err(error) => {
             print(&error);
