@@ -24,6 +24,7 @@ mod model_files;
 mod onnx;
 mod privacy;
 mod shared_models;
+mod snapshots;
 #[cfg(unix)]
 mod stopping;
 mod triggers;
