@@ -66,11 +66,15 @@ fn paths(value: &serde_json::Value, path: &str, found: &mut BTreeSet<String>) {
         Value::Number(_) => "number",
         Value::String(_) => "text",
         Value::Array(items) => {
-            items.iter().for_each(|item| paths(item, &format!("{path}[]"), found));
+            for item in items {
+                paths(item, &format!("{path}[]"), found);
+            }
             "array"
         }
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| paths(value, &format!("{path}.{name}"), found));
+            for (name, value) in fields {
+                paths(value, &format!("{path}.{name}"), found);
+            }
             "object"
         }
     };
