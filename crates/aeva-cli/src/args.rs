@@ -46,7 +46,8 @@ pub(crate) enum Command {
     /// Scans a model and ends in a verdict.
     Scan(Box<ScanArgs>),
     /// Judges what a run folder holds again.
-    Stats(StatsArgs),
+    #[command(alias = "stats")]
+    Judge(JudgeArgs),
     /// Stamps a trigger that a scan found onto images, so that anyone can check it.
     Stamp(StampArgs),
     /// Prints what an artifact or a run folder holds.
@@ -69,10 +70,10 @@ pub(crate) struct ScanArgs {
     /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images a class.
     #[arg(long)]
     pub(crate) data: PathBuf,
-    /// Through what to look at the model.
+    /// Which detectors to run.
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) lens: Lens,
-    /// How to judge: combined if not given, as published with `--lens aeva`. `published` looks at perturbations alone.
+    /// How to judge: combined if not given, as published with `--lens perturbation`. `published` looks at perturbations alone.
     #[arg(long, value_enum)]
     pub(crate) rule: Option<Rule>,
     /// Share of clean models that the combined rule may call backdoored.
@@ -90,11 +91,11 @@ pub(crate) struct ScanArgs {
     /// Evaluations of the first gradient estimate, instead of the preset's; iteration `j` takes `sqrt(j)` times as many.
     #[arg(long, value_name = "N")]
     pub(crate) initial_evaluations: Option<NonZeroU32>,
-    /// Source labels to scan from, for example `0-4,7` (ends included), with `--lens aeva`. The verdict needs all of them, in one or
+    /// Source labels to scan from, for example `0-4,7` (ends included), with `--lens perturbation`. The verdict needs all of them, in one or
     /// several runs.
     #[arg(long, value_name = "LABELS")]
     pub(crate) sources: Option<LabelSet>,
-    /// Target labels to scan towards, for example `0-4,7` (ends included), with `--lens aeva`.
+    /// Target labels to scan towards, for example `0-4,7` (ends included), with `--lens perturbation`.
     #[arg(long, value_name = "LABELS")]
     pub(crate) targets: Option<LabelSet>,
     /// Where the model runs: `cpu`, `cuda[:N]`, `tensorrt[:N]`, `openvino[:cpu|bf16|gpu|npu]`, `coreml` or `directml[:N]`. A
@@ -118,7 +119,7 @@ pub(crate) struct ScanArgs {
     #[arg(long)]
     pub(crate) exhaustive: bool,
     /// Queries that perturbations may be expected to take where triggers leave the verdict open; if they would take more, as for
-    /// many labels, triggers decide alone. Says nothing with `--lens aeva`.
+    /// many labels, triggers decide alone. Says nothing with `--lens perturbation`.
     #[arg(long, default_value_t = aeva_scan::PERTURBATION_BUDGET, value_name = "N")]
     pub(crate) perturbation_budget: u64,
     /// Queries that the whole scan may take, those of earlier runs of it included. It ends there, inconclusive unless the verdict was
@@ -239,7 +240,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct StatsArgs {
+pub(crate) struct JudgeArgs {
     /// The run folder.
     pub(crate) run: PathBuf,
     /// How to judge; if not given, combined where the run holds triggers, else as published.
@@ -303,11 +304,12 @@ pub(crate) struct StampArgs {
     pub(crate) out: PathBuf,
 }
 
-/// Through what to look at a model.
+/// Which detectors to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Lens {
     /// Perturbations along the decision boundary, for every pair of labels (AEVA).
-    Aeva,
+    #[value(alias = "aeva")]
+    Perturbation,
     /// Triggers that turn any image: patches of up to 8 pixels a side (of 32), patterns over the whole image.
     #[value(alias = "patch")]
     Trigger,

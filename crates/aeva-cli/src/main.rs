@@ -41,7 +41,7 @@ fn run(cli: Cli) -> ExitCode {
     aeva_model::on_unresponsive_model(exit::unresponsive);
     let result = match cli.command {
         Command::Scan(args) => commands::scan::run(&args),
-        Command::Stats(args) => commands::stats::run(&args),
+        Command::Judge(args) => commands::judge::run(&args),
         Command::Stamp(args) => commands::stamp::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Export(args) => commands::export::run(&args),

@@ -4,10 +4,10 @@ pub(crate) mod bench;
 pub(crate) mod cli;
 pub(crate) mod export;
 pub(crate) mod inspect;
+pub(crate) mod judge;
 pub(crate) mod scan;
 pub(crate) mod setup;
 pub(crate) mod stamp;
-pub(crate) mod stats;
 
 mod model;
 mod understanding;

@@ -56,7 +56,7 @@ impl Estimate {
         }
         let (perturbation_searches, perturbations) = basis.perturbations;
         let least = match (basis.lens, basis.exhaustive) {
-            (Lens::Aeva, _) => perturbations,
+            (Lens::Perturbation, _) => perturbations,
             (_, true) => triggers.1,
             (_, false) => triggers.0,
         };
@@ -136,7 +136,7 @@ mod tests {
         let panel = panel();
         Estimate::new(&Basis {
             lens,
-            panel: (lens != Lens::Aeva).then_some(&panel),
+            panel: (lens != Lens::Perturbation).then_some(&panel),
             shape: [32, 32, 3],
             images: 1000,
             exhaustive,
@@ -152,7 +152,7 @@ mod tests {
         let plain = estimate(Lens::All, false, (180, 700_000));
         let alone = estimate(Lens::Trigger, false, (0, 0));
         let all = estimate(Lens::All, true, (180, 700_000));
-        let perturbations = estimate(Lens::Aeva, false, (180, 700_000));
+        let perturbations = estimate(Lens::Perturbation, false, (180, 700_000));
         assert_eq!((plain.first_looks, plain.second_looks), (13, 9));
         assert_eq!(plain.queries.1 - alone.queries.1, 700_000);
         assert!(all.queries.0 > plain.queries.0 && all.queries.1 == plain.queries.1);

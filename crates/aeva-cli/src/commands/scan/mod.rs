@@ -75,7 +75,7 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     let batch_rows = args.batch_size.map_or(default, NonZero::get);
     let under_way = batch_rows * understood.oracles.len();
     let spec = *understood.oracles[0].spec();
-    let panel = (lens != Lens::Aeva && limits.no_verdict.is_none()).then(|| Panel::new(&understood.correct));
+    let panel = (lens != Lens::Perturbation && limits.no_verdict.is_none()).then(|| Panel::new(&understood.correct));
     let jobs = plan.as_ref().map_or(0, ScanPlan::searches);
     let estimate = Estimate::new(&Basis {
         lens,
@@ -176,7 +176,7 @@ fn prepare(
     let limits = held_out_limits(&understood.correct);
     // Of two labels no lens can single out one.
     let plan = plan.filter(|_| lens != Lens::All || !matches!(limits.no_verdict, Some(Reason::TooFewLabels { .. })));
-    if let (Some(why), false) = (&limits.no_clearance, lens == Lens::Aeva) {
+    if let (Some(why), false) = (&limits.no_clearance, lens == Lens::Perturbation) {
         let what = if limits.no_verdict.is_some() {
             "no triggers are looked for"
         } else {
@@ -197,11 +197,11 @@ fn lens(args: &ScanArgs) -> anyhow::Result<(Lens, Rule)> {
         (Lens::Trigger, Some(Rule::Published)) => {
             Err(Hinted::error("the published rule says nothing of triggers", "leave --lens away, or --rule"))
         }
-        (_, Some(Rule::Published)) | (Lens::Aeva, None) => Ok((Lens::Aeva, Rule::Published)),
-        (Lens::Aeva, Some(rule)) => Ok((Lens::Aeva, rule)),
+        (_, Some(Rule::Published)) | (Lens::Perturbation, None) => Ok((Lens::Perturbation, Rule::Published)),
+        (Lens::Perturbation, Some(rule)) => Ok((Lens::Perturbation, rule)),
         _ if parts => Err(Hinted::error(
             "--sources and --targets name pairs of labels, which only perturbations have",
-            "add --lens aeva",
+            "add --lens perturbation",
         )),
         (lens, _) => Ok((lens, Rule::Combined)),
     }
@@ -211,7 +211,7 @@ fn lens(args: &ScanArgs) -> anyhow::Result<(Lens, Rule)> {
 fn check_classes(data: &Dataset, lens: Lens) -> anyhow::Result<()> {
     let classes: BTreeSet<u32> = data.labels.iter().copied().collect();
     // Parts of the perturbations may be looked at with few classes; they give no verdict by themselves.
-    if lens == Lens::Aeva || classes.len() >= LABELS_NEEDED {
+    if lens == Lens::Perturbation || classes.len() >= LABELS_NEEDED {
         return Ok(());
     }
     let noun = if classes.len() == 1 { "class" } else { "classes" };
@@ -241,7 +241,7 @@ fn search(
     judged_by_triggers: bool,
 ) -> anyhow::Result<(ScanEnd, bool)> {
     let mut searched = false;
-    if lens != Lens::Aeva && judged_by_triggers {
+    if lens != Lens::Perturbation && judged_by_triggers {
         let of_triggers = match rule {
             DecisionRule::Combined { rule, .. } => *rule,
             DecisionRule::Published => CombinedRule::DEFAULT,

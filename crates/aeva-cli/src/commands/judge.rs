@@ -1,13 +1,13 @@
-//! `aeva stats RUN`: judges a run folder again.
+//! `aeva judge RUN`: judges a run folder again.
 
 use aeva_artifact::RunDir;
 
-use crate::args::{Rule, StatsArgs};
+use crate::args::{JudgeArgs, Rule};
 use crate::exit::Ending;
 use crate::output::show;
 use crate::report;
 
-pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Ending> {
     let run = RunDir::open(&args.run)?;
     let rule = match args.rule {
         Some(rule) => rule,
