@@ -80,13 +80,13 @@ fn the_report_has_what_it_promises() {
     assert_eq!(report["provenance"]["provenance"]["model"]["classes"], 10);
     assert_eq!(report["provenance"]["key"].as_str().unwrap().len(), 64);
 
-    let json = aeva.run(&["stats", "run", "--json"]);
+    let json = aeva.run(&["judge", "run", "--json"]);
     let mut again: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     // The files are the scan's.
     if let Some(files) = report.get("consensus") {
         again["consensus"] = files.clone();
     }
-    assert_eq!(again, report, "`aeva stats` judges a run as its scan did");
+    assert_eq!(again, report, "`aeva judge` judges a run as its scan did");
 }
 
 /// A part of the pairs gives figures, but no verdict; the rest completes it.

@@ -38,7 +38,7 @@ fn an_interrupted_scan_continues_where_it_was() {
         .arg("--data")
         .arg(shipped("digits.npz"))
         .args(settings)
-        .args(["--lens", "aeva", "--out", "run"])
+        .args(["--lens", "perturbation", "--out", "run"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
