@@ -1,4 +1,4 @@
-//! The peak share of a perturbation, and the judgement of models with 10, 100 and 1000 labels.
+//! The peak share of a perturbation, and the decision of models with 10, 100 and 1000 labels.
 //!
 //! ```text
 //! cargo bench -p aeva-stats
@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use aeva_stats::{PairScores, PublishedRule, judge, peak_share};
+use aeva_stats::{PairScores, PublishedRule, peak_share};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn statistics(criterion: &mut Criterion) {
@@ -26,7 +26,7 @@ fn statistics(criterion: &mut Criterion) {
         }
         group.throughput(Throughput::Elements((classes * (classes - 1)) as u64));
         group.bench_function(BenchmarkId::new("labels", classes), |bencher| {
-            bencher.iter(|| judge(black_box(&scores), &PublishedRule::PUBLISHED));
+            bencher.iter(|| PublishedRule::PUBLISHED.decide(black_box(&scores)));
         });
     }
     group.finish();

@@ -1,148 +1,209 @@
-//! One verdict from what the lenses say, at a stated family-wise rate of false alarms.
+//! One verdict from the evidence of all lenses, at a stated rate of false alarms.
 
-use crate::{Judgement, TriggerJudgement, Verdict};
+use crate::{PublishedDecision, StatsError, TriggerTest, Verdict};
 
 /// How the chance of a false alarm is spent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CombinedRule {
-    /// Share of clean models that may be called backdoored.
-    pub false_positive_rate: f64,
-    /// Part of it that the triggers have; the anomaly index has the rest.
-    pub trigger_part: f64,
-    /// Chances between this part's rate and this are worth a look through the other lens.
-    pub undecided_below: f64,
+    false_positive_rate: f64,
+    trigger_weight: f64,
+    escalate_below: f64,
 }
+
+/// Fraction of the alpha of a lens at which a scan stops early.
+const STOP_FRACTION: f64 = 0.25;
+
+/// Lowest and highest rate of false alarms that can be asked for.
+const RATES: std::ops::RangeInclusive<f64> = 0.0001..=0.5;
 
 impl CombinedRule {
     /// One clean model in twenty; four fifths of that for the triggers, which see more.
-    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, trigger_part: 0.8, undecided_below: 0.15 };
+    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, trigger_weight: 0.8, escalate_below: 0.15 };
 
-    /// Largest p-value of the triggers that is an alarm.
-    pub fn trigger_level(&self) -> f64 {
-        self.false_positive_rate * self.trigger_part
+    /// The same at another rate of false alarms, from 0.0001 to 0.5.
+    ///
+    /// # Errors
+    /// [`StatsError::Rate`].
+    pub fn at_rate(false_positive_rate: f64) -> Result<Self, StatsError> {
+        if RATES.contains(&false_positive_rate) {
+            Ok(Self { false_positive_rate, ..Self::DEFAULT })
+        } else {
+            Err(StatsError::Rate { found: false_positive_rate })
+        }
     }
 
-    /// Largest p-value of the anomaly index that is an alarm.
-    pub fn index_level(&self) -> f64 {
-        self.false_positive_rate * (1.0 - self.trigger_part)
+    /// The share of clean models that may be called backdoored.
+    pub fn false_positive_rate(&self) -> f64 {
+        self.false_positive_rate
     }
 
-    /// Whether the triggers seen so far make more of them unnecessary: a quarter of the chance that would be an alarm.
-    pub fn settled(&self, triggers: &TriggerJudgement) -> bool {
-        triggers.p_value <= self.trigger_level() * SETTLED
+    /// The share of that rate that the triggers have.
+    pub fn trigger_weight(&self) -> f64 {
+        self.trigger_weight
     }
 
-    /// Whether the triggers alone leave it open.
-    pub fn undecided(&self, triggers: &TriggerJudgement) -> bool {
-        triggers.p_value > self.trigger_level() && triggers.p_value < self.undecided_below
+    /// The share that the perturbations have.
+    pub fn perturbation_weight(&self) -> f64 {
+        1.0 - self.trigger_weight
+    }
+
+    /// The largest p-value of the triggers that is an alarm.
+    pub fn trigger_alpha(&self) -> f64 {
+        self.false_positive_rate * self.trigger_weight
+    }
+
+    /// The largest p-value of the anomaly index that is an alarm.
+    pub fn perturbation_alpha(&self) -> f64 {
+        self.false_positive_rate * self.perturbation_weight()
+    }
+
+    /// Whether the triggers found so far are so clear an alarm that no more have to be searched: a quarter of the alpha.
+    pub fn stops_early(&self, triggers: &TriggerTest) -> bool {
+        triggers.p_value <= self.trigger_alpha() * STOP_FRACTION
+    }
+
+    /// Whether the triggers leave the verdict open, so that perturbations are worth their queries.
+    pub fn escalates(&self, triggers: &TriggerTest) -> bool {
+        triggers.p_value > self.trigger_alpha() && triggers.p_value < self.escalate_below
+    }
+
+    /// What the triggers say, as [`combine`] takes it.
+    pub fn trigger_evidence(&self, test: &TriggerTest) -> LensEvidence {
+        let suspects = test.suspects(self.trigger_alpha());
+        LensEvidence { p_value: test.p_value, weight: self.trigger_weight, suspects }
+    }
+
+    /// What the perturbations say, as [`combine`] takes it; `None` where they could not decide.
+    pub fn perturbation_evidence(&self, decision: &PublishedDecision) -> Option<LensEvidence> {
+        let (index, label) = match decision.verdict {
+            Verdict::Inconclusive { .. } => None,
+            Verdict::Clean | Verdict::Backdoored { .. } => decision.highest(),
+        }?;
+        let p_value = index_p_value(index);
+        let suspects = if p_value <= self.perturbation_alpha() { vec![label] } else { Vec::new() };
+        Some(LensEvidence { p_value, weight: self.perturbation_weight(), suspects })
     }
 }
 
-/// Share of the alarm's level at which nothing is left to be settled.
-const SETTLED: f64 = 0.25;
+/// What one lens says of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LensEvidence {
+    /// The chance that a clean model looks like this through the lens.
+    pub p_value: f64,
+    /// The share of the rate of false alarms that the lens has; the weights of all lenses sum to at most 1.
+    pub weight: f64,
+    /// Labels that are an alarm by themselves, at the rate times the weight; most suspicious first.
+    pub suspects: Vec<usize>,
+}
 
 /// A verdict from several lenses.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CombinedJudgement {
-    /// The verdict.
+pub struct CombinedDecision {
+    /// [`Verdict::Backdoored`] where a lens has suspects, else [`Verdict::Clean`].
     pub verdict: Verdict,
-    /// Chance that a clean model looks like this, over all lenses that were used.
+    /// The chance that a clean model looks like this, over all lenses that were used.
     pub p_value: f64,
     /// `-log10` of it, and a little below 0 where the bound is above 1: larger is more suspicious.
     pub score: f64,
 }
 
-/// Anomaly index that half of the clean models exceed, and mean excess beyond it (docs/triggers.md, "The null").
+/// Anomaly index that half of the clean models exceed (docs/triggers.md, "The null").
 pub const INDEX_MEDIAN: f64 = 2.5;
-const INDEX_SCALE: f64 = 1.55;
+/// Mean excess beyond the median.
+pub const INDEX_SCALE: f64 = 1.55;
 
-/// Chance that the highest anomaly index of a clean model is this or more: an exponential tail above the median.
+/// The chance that the highest anomaly index of a clean model is this or more: an exponential tail above the median.
 pub fn index_p_value(index: f64) -> f64 {
     if index <= INDEX_MEDIAN { 1.0 } else { 0.5 * (-(index - INDEX_MEDIAN) / INDEX_SCALE).exp() }
 }
 
-/// Combines what the triggers say with AEVA's perturbations, where those were looked at, by Bonferroni's weighted bound: the
-/// false-positive rate is the sum of the parts, however the lenses depend on each other.
+/// Combines the lenses by Bonferroni's weighted bound: the rate of false alarms is at most the sum of the parts, however the lenses
+/// depend on each other.
 ///
-/// Lenses that could not decide leave the verdict to the other one; nothing when neither could.
-pub fn combine(
-    triggers: Option<&TriggerJudgement>,
-    aeva: Option<&Judgement>,
-    rule: &CombinedRule,
-) -> Option<CombinedJudgement> {
-    let highest = aeva
-        .into_iter()
-        .flat_map(|judgement| &judgement.labels)
-        .filter_map(|label| Some((label.anomaly_index?, label.label)))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let index = match aeva.map(|judgement| &judgement.verdict) {
-        Some(Verdict::Inconclusive { .. }) | None => None,
-        Some(_) => highest,
-    };
-    if triggers.is_none() && index.is_none() {
+/// A lens that could not decide leaves the verdict to the others; `None` when none could.
+pub fn combine(lenses: &[LensEvidence]) -> Option<CombinedDecision> {
+    if lenses.is_empty() {
         return None;
     }
-    let (mut bound, mut suspects) = (f64::INFINITY, Vec::new());
-    if let Some(triggers) = triggers {
-        bound = bound.min(triggers.p_value / rule.trigger_part);
-        suspects = triggers.suspects(rule.trigger_level());
-    }
-    if let Some((index, label)) = index {
-        bound = bound.min(index_p_value(index) / (1.0 - rule.trigger_part));
-        if index_p_value(index) <= rule.index_level() && !suspects.contains(&label) {
+    let bound = lenses.iter().map(|lens| lens.p_value / lens.weight).fold(f64::INFINITY, f64::min);
+    let mut suspects: Vec<usize> = Vec::new();
+    for &label in lenses.iter().flat_map(|lens| &lens.suspects) {
+        if !suspects.contains(&label) {
             suspects.push(label);
         }
     }
     let verdict = if suspects.is_empty() { Verdict::Clean } else { Verdict::Backdoored { suspects } };
-    Some(CombinedJudgement { verdict, p_value: bound.min(1.0), score: -bound.max(f64::MIN_POSITIVE).log10() })
+    Some(CombinedDecision { verdict, p_value: bound.min(1.0), score: -bound.max(f64::MIN_POSITIVE).log10() })
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
     use super::*;
-    use crate::{LabelJudgement, LevelSuccess, Reason, TriggerFamily, judge_triggers};
+    use crate::{Family, LabelAnomaly, PassTally, Reason, Tally, test_triggers};
 
-    fn triggers(first: u32) -> TriggerJudgement {
-        let labels = [first, 5, 1, 0, 2].map(|turned| (turned, 100)).to_vec();
-        judge_triggers(&[LevelSuccess {
-            family: TriggerFamily::Patch,
+    fn triggers(first: u32) -> TriggerTest {
+        let labels = [first, 5, 1, 0, 2].map(|hits| Tally::new(hits, 100).unwrap()).to_vec();
+        test_triggers(&[PassTally {
+            family: Family::Patch,
             strength: 3.0,
             labels,
             pairs: Vec::new(),
             confusion: Vec::new(),
-            map: (0, 100),
+            map: Tally::new(0, 100).unwrap(),
         }])
     }
 
-    fn aeva(index: f64) -> Judgement {
+    fn perturbations(index: f64) -> PublishedDecision {
         let label = |label: usize| {
             let anomaly_index = Some(if label == 2 { index } else { 0.1 });
-            LabelJudgement { label, gap: 0.1, anomaly_index, missing_pairs: 0 }
+            LabelAnomaly { label, gap: 0.1, anomaly_index, missing_pairs: 0 }
         };
-        Judgement { verdict: Verdict::Clean, labels: (0..5).map(label).collect() }
+        PublishedDecision { verdict: Verdict::Clean, labels: (0..5).map(label).collect() }
     }
 
     #[test]
     fn each_lens_alone_can_raise_an_alarm_and_neither_is_clean() {
         let rule = CombinedRule::DEFAULT;
         let verdict = |first, index: Option<f64>| {
-            combine(Some(&triggers(first)), index.map(aeva).as_ref(), &rule).unwrap().verdict
+            let index = index.and_then(|index| rule.perturbation_evidence(&perturbations(index)));
+            let lenses: Vec<LensEvidence> =
+                [rule.trigger_evidence(&triggers(first))].into_iter().chain(index).collect();
+            combine(&lenses).unwrap().verdict
         };
         assert_eq!(verdict(99, None), Verdict::Backdoored { suspects: vec![0] });
         assert_eq!(verdict(3, Some(20.0)), Verdict::Backdoored { suspects: vec![2] });
         assert_eq!(verdict(99, Some(20.0)), Verdict::Backdoored { suspects: vec![0, 2] });
         assert_eq!(verdict(3, Some(5.0)), Verdict::Clean);
-        assert_eq!(combine(None, None, &rule), None);
-        let undecided = Judgement { verdict: Verdict::Inconclusive { why: Reason::ZeroDeviation }, ..aeva(20.0) };
-        assert_eq!(combine(None, Some(&undecided), &rule), None);
+        assert_eq!(combine(&[]), None);
+        let undecided = Verdict::Inconclusive { why: Reason::ZeroDeviation };
+        let undecided = PublishedDecision { verdict: undecided, ..perturbations(20.0) };
+        assert_eq!(rule.perturbation_evidence(&undecided), None);
     }
 
     #[test]
     fn the_score_grows_with_the_evidence_and_p_values_stay_probabilities() {
-        let at = |first| combine(Some(&triggers(first)), None, &CombinedRule::DEFAULT).unwrap();
+        let at = |first| combine(&[CombinedRule::DEFAULT.trigger_evidence(&triggers(first))]).unwrap();
         assert!(at(99).score > at(70).score && at(70).score >= at(10).score);
         assert!((0.0..=1.0).contains(&at(10).p_value) && at(10).score < 0.1);
-        assert!((CombinedRule::DEFAULT.trigger_level() + CombinedRule::DEFAULT.index_level() - 0.05).abs() < 1e-12);
+        let rule = CombinedRule::DEFAULT;
+        assert!((rule.trigger_alpha() + rule.perturbation_alpha() - 0.05).abs() < 1e-12);
+    }
+
+    #[test]
+    fn early_stops_and_escalations_have_sharp_edges() {
+        let rule = CombinedRule::DEFAULT;
+        let at = |p_value| TriggerTest { p_value, ..triggers(50) };
+        assert!(rule.stops_early(&at(0.01)) && !rule.stops_early(&at(0.010_000_1)));
+        assert!(!rule.escalates(&at(0.04)) && rule.escalates(&at(0.040_000_1)));
+        assert!(rule.escalates(&at(0.149_999)) && !rule.escalates(&at(0.15)));
+    }
+
+    #[test]
+    fn rates_that_make_no_sense_are_refused() {
+        assert!((CombinedRule::at_rate(0.01).unwrap().trigger_alpha() - 0.008).abs() < 1e-15);
+        for wrong in [0.0, 0.51, -1.0, f64::NAN] {
+            assert!(matches!(CombinedRule::at_rate(wrong), Err(StatsError::Rate { .. })), "{wrong}");
+        }
     }
 }

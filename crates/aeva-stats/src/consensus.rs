@@ -15,7 +15,7 @@ impl ConsensusMap {
     /// Adds a perturbation `[h, w, channels]` row-major.
     ///
     /// # Errors
-    /// Those of [`pixel_mass`], [`StatsError::ZeroMass`], and [`StatsError::Channels`] for one of another size than the first.
+    /// Those of [`pixel_mass`], [`StatsError::ZeroMass`], and [`StatsError::Size`] for one of another size than the first.
     pub fn add<T: Copy + Into<f64>>(&mut self, perturbation: &[T], channels: usize) -> Result<(), StatsError> {
         let mass = pixel_mass(perturbation, channels)?;
         let total: f64 = mass.iter().sum();
@@ -25,7 +25,7 @@ impl ConsensusMap {
         if self.count == 0 {
             self.sum = vec![0.0; mass.len()];
         } else if self.sum.len() != mass.len() {
-            return Err(StatsError::Channels { values: perturbation.len(), channels });
+            return Err(StatsError::Size { found: mass.len(), expected: self.sum.len() });
         }
         for (sum, mass) in self.sum.iter_mut().zip(&mass) {
             *sum += mass / total;
@@ -59,6 +59,6 @@ mod tests {
         assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!((found[2] - 0.5).abs() < 1e-12 && (found[0] - 1.0 / 6.0).abs() < 1e-12);
         assert_eq!(map.add(&[0.0; 4], 1), Err(StatsError::ZeroMass));
-        assert_eq!(map.add(&[1.0; 6], 1), Err(StatsError::Channels { values: 6, channels: 1 }));
+        assert_eq!(map.add(&[1.0; 6], 1), Err(StatsError::Size { found: 6, expected: 4 }));
     }
 }

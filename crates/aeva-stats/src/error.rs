@@ -15,6 +15,25 @@ pub enum StatsError {
         /// Channels that were claimed.
         channels: usize,
     },
+    /// A perturbation has another size than those before it.
+    Size {
+        /// Pixels of this perturbation.
+        found: usize,
+        /// Pixels of those before it.
+        expected: usize,
+    },
+    /// More hits than trials.
+    Tally {
+        /// The hits that were given.
+        hits: u32,
+        /// The trials that were given.
+        trials: u32,
+    },
+    /// A rate of false alarms outside of the range that a rule can keep.
+    Rate {
+        /// The rate that was given.
+        found: f64,
+    },
     /// A value is NaN or infinite.
     NotFinite {
         /// Its position in the input.
@@ -50,6 +69,11 @@ impl fmt::Display for StatsError {
             Self::Channels { values, channels } => {
                 write!(f, "a perturbation of {values} values cannot be split into pixels of {channels} channels")
             }
+            Self::Size { found, expected } => {
+                write!(f, "the perturbation has {found} pixels, those before it have {expected}")
+            }
+            Self::Tally { hits, trials } => write!(f, "{hits} hits of {trials} trials: there cannot be more hits than trials"),
+            Self::Rate { found } => write!(f, "a rate of false alarms of {found}, expected 0.0001 to 0.5"),
             Self::NotFinite { index } => write!(f, "value {index} is NaN or infinite"),
             Self::ZeroMass => write!(f, "the perturbation is zero everywhere, so it has no peak share"),
             Self::ZeroDeviation => {

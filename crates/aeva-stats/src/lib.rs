@@ -7,17 +7,18 @@
 //! 2. [`pair_score`]: the sharpest of the samples of one ordered pair (source, target);
 //! 3. [`PairScores`] and [`global_adversarial_peaks`]: the sum over all sources, one GAP a target label;
 //! 4. [`anomaly_indices`]: how far each GAP lies above the median, in units of the scaled median absolute deviation;
-//! 5. [`judge`]: the [`Verdict`] as published.
+//! 5. [`PublishedRule::decide`]: the [`Verdict`] as published.
 //!
-//! Beside it the second lens, triggers that one search found for all images at once: [`judge_triggers`] tells labels that stand out
-//! by their success, and [`combine`] gives one verdict at a stated rate of false alarms.
+//! The other lens looks for triggers, one for all images: [`test_triggers`] tells the labels that stand out by their attack success
+//! rate, a [`Tally`] each, and [`combine`] gives one verdict at a stated rate of false alarms. [`Family`] has the table of all families
+//! of triggers, [`TargetMap`] the kinds of backdoors.
 //!
-//! Nothing here does I/O, keeps state or needs another crate. Feature `serde` serialises the result types.
+//! Nothing here does I/O, keeps state or needs another crate. Feature `serde` serialises the types of results.
 //!
 //! # From perturbations to verdict
 //!
 //! ```
-//! use aeva_stats::{PairScores, PublishedRule, Verdict, judge, pair_score, peak_share};
+//! use aeva_stats::{PairScores, PublishedRule, Verdict, pair_score, peak_share};
 //!
 //! // Perturbations [h = 2, w = 3, c = 1], two samples for each ordered pair of five labels. Those towards label 3
 //! // sit on two pixels; the others are spread out (a little differently for every pair).
@@ -36,8 +37,31 @@
 //!     }
 //! }
 //!
-//! let judgement = judge(&scores, &PublishedRule::PUBLISHED);
-//! assert_eq!(judgement.verdict, Verdict::Backdoored { suspects: vec![3] });
+//! let decision = PublishedRule::PUBLISHED.decide(&scores);
+//! assert_eq!(decision.verdict, Verdict::Backdoored { suspects: vec![3] });
+//! # Ok::<(), aeva_stats::StatsError>(())
+//! ```
+//!
+//! # From triggers to labels that stand out
+//!
+//! ```
+//! use aeva_stats::{CombinedRule, Family, PassTally, Tally, combine, test_triggers};
+//!
+//! // The best patch of three pixels for each of five labels, stamped on 100 images of the other labels.
+//! let labels = [97, 5, 1, 0, 2].map(|hits| Tally::new(hits, 100)).into_iter().collect::<Result<Vec<_>, _>>()?;
+//! let pass = PassTally {
+//!     family: Family::Patch,
+//!     strength: 3.0,
+//!     labels,
+//!     pairs: Vec::new(),
+//!     confusion: Vec::new(),
+//!     map: Tally::ZERO,
+//! };
+//!
+//! let (rule, test) = (CombinedRule::DEFAULT, test_triggers(&[pass]));
+//! assert_eq!(test.suspects(rule.trigger_alpha()), [0]);
+//! let decision = combine(&[rule.trigger_evidence(&test)]);
+//! assert!(decision.is_some_and(|decision| decision.p_value < 0.05));
 //! # Ok::<(), aeva_stats::StatsError>(())
 //! ```
 
@@ -45,23 +69,33 @@ mod binomial;
 mod combined;
 mod consensus;
 mod error;
+mod family;
 mod gap;
 mod kappa;
 mod mad;
 mod peak;
+mod published;
+mod tally;
+mod target_map;
 mod trigger;
 mod verdict;
 
 pub use binomial::binomial_interval;
-pub use combined::{CombinedJudgement, CombinedRule, INDEX_MEDIAN, combine, index_p_value};
+pub use combined::{
+    CombinedDecision, CombinedRule, INDEX_MEDIAN, INDEX_SCALE, LensEvidence, combine, index_p_value,
+};
 pub use consensus::ConsensusMap;
 pub use error::StatsError;
+pub use family::{About, Family, FamilySpec, Margins, RandomSample, Search, Shape, Strength};
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use kappa::cohen_kappa;
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};
 pub use peak::{PEAK_PIXELS, pair_score, peak_share, pixel_mass};
+pub use published::{LabelAnomaly, PublishedDecision, PublishedRule};
+pub use tally::{PairTally, Tally};
+pub use target_map::TargetMap;
 pub use trigger::{
-    IMAGES_NEEDED, LABELS_NEEDED, LevelSuccess, Limits, PairSuccess, TriggerEvidence, TriggerFamily, TriggerJudgement,
-    judge_triggers, limits,
+    IMAGES_NEEDED, LABELS_NEEDED, Limits, NULLS, PairStandout, PassTally, Standout, StandsOut, Strongest, TriggerTest,
+    limits, test_triggers,
 };
-pub use verdict::{Judgement, LabelJudgement, PublishedRule, Reason, Verdict, judge};
+pub use verdict::{Reason, Verdict};

@@ -1,15 +1,16 @@
-//! From GAPs to a verdict, by the published rule.
+//! What is said of a model, and why nothing could be said.
 
 use std::fmt;
 
-use crate::{PairScores, StatsError, anomaly_indices, global_adversarial_peaks};
+use crate::StatsError;
 
-/// What is known about a model after a scan.
+/// What is said of a model after a scan, by whatever rule.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "verdict", rename_all = "snake_case"))]
 pub enum Verdict {
-    /// No label's anomaly index exceeds the threshold.
+    /// Enough was seen, and nothing in it stands out from clean models.
     Clean,
-    /// At least one label's index does.
+    /// At least one label is the target of a backdoor.
     Backdoored {
         /// The infected labels, most anomalous first.
         suspects: Vec<usize>,
@@ -23,126 +24,73 @@ pub enum Verdict {
 
 /// Why no verdict could be given.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "code", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reason {
     /// The median absolute deviation of the GAPs is zero, so no outlier can be told.
     ZeroDeviation,
-    /// Fewer labels than an outlier test can work with.
+    /// The model has fewer labels than an outlier test can work with.
     TooFewLabels {
         /// Labels of the model.
         found: usize,
         /// Labels that the rule needs.
         needed: usize,
     },
-    /// Some pairs have no score; their labels' GAPs are too low to be compared.
+    /// Some pairs have no score; the GAPs of their labels are too low to be compared.
     MissingPairs {
         /// Pairs without a score.
         missing: usize,
         /// Pairs of the model.
         expected: usize,
     },
-    /// Too few images were held out for a trigger to be proved.
+    /// There are too few hold-out images to measure a trigger on.
     TooFewImages {
-        /// Images held out.
+        /// Hold-out images.
         found: usize,
-        /// Images that a proof needs.
+        /// Images that are needed.
         needed: usize,
     },
-    /// The images held out are of too few classes: what they do says nothing about the others.
+    /// The hold-out images are of too few classes: what they do says nothing about the others.
     TooFewClasses {
-        /// Classes that have images held out.
+        /// Classes that have hold-out images.
         found: usize,
         /// Classes that are needed.
         needed: usize,
     },
-    /// Nobody looked for triggers, and perturbations alone clear no model.
+    /// Triggers were not searched, and perturbations alone clear no model.
     NoTriggers,
-    /// The looks for triggers ended before the model was cleared.
-    LooksLeft {
-        /// Looks that were taken.
-        taken: usize,
+    /// The search for triggers ended before the model was cleared.
+    PassesLeft {
+        /// Passes that were made.
+        made: usize,
     },
 }
 
-/// The published decision rule: backdoored when some label's anomaly index exceeds the threshold (one-sided).
-///
-/// Its limits (see `docs/method.md`): with 10 labels it flags a clean model in 4.5 % of draws if GAPs were normal and in
-/// 16 % if they were Gumbel distributed, and it is blind when half of the labels are infected.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PublishedRule {
-    /// An index above this is an outlier.
-    pub threshold: f64,
-    /// With fewer labels the verdict is inconclusive.
-    pub labels_needed: usize,
-}
-
-impl PublishedRule {
-    /// Threshold 4, as published. Three labels are the fewest for which a median absolute deviation can single out one.
-    pub const PUBLISHED: Self = Self { threshold: 4.0, labels_needed: 3 };
-}
-
-/// A verdict with the figures it rests on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judgement {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// One entry a label, in label order.
-    pub labels: Vec<LabelJudgement>,
-}
-
-/// The figures of one label.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct LabelJudgement {
-    /// The label.
-    pub label: usize,
-    /// Global Adversarial Peak: the sum of the pair scores that are there.
-    pub gap: f64,
-    /// Signed anomaly index among the labels whose pairs are all there; `None` for the others, or when it has no value.
-    pub anomaly_index: Option<f64>,
-    /// How many of the label's pairs are missing.
-    pub missing_pairs: usize,
-}
-
-/// Applies `rule` to the pair scores of a model.
-///
-/// With missing pairs the verdict is always [`Verdict::Inconclusive`]; labels that are complete still get their index.
-pub fn judge(scores: &PairScores, rule: &PublishedRule) -> Judgement {
-    let gaps = global_adversarial_peaks(scores);
-    let complete: Vec<f64> = gaps.iter().filter(|gap| gap.missing == 0).map(|gap| gap.gap).collect();
-    let indices = anomaly_indices(&complete);
-
-    let mut next_index = indices.iter().flatten();
-    let labels: Vec<LabelJudgement> = gaps
-        .iter()
-        .map(|gap| LabelJudgement {
-            label: gap.label,
-            gap: gap.gap,
-            anomaly_index: if gap.missing == 0 { next_index.next().copied() } else { None },
-            missing_pairs: gap.missing,
-        })
-        .collect();
-
-    let verdict = if scores.classes() < rule.labels_needed {
-        let (found, needed) = (scores.classes(), rule.labels_needed);
-        Verdict::Inconclusive { why: Reason::TooFewLabels { found, needed } }
-    } else if scores.missing() > 0 {
-        let (missing, expected) = (scores.missing(), scores.expected());
-        Verdict::Inconclusive { why: Reason::MissingPairs { missing, expected } }
-    } else {
-        match indices {
-            // Scores are finite and there are labels, so a zero deviation is the only error left.
-            Err(_) => Verdict::Inconclusive { why: Reason::ZeroDeviation },
-            Ok(indices) => from_indices(&indices, rule),
+impl Verdict {
+    /// In reports: `clean`, `backdoored` or `inconclusive`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Backdoored { .. } => "backdoored",
+            Self::Inconclusive { .. } => "inconclusive",
         }
-    };
-    Judgement { verdict, labels }
-}
+    }
 
-fn from_indices(indices: &[f64], rule: &PublishedRule) -> Verdict {
-    let mut suspects: Vec<usize> = (0..indices.len()).filter(|&label| indices[label] > rule.threshold).collect();
-    suspects.sort_by(|&a, &b| indices[b].total_cmp(&indices[a]));
-    if suspects.is_empty() { Verdict::Clean } else { Verdict::Backdoored { suspects } }
+    /// The infected labels; empty unless the model is backdoored.
+    pub fn suspects(&self) -> &[usize] {
+        match self {
+            Self::Backdoored { suspects } => suspects,
+            Self::Clean | Self::Inconclusive { .. } => &[],
+        }
+    }
+
+    /// Why it is inconclusive, if it is.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Inconclusive { why } => Some(why),
+            Self::Clean | Self::Backdoored { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -153,114 +101,23 @@ impl fmt::Display for Reason {
                 write!(f, "the model has {found} labels; an outlier test needs at least {needed}")
             }
             Self::TooFewImages { found, needed } => {
-                write!(f, "{found} correctly classified images are left to prove a trigger with, {needed} are needed")
+                write!(
+                    f,
+                    "{found} correctly classified images are left to measure a trigger on, {needed} are needed"
+                )
             }
             Self::TooFewClasses { found, needed } => {
                 let noun = if *found == 1 { "class has" } else { "classes have" };
-                write!(f, "only {found} {noun} images to prove a trigger with, {needed} are needed")
+                write!(f, "only {found} {noun} images to measure a trigger on, {needed} are needed")
             }
             Self::NoTriggers => f.write_str(
-                "perturbations alone may raise an alarm but clear no model, and triggers were not looked for",
+                "perturbations alone may raise an alarm but cannot clear a model, and triggers were not searched",
             ),
-            Self::LooksLeft { taken } => {
-                write!(f, "the scan ended after {taken} looks for triggers; more of them are needed to clear the model")
+            Self::PassesLeft { made } => {
+                let noun = if *made == 1 { "pass" } else { "passes" };
+                write!(f, "the scan ended after {made} {noun} of the trigger search; clearing the model takes more")
             }
             Self::MissingPairs { missing, expected } => write!(f, "{missing} of {expected} pairs have no score"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A matrix whose labels have the given GAPs, each spread evenly over its sources.
-    fn matrix(gaps: &[f64]) -> PairScores {
-        let classes = gaps.len();
-        let mut scores = PairScores::new(classes);
-        for (target, gap) in gaps.iter().enumerate() {
-            for source in (0..classes).filter(|&source| source != target) {
-                scores.insert(source, target, gap / (classes - 1) as f64).unwrap();
-            }
-        }
-        scores
-    }
-
-    #[test]
-    fn the_verdict_names_suspects_by_index() {
-        let judgement = judge(&matrix(&[1.0, 1.1, 9.0, 0.9, 1.05, 30.0, 0.95]), &PublishedRule::PUBLISHED);
-        assert_eq!(judgement.verdict, Verdict::Backdoored { suspects: vec![5, 2] });
-    }
-
-    #[test]
-    fn a_low_outlier_is_clean() {
-        let judgement = judge(&matrix(&[1.0, 1.1, 0.9, 1.05, 0.0, 0.95]), &PublishedRule::PUBLISHED);
-        assert_eq!(judgement.verdict, Verdict::Clean);
-        assert!(judgement.labels[4].anomaly_index.unwrap() < -4.0);
-    }
-
-    #[test]
-    fn exactly_the_threshold_is_not_above_it() {
-        let indices = [0.0, 4.0, -1.0];
-        assert_eq!(from_indices(&indices, &PublishedRule::PUBLISHED), Verdict::Clean);
-    }
-
-    #[test]
-    fn what_cannot_be_decided_is_inconclusive() {
-        let verdict = |scores: &PairScores| judge(scores, &PublishedRule::PUBLISHED).verdict;
-        // Every label has the same two scores, hence the same GAP to the last bit.
-        assert_eq!(verdict(&matrix(&[1.0; 5])), Verdict::Inconclusive { why: Reason::ZeroDeviation });
-        assert_eq!(
-            verdict(&matrix(&[1.0, 2.0])),
-            Verdict::Inconclusive { why: Reason::TooFewLabels { found: 2, needed: 3 } }
-        );
-        assert_eq!(
-            verdict(&PairScores::new(0)),
-            Verdict::Inconclusive { why: Reason::TooFewLabels { found: 0, needed: 3 } }
-        );
-        let mut partial = PairScores::new(3);
-        partial.insert(0, 1, 0.5).unwrap();
-        partial.insert(2, 1, 0.5).unwrap();
-        let judgement = judge(&partial, &PublishedRule::PUBLISHED);
-        assert_eq!(judgement.verdict, Verdict::Inconclusive { why: Reason::MissingPairs { missing: 4, expected: 6 } });
-        assert_eq!(judgement.labels.iter().map(|label| label.missing_pairs).collect::<Vec<_>>(), [2, 0, 2]);
-    }
-
-    #[test]
-    fn complete_labels_keep_their_index_beside_incomplete_ones() {
-        let full = matrix(&[1.0, 1.2, 0.9, 5.0, 1.05]);
-        let mut partial = PairScores::new(5);
-        for source in 0..5 {
-            for target in (0..5).filter(|&target| target != source && (source, target) != (0, 1)) {
-                partial.insert(source, target, full.get(source, target).unwrap()).unwrap();
-            }
-        }
-        let judgement = judge(&partial, &PublishedRule::PUBLISHED);
-        assert_eq!(judgement.labels[1].anomaly_index, None);
-        // Among 1.0, 0.9, 5.0, 1.05: median 1.025, deviations 0.025, 0.125, 3.975, 0.025, their median 0.075.
-        let expected = (5.0 - 1.025) / (1.4826 * 0.075);
-        assert!((judgement.labels[3].anomaly_index.unwrap() - expected).abs() < 1e-9);
-        assert!(matches!(judgement.verdict, Verdict::Inconclusive { .. }));
-    }
-
-    proptest! {
-        #[test]
-        fn renaming_labels_renames_suspects(gaps in prop::collection::vec(0.1..1.0_f64, 4..12), by in 0_usize..12, spike in 0_usize..12) {
-            let classes = gaps.len();
-            let mut gaps = gaps;
-            gaps[spike % classes] = 50.0;
-            let by = by % classes;
-            let mut turned = gaps.clone();
-            turned.rotate_left(by);
-            let before = judge(&matrix(&gaps), &PublishedRule::PUBLISHED).verdict;
-            let after = judge(&matrix(&turned), &PublishedRule::PUBLISHED).verdict;
-            if let (Verdict::Backdoored { suspects: before }, Verdict::Backdoored { suspects: after }) = (&before, &after) {
-                let renamed: Vec<usize> = before.iter().map(|label| (label + classes - by) % classes).collect();
-                prop_assert_eq!(&renamed, after);
-            } else {
-                prop_assert!(false, "a spike of 50 over values below 1 is always found: {:?} {:?}", before, after);
-            }
         }
     }
 }

@@ -12,7 +12,7 @@
 )]
 
 use aeva_stats::{
-    PairScores, PublishedRule, Verdict, anomaly_indices, judge, median, median_absolute_deviation, pair_score,
+    PairScores, PublishedRule, Verdict, anomaly_indices, median, median_absolute_deviation, pair_score,
     peak_share,
 };
 use serde_json::Value;
@@ -74,7 +74,7 @@ fn published_rows_are_reproduced() {
                 scores.insert(source, target, gap / 9.0).unwrap();
             }
         }
-        let verdict = judge(&scores, &PublishedRule::PUBLISHED).verdict;
+        let verdict = PublishedRule::PUBLISHED.decide(&scores).verdict;
         assert_eq!(verdict, Verdict::Backdoored { suspects: vec![0] });
     }
 }

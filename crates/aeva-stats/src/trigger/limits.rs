@@ -1,13 +1,13 @@
-//! What the images that were held out can show at all. Known before the first question is asked.
+//! What the hold-out images can show at all, known before the first query.
 
 use crate::Reason;
 
-/// A trigger that was stamped on fewer images proves nothing: a label with fewer takes no part.
+/// A trigger that was stamped on fewer images says nothing: a label with fewer takes no part.
 pub const IMAGES_NEEDED: u32 = 20;
-/// With fewer labels, or images of fewer classes, one of them is always the easier one.
+/// With fewer labels, or images of fewer classes, one label is always easier to reach than the others.
 pub const LABELS_NEEDED: usize = 3;
 
-/// What a scan with some images cannot say.
+/// What a scan cannot say with the images it has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// Why there can be no verdict of any kind.
@@ -16,21 +16,21 @@ pub struct Limits {
     pub no_clearance: Option<Reason>,
 }
 
-/// The limits of a scan with `held_out` `[class]` -> images of the class that are held out.
+/// The limits of a scan with `holdout` `[class]` -> hold-out images of the class.
 ///
-/// A trigger towards a label is proved on the images of all other classes. An alarm takes at least 20 of those for some label and at
-/// least three classes; a clearance takes 20 of them for *every* label, and images of half of the classes.
-pub fn limits(held_out: &[usize]) -> Limits {
-    let all: usize = held_out.iter().sum();
-    let classes = held_out.iter().filter(|&&images| images > 0).count();
+/// A trigger towards a label is measured on the hold-out images of all other classes. An alarm takes at least 20 of those for some
+/// label and at least three classes; a clean verdict takes 20 of them for *every* label, and images of half of the classes.
+pub fn limits(holdout: &[usize]) -> Limits {
+    let all: usize = holdout.iter().sum();
+    let classes = holdout.iter().filter(|&&images| images > 0).count();
     // Images that a trigger towards a label is stamped on.
     let (most, least) = (
-        held_out.iter().map(|own| all - own).max().unwrap_or(0),
-        held_out.iter().map(|own| all - own).min().unwrap_or(0),
+        holdout.iter().map(|own| all - own).max().unwrap_or(0),
+        holdout.iter().map(|own| all - own).min().unwrap_or(0),
     );
     let needed = IMAGES_NEEDED as usize;
-    let no_verdict = if held_out.len() < LABELS_NEEDED {
-        Some(Reason::TooFewLabels { found: held_out.len(), needed: LABELS_NEEDED })
+    let no_verdict = if holdout.len() < LABELS_NEEDED {
+        Some(Reason::TooFewLabels { found: holdout.len(), needed: LABELS_NEEDED })
     } else if all > 0 && classes < LABELS_NEEDED {
         Some(Reason::TooFewClasses { found: classes, needed: LABELS_NEEDED })
     } else if most < needed {
@@ -38,7 +38,7 @@ pub fn limits(held_out: &[usize]) -> Limits {
     } else {
         None
     };
-    let half = held_out.len().div_ceil(2);
+    let half = holdout.len().div_ceil(2);
     let no_clearance = if no_verdict.is_some() {
         no_verdict.clone()
     } else if least < needed {
@@ -55,8 +55,8 @@ pub fn limits(held_out: &[usize]) -> Limits {
 mod tests {
     use super::*;
 
-    fn of(held_out: &[usize]) -> (Option<Reason>, Option<Reason>) {
-        let Limits { no_verdict, no_clearance } = limits(held_out);
+    fn of(holdout: &[usize]) -> (Option<Reason>, Option<Reason>) {
+        let Limits { no_verdict, no_clearance } = limits(holdout);
         (no_verdict, no_clearance)
     }
 
@@ -78,7 +78,7 @@ mod tests {
         let images = |found| Some(Reason::TooFewImages { found, needed: 20 });
         assert_eq!(of(&[2; 10]), (images(18), images(18)));
         assert_eq!(of(&[0; 10]), (images(0), images(0)));
-        // Label 0 has most of the images: a trigger towards it could not be proved.
+        // Label 0 has most of the images: a trigger towards it could not be measured.
         assert_eq!(of(&[90, 5, 5, 5, 4]), (None, images(19)));
     }
 }

@@ -1,0 +1,299 @@
+//! The families of triggers, one table of them.
+//!
+//! Everything that differs between families stands here and nowhere else: how they are called and shown, how strong they may be, how
+//! they are searched, and how far clean models may go. The plan, the search, the files, the report and the documentation
+//! go by this table. A family of a known [`Shape`] is a row here and a way to draw one at random (`candidate` in `aeva-attack`).
+
+/// A family of triggers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Family {
+    /// A square of pixels that replaces what is there.
+    Patch,
+    /// A pattern that is added to the whole image.
+    Overlay,
+    /// A random sine added to the whole image.
+    Wave,
+    /// Random noise added to the whole image.
+    Noise,
+    /// A random square of pixels at a random place. It measures the baseline of pairs of labels and is not tested itself.
+    Square,
+}
+
+/// How the triggers of a family change an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A square replaces pixels. The strength is its side in pixels, on an image of 32 pixels.
+    Patch,
+    /// A pattern is added to all pixels. The strength is its amplitude in 255ths.
+    Overlay,
+}
+
+/// How triggers of one strength are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// Random candidates are explored, the best are improved by hill climbing; a refining pass may follow.
+    HillClimb,
+    /// The same, in a refining pass alone: so small a trigger is never hit by chance, but a stronger one may be reduced to it.
+    RefineOnly,
+    /// Random triggers are measured as they are drawn.
+    Random(RandomSample),
+}
+
+/// Which random triggers are drawn, and which of them counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RandomSample {
+    /// Triggers that are drawn.
+    pub count: u32,
+    /// How many of them are better than the one that counts: not the best trigger tells, but a typical one.
+    pub rank: usize,
+    /// What they tell about.
+    pub about: About,
+}
+
+/// What random triggers tell about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Target labels.
+    Labels,
+    /// Pairs of labels, which takes more images. The typical trigger is measured on hold-out images for so many pairs, those with the
+    /// highest success rate.
+    Pairs(usize),
+}
+
+/// One strength of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strength {
+    /// In the unit of the family's [`Shape`].
+    pub value: u32,
+    /// How its triggers are found.
+    pub search: Search,
+}
+
+/// How far clean models go: (strength, gap in log odds that is still natural), with straight lines between the points.
+///
+/// The points were set by hand from clean models that serve nothing else (`docs/triggers.md`, "Margins").
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Margins {
+    /// Of the gap between target labels.
+    pub labels: &'static [(f64, f64)],
+    /// Of the gap between pairs of labels.
+    pub pairs: &'static [(f64, f64)],
+    /// Of the gap between log odds ratios to the baseline of each pair, for families that are compared with it.
+    pub pairs_to_baseline: Option<&'static [(f64, f64)]>,
+    /// Success rate below which no target label stands out, however low the others are.
+    pub minimum_rate: f64,
+    /// The same for pairs of labels.
+    pub minimum_pair_rate: f64,
+}
+
+/// What there is to know of a family.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FamilySpec {
+    /// The family.
+    pub family: Family,
+    /// In file names, JSON and tables.
+    pub name: &'static str,
+    /// In sentences of the report.
+    pub shown_as: &'static str,
+    /// How it changes images.
+    pub shape: Shape,
+    /// Number of its random streams. It never changes: other numbers are other triggers.
+    pub stream: u8,
+    /// Its strengths, from weak to strong.
+    pub strengths: &'static [Strength],
+    /// Whether it is the baseline that pairs of labels are compared with. A baseline is not tested itself.
+    pub is_baseline: bool,
+    /// How far clean models go.
+    pub margins: Margins,
+}
+
+const fn climbed(value: u32) -> Strength {
+    Strength { value, search: Search::HillClimb }
+}
+
+const fn random(value: u32, count: u32, rank: usize, about: About) -> Strength {
+    Strength { value, search: Search::Random(RandomSample { count, rank, about }) }
+}
+
+const NO_MARGINS: Margins =
+    Margins { labels: &[], pairs: &[], pairs_to_baseline: None, minimum_rate: 0.5, minimum_pair_rate: 0.5 };
+
+/// Sines differ much from each other: the sixth best of a hundred counts.
+const WAVE: FamilySpec = FamilySpec {
+    family: Family::Wave,
+    name: "wave",
+    shown_as: "a random sine over the whole image",
+    shape: Shape::Overlay,
+    stream: 2,
+    strengths: &[random(8, 100, 5, About::Labels)],
+    is_baseline: false,
+    margins: Margins { labels: &[(8.0, 0.0)], minimum_rate: 0.25, ..NO_MARGINS },
+};
+
+/// Noise is much alike. The strongest changes some images of every model, so it tells about pairs alone; even far from any trigger all of
+/// it counts, hence the lower rate.
+const NOISE: FamilySpec = FamilySpec {
+    family: Family::Noise,
+    name: "noise",
+    shown_as: "random noise over the whole image",
+    shape: Shape::Overlay,
+    stream: 3,
+    strengths: &[
+        random(16, 40, 10, About::Labels),
+        random(32, 40, 10, About::Labels),
+        random(64, 40, 10, About::Pairs(12)),
+    ],
+    is_baseline: false,
+    margins: Margins {
+        labels: &[(16.0, 2.0), (32.0, 3.0)],
+        pairs: &[(64.0, 0.5)],
+        minimum_pair_rate: 0.25,
+        ..NO_MARGINS
+    },
+};
+
+const SQUARE: FamilySpec = FamilySpec {
+    family: Family::Square,
+    name: "square",
+    shown_as: "a random square",
+    shape: Shape::Patch,
+    stream: 4,
+    strengths: &[random(10, 100, 25, About::Pairs(0))],
+    is_baseline: true,
+    margins: NO_MARGINS,
+};
+
+const PATCH: FamilySpec = FamilySpec {
+    family: Family::Patch,
+    name: "patch",
+    shown_as: "a patch",
+    shape: Shape::Patch,
+    stream: 0,
+    strengths: &[
+        Strength { value: 1, search: Search::RefineOnly },
+        climbed(2),
+        climbed(3),
+        climbed(4),
+        climbed(6),
+        climbed(8),
+    ],
+    is_baseline: false,
+    margins: Margins {
+        labels: &[(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (8.0, 2.0)],
+        pairs: &[(3.0, 1.0), (4.0, 1.5), (6.0, 2.0), (8.0, 3.0)],
+        pairs_to_baseline: Some(&[(4.0, 0.75), (6.0, 1.25), (8.0, 2.0)]),
+        ..NO_MARGINS
+    },
+};
+
+const OVERLAY: FamilySpec = FamilySpec {
+    family: Family::Overlay,
+    name: "overlay",
+    shown_as: "a pattern over the whole image",
+    shape: Shape::Overlay,
+    stream: 1,
+    strengths: &[climbed(8), climbed(16), climbed(32)],
+    is_baseline: false,
+    margins: Margins {
+        labels: &[(8.0, 1.0), (16.0, 1.0), (32.0, 1.5)],
+        pairs: &[(8.0, 2.0), (16.0, 2.0), (32.0, 2.5)],
+        ..NO_MARGINS
+    },
+};
+
+impl Family {
+    /// All families, in the order in which a scan goes through them: random ones, which cost little, come first.
+    pub const ALL: [Self; 5] = [Self::Wave, Self::Noise, Self::Square, Self::Patch, Self::Overlay];
+
+    /// What there is to know of it.
+    pub const fn spec(self) -> &'static FamilySpec {
+        match self {
+            Self::Patch => &PATCH,
+            Self::Overlay => &OVERLAY,
+            Self::Wave => &WAVE,
+            Self::Noise => &NOISE,
+            Self::Square => &SQUARE,
+        }
+    }
+
+    /// The family of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.spec().name == name)
+    }
+}
+
+impl FamilySpec {
+    /// How a strength of this family is searched; `None` for one that no scan uses.
+    pub fn search(&self, strength: u32) -> Option<Search> {
+        self.strengths.iter().find(|one| one.value == strength).map(|one| one.search)
+    }
+}
+
+impl Margins {
+    /// The margin of a gap between target labels at a strength.
+    pub fn of_labels(&self, strength: f64) -> f64 {
+        between(self.labels, strength)
+    }
+
+    /// The margin of a gap between pairs of labels.
+    pub fn of_pairs(&self, strength: f64) -> f64 {
+        between(self.pairs, strength)
+    }
+
+    /// The margin of a gap between log odds ratios to the baseline; `None` for a family that is not compared with it.
+    pub fn of_pairs_to_baseline(&self, strength: f64) -> Option<f64> {
+        self.pairs_to_baseline.map(|points| between(points, strength))
+    }
+}
+
+/// Straight lines between the points, level before the first and after the last.
+fn between(points: &[(f64, f64)], strength: f64) -> f64 {
+    let mut last: Option<(f64, f64)> = None;
+    for &(at, allowed) in points {
+        if strength <= at {
+            return last
+                .map_or(allowed, |(before, least)| least + (allowed - least) * (strength - before) / (at - before));
+        }
+        last = Some((at, allowed));
+    }
+    last.map_or(0.0, |(_, most)| most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_family_has_a_row_a_name_and_a_stream_of_its_own() {
+        let specs = Family::ALL.map(Family::spec);
+        assert!(Family::ALL.iter().zip(specs).all(|(&family, spec)| spec.family == family));
+        assert_eq!(specs.iter().map(|spec| spec.family).collect::<BTreeSet<_>>().len(), 5);
+        assert_eq!(specs.iter().map(|spec| spec.stream).collect::<BTreeSet<_>>().len(), 5);
+        for spec in specs {
+            assert_eq!(Family::named(spec.name), Some(spec.family));
+            assert!(spec.strengths.windows(2).all(|two| two[0].value < two[1].value), "{}", spec.name);
+            assert!(spec.strengths.iter().all(|one| spec.search(one.value) == Some(one.search)));
+        }
+        assert_eq!((Family::named("warp"), PATCH.search(5)), (None, None));
+    }
+
+    #[test]
+    fn streams_are_those_that_triggers_were_drawn_from_before() {
+        let streams = Family::ALL.map(|family| (family.spec().name, family.spec().stream));
+        assert_eq!(streams, [("wave", 2), ("noise", 3), ("square", 4), ("patch", 0), ("overlay", 1)]);
+    }
+
+    #[test]
+    fn margins_lie_on_straight_lines() {
+        let near = |found: f64, expected: f64| (found - expected).abs() < 1e-12;
+        let patch = |strength| PATCH.margins.of_labels(strength);
+        assert!(near(patch(1.0), 0.0) && near(patch(3.5), 0.25) && near(patch(6.0), 1.0) && near(patch(99.0), 2.0));
+        let overlay = |strength| OVERLAY.margins.of_labels(strength);
+        assert!(near(overlay(2.0), 1.0) && near(overlay(20.0), 1.125));
+        assert!(near(NOISE.margins.of_pairs(64.0), 0.5) && near(WAVE.margins.of_pairs(8.0), 0.0));
+        assert!(PATCH.margins.of_pairs_to_baseline(5.0).is_some_and(|margin| near(margin, 1.0)));
+        assert_eq!(OVERLAY.margins.of_pairs_to_baseline(5.0), None);
+    }
+}
