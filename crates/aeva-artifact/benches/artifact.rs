@@ -6,9 +6,10 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench stops at what is unexpected")]
 
 use aeva_artifact::{
-    DataProvenance, ModelProvenance, Outcome, PairArtifact, Provenance, QueryCounts, SEARCH_VERSION, SampleRecord,
-    SearchProvenance,
+    DataProvenance, ModelProvenance, PairArtifact, PairProvenance, PerturbationProvenance, Provenance,
 };
+use aeva_attack::HopSkipJumpBuilder;
+use aeva_attack::perturbation::{Outcome, PairResult, QueryCounts, SampleRecord};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn pair(samples: u32) -> PairArtifact {
@@ -22,27 +23,16 @@ fn pair(samples: u32) -> PairArtifact {
         queries: QueryCounts::default(),
         perturbation: Some((0..3072_u16).map(|i| (f32::from(i) * 0.618_034).fract() - 0.5).collect()),
     };
+    let run = Provenance {
+        model: ModelProvenance { sha256: "0".repeat(64), classes: 10, preprocessing: "none".to_owned() },
+        data: DataProvenance { sha256: "0".repeat(64), images: 1000 },
+        seed: 0,
+        provider: "bench".to_owned(),
+    };
+    let params = HopSkipJumpBuilder::PUBLISHED.check().unwrap();
     PairArtifact {
-        provenance: Provenance {
-            search_version: SEARCH_VERSION,
-            model: ModelProvenance { sha256: "0".repeat(64), classes: 10, preprocessing: "none".to_owned() },
-            data: DataProvenance { sha256: "0".repeat(64), images: 1000 },
-            search: SearchProvenance {
-                iterations: 50,
-                initial_evaluations: 100,
-                maximum_evaluations: 30_000,
-                gamma: 1.0,
-                maximum_halvings: 64,
-                query_budget: None,
-            },
-            samples,
-            seed: 0,
-            provider: "bench".to_owned(),
-        },
-        source: 0,
-        target: 1,
-        shape: [32, 32, 3],
-        samples: (0..samples).map(record).collect(),
+        provenance: PairProvenance::new(&run, &PerturbationProvenance::new(&params, samples)),
+        result: PairResult { source: 0, target: 1, shape: [32, 32, 3], samples: (0..samples).map(record).collect() },
     }
 }
 

@@ -1,26 +1,37 @@
 //! Answers of the model to work that was stopped before it was done, so that nothing is asked twice when it goes on.
 
-use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{encode_error, from_payload, to_payload};
-use crate::{DecodeError, Provenance, container};
+use crate::container;
+use crate::error::{DecodeError, EncodeError};
+use crate::provenance::{PairProvenance, Provenance};
+use crate::wire::{from_payload, to_header, to_payload};
 
 const KIND_ANSWERS: u16 = 3;
 const PAYLOAD_VERSION: u16 = 1;
 
-/// What the model answered to a piece of work. What is asked is a function of the provenance and the answers so far, so that these are
-/// enough to take it up again. Unlike an artifact the file is removed when the work is done.
+/// What the model answered to a piece of work. What is asked is a function of the provenance and of the answers so far, so these are
+/// enough to continue the work. Unlike an artifact, the file is removed when the work is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartialAnswers {
     /// Everything that the questions depend on, besides the version of their search.
-    pub provenance: Provenance,
+    pub provenance: WorkProvenance,
     /// Version of the search that asked.
     pub search_version: u32,
     /// The piece of work; it names the file, too.
     pub work: String,
     /// Answers in the order of the questions, for each of the searches of the work.
     pub searches: Vec<AnsweredSearch>,
+}
+
+/// What a piece of work depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum WorkProvenance {
+    /// A search for perturbations. (Files of earlier versions have it for triggers, too.)
+    Perturbations(PairProvenance),
+    /// A search for triggers.
+    Triggers(Provenance),
 }
 
 /// The answers to one search.
@@ -34,7 +45,7 @@ pub struct AnsweredSearch {
 
 #[derive(Serialize, Deserialize)]
 struct Header {
-    provenance: Provenance,
+    provenance: WorkProvenance,
     search_version: u32,
     work: String,
 }
@@ -54,11 +65,10 @@ impl PartialAnswers {
             search_version: self.search_version,
             work: self.work.clone(),
         };
-        let header = serde_json::to_vec(&header).map_err(|error| encode_error(&error))?;
+        let header = to_header(&header)?;
         let searches = self.searches.iter().map(|search| (search.id, search.answers.clone())).collect();
         let payload = to_payload(AnswersV1(searches))?;
         container::encode(KIND_ANSWERS, PAYLOAD_VERSION, &header, &payload)
-            .ok_or(EncodeError::Other("the header is too long"))
     }
 
     /// Reads the file format.
@@ -82,16 +92,20 @@ impl PartialAnswers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provenance::example;
+    use crate::provenance::examples;
 
     #[test]
     fn round_trip() {
         let search = |id, answers: &[u32]| AnsweredSearch { id, answers: answers.to_vec() };
         let searches = vec![search([0, 1, 0], &[3, 3, 7]), search([0, 2, 1], &[])];
-        let answers =
-            PartialAnswers { provenance: example(), search_version: 4, work: "patch-03".to_owned(), searches };
+        for provenance in [WorkProvenance::Triggers(examples::run()), WorkProvenance::Perturbations(examples::pair())] {
+            let (work, searches) = ("patch-03".to_owned(), searches.clone());
+            let answers = PartialAnswers { provenance, search_version: 4, work, searches };
+            assert_eq!(PartialAnswers::from_bytes(&answers.to_bytes().unwrap()).unwrap(), answers);
+        }
+        let (work, provenance) = ("patch-03".to_owned(), WorkProvenance::Triggers(examples::run()));
+        let answers = PartialAnswers { provenance, search_version: 4, work, searches };
         let bytes = answers.to_bytes().unwrap();
-        assert_eq!(PartialAnswers::from_bytes(&bytes).unwrap(), answers);
         for cut in [0, 8, 40, bytes.len() - 1] {
             assert!(PartialAnswers::from_bytes(&bytes[..cut]).is_err());
         }

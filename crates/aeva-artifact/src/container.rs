@@ -15,7 +15,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::DecodeError;
+use crate::error::{DecodeError, EncodeError};
 
 const MAGIC: [u8; 8] = *b"AEVA\r\n\x1a\n";
 const CONTAINER_VERSION: u16 = 1;
@@ -32,9 +32,11 @@ pub(crate) struct Container<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// Puts a container together. `None` when the header is longer than a reader accepts.
-pub(crate) fn encode(kind: u16, payload_version: u16, header: &[u8], payload: &[u8]) -> Option<Vec<u8>> {
-    let header_length = u32::try_from(header.len()).ok().filter(|&length| u64::from(length) <= HEADER_LIMIT)?;
+/// Puts a container together; an error when the header is longer than a reader accepts.
+pub(crate) fn encode(kind: u16, payload_version: u16, header: &[u8], payload: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    let too_long = EncodeError::HeaderTooLong { found: header.len(), limit: HEADER_LIMIT };
+    let header_length =
+        u32::try_from(header.len()).ok().filter(|&length| u64::from(length) <= HEADER_LIMIT).ok_or(too_long)?;
     let mut bytes = Vec::with_capacity(PRELUDE + header.len() + payload.len() + DIGEST);
     bytes.extend_from_slice(&MAGIC);
     for field in [CONTAINER_VERSION, kind, payload_version, 0] {
@@ -46,7 +48,7 @@ pub(crate) fn encode(kind: u16, payload_version: u16, header: &[u8], payload: &[
     bytes.extend_from_slice(payload);
     let digest = Sha256::digest(&bytes);
     bytes.extend_from_slice(&digest);
-    Some(bytes)
+    Ok(bytes)
 }
 
 /// Takes a container apart. Nothing is allocated, and no length is believed before it is checked.
@@ -133,7 +135,7 @@ mod tests {
         longer.push(0);
         assert!(matches!(error(&longer), DecodeError::Length { .. }));
         assert!(matches!(error(&with(sample(), 32, b"X")), DecodeError::Checksum));
-        assert!(encode(7, 3, &vec![b' '; (1 << 20) + 1], b"").is_none());
+        assert!(encode(7, 3, &vec![b' '; (1 << 20) + 1], b"").is_err());
     }
 
     proptest! {

@@ -1,16 +1,40 @@
-//! What the search leaves on disk: one typed perturbation artifact (`.aeva`) per ordered pair of labels, in a run folder
-//! that belongs to one model, one data set, one set of parameters and one seed.
+//! What a scan leaves on disk: typed artifacts (`.aeva`) in a run folder that belongs to one model, one data set and one seed.
 //!
-//! - [`PairArtifact`] is the domain type; [`PairArtifact::to_bytes`] and [`PairArtifact::from_bytes`] are its file format
-//!   (`docs/formats.md`): a container with versions and a SHA-256, a JSON header with the [`Provenance`], a bincode payload.
-//! - [`TriggerArtifact`] is what the second lens leaves: the best triggers of one family and strength, in the same container.
+//! - [`PairArtifact`] has the perturbations of one ordered pair of labels, [`TriggerArtifact`] the best triggers of one pass over one
+//!   setting. Their file format (`docs/formats.md`) is a container with versions and a SHA-256, a JSON header with the [`Provenance`],
+//!   and a bincode payload.
 //! - [`RunDir`] is the folder: it refuses results of another [`Provenance`], writes files whole or not at all, and
-//!   knows which pairs are finished. [`RunInfo`] is what it says of itself.
+//!   knows what is finished. [`RunInfo`] is what it says of itself.
+//!
+//! The types of results are those of `aeva-attack`; this crate adds where they come from, and keeps them.
 //!
 //! A file may have been damaged, or made by anybody: whatever is read is checked before anything is computed with it, and checksums
 //! are no signatures.
 //!
 //! Everything in a file is a function of the provenance, so the same scan gives the same bytes.
+//!
+//! ```
+//! use aeva_artifact::{
+//!     DataProvenance, ModelProvenance, PairArtifact, PerturbationProvenance, Provenance, RunDir, RunInfo, sha256_hex,
+//! };
+//! use aeva_attack::HopSkipJumpBuilder;
+//! use aeva_attack::perturbation::PairResult;
+//!
+//! let provenance = Provenance {
+//!     model: ModelProvenance { sha256: sha256_hex(b"model"), classes: 10, preprocessing: "none".to_owned() },
+//!     data: DataProvenance { sha256: sha256_hex(b"images"), images: 100 },
+//!     seed: 7,
+//!     provider: "example".to_owned(),
+//! };
+//! let perturbations = PerturbationProvenance::new(&HopSkipJumpBuilder::PUBLISHED.check()?, 40);
+//! let folder = tempfile::tempdir()?;
+//! let run = RunDir::open_or_create(folder.path(), RunInfo::new(provenance, perturbations))?;
+//!
+//! let result = PairResult { source: 0, target: 1, shape: [2, 2, 1], samples: Vec::new() };
+//! run.store(&PairArtifact { provenance: run.pair_provenance(), result })?;
+//! assert_eq!(run.stored_pairs()?, [(0, 1)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answers;
 mod atomic;
@@ -26,12 +50,16 @@ mod run_info;
 mod trigger;
 mod wire;
 
-pub use answers::{AnsweredSearch, PartialAnswers};
+pub use answers::{AnsweredSearch, PartialAnswers, WorkProvenance};
 pub use atomic::write_atomically;
-pub use error::{ArtifactError, DecodeError, RunInfoError};
-pub use pair::{Outcome, PairArtifact, QueryCounts, SampleRecord};
-pub use provenance::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION, SearchProvenance, hex, sha256_hex};
+pub use error::{ArtifactError, DecodeError, EncodeError, RunInfoError};
+pub use limits::MAX_CLASSES;
+pub use pair::PairArtifact;
+pub use provenance::{
+    DataProvenance, ModelProvenance, PairProvenance, PerturbationProvenance, Provenance, SEARCH_VERSION,
+    SearchProvenance, hex, sha256_hex,
+};
 pub use read::{MAX_ARTIFACT_BYTES, read_regular};
 pub use run_dir::RunDir;
-pub use run_info::{MAX_CLASSES, RunInfo};
-pub use trigger::{Aim, Family, Level, Look, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};
+pub use run_info::RunInfo;
+pub use trigger::TriggerArtifact;

@@ -1,12 +1,18 @@
 //! What no artifact can honestly exceed. A file with a right checksum may still have been made by anybody: what it says is checked
 //! before anything is computed with it.
 
-use crate::{DecodeError, MAX_CLASSES, Provenance, run_info::MAX_QUERIES};
+use crate::error::DecodeError;
+
+/// Most labels that a model may have. Data sets of photographs end at 22 000; what goes by pairs of labels ends long before.
+pub const MAX_CLASSES: u32 = 100_000;
+
+/// Most queries that a file may claim: numbers of JSON are exact up to here, and sums of some of them stay within 64 bits.
+pub(crate) const MAX_QUERIES: u64 = 1 << 53;
 
 /// Most values of an image: one of 16 000 x 16 000 grey pixels, and small enough that a few of them fit the memory.
 const MAX_VALUES: usize = 1 << 28;
 
-/// Most images that one figure may be about; sums of some of them stay within 32 bits. A look asks about some thousands.
+/// Most images that one figure may be about; sums of some of them stay within 32 bits. A pass asks about some thousands.
 const MAX_IMAGES: u32 = 1 << 24;
 
 /// Whether images `[h, w, c]` can be that large; the number of their values.
@@ -17,9 +23,8 @@ pub(crate) fn check_shape(shape: [usize; 3]) -> Result<usize, DecodeError> {
         .ok_or(DecodeError::Shape { found: shape, limit: MAX_VALUES })
 }
 
-/// Labels of the model, if they can be that many.
-pub(crate) fn check_classes(provenance: &Provenance) -> Result<u32, DecodeError> {
-    let classes = provenance.model.classes;
+/// The number of labels of a model, if there can be that many.
+pub(crate) fn check_classes(classes: u32) -> Result<u32, DecodeError> {
     if classes > MAX_CLASSES {
         return Err(DecodeError::Classes { found: classes, limit: MAX_CLASSES });
     }
@@ -43,21 +48,18 @@ pub(crate) fn check_pair(source: u32, target: u32, classes: u32) -> Result<(), D
     Ok(())
 }
 
-/// How many images did as is meant, of how many.
-pub(crate) fn check_count(turned: u32, asked: u32) -> Result<(), DecodeError> {
-    if turned > asked {
-        return Err(DecodeError::Inconsistent(format!("{turned} of {asked} images turned")));
-    }
-    if asked > MAX_IMAGES {
-        return Err(DecodeError::TooManyImages { found: u64::from(asked), limit: u64::from(MAX_IMAGES) });
+/// The trials of one tally.
+pub(crate) fn check_images(trials: u32) -> Result<(), DecodeError> {
+    if trials > MAX_IMAGES {
+        return Err(DecodeError::TooManyImages { found: u64::from(trials), limit: u64::from(MAX_IMAGES) });
     }
     Ok(())
 }
 
 /// A sum of images that is kept in 32 bits.
-pub(crate) fn check_sum(asked: impl Iterator<Item = u32>) -> Result<(), DecodeError> {
+pub(crate) fn check_sum(trials: impl Iterator<Item = u32>) -> Result<(), DecodeError> {
     // At most 2^24 each, and far fewer than 2^40 of them.
-    let found: u64 = asked.map(u64::from).sum();
+    let found: u64 = trials.map(u64::from).sum();
     let limit = u64::from(u32::MAX);
     if found > limit {
         return Err(DecodeError::TooManyImages { found, limit });
@@ -89,9 +91,8 @@ mod tests {
 
     #[test]
     fn counts_and_sums_stay_within_their_bits() {
-        assert!(check_count(3, 3).is_ok());
-        assert!(matches!(check_count(4, 3), Err(DecodeError::Inconsistent(_))));
-        assert!(matches!(check_count(0, u32::MAX), Err(DecodeError::TooManyImages { found: 0xffff_ffff, .. })));
+        assert!(check_images(1 << 24).is_ok());
+        assert!(matches!(check_images(u32::MAX), Err(DecodeError::TooManyImages { found: 0xffff_ffff, .. })));
         assert!(check_sum([u32::MAX, 0].into_iter()).is_ok());
         assert!(matches!(check_sum([u32::MAX, 1].into_iter()), Err(DecodeError::TooManyImages { .. })));
         assert!(check_queries([MAX_QUERIES, 0].into_iter()).is_ok());

@@ -1,117 +1,29 @@
-//! The domain type: what the search found for one ordered pair of labels.
+//! The perturbations of one ordered pair of labels, with where they come from.
 
-use serde::Serialize;
+use aeva_attack::perturbation::PairResult;
 
-use crate::{DecodeError, Provenance, container, wire};
+use crate::error::{DecodeError, EncodeError};
+use crate::provenance::PairProvenance;
+use crate::{container, wire};
 
 /// Perturbations of one ordered pair (source, target), with where they come from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairArtifact {
     /// Everything the values depend on.
-    pub provenance: Provenance,
-    /// Label of the origins.
-    pub source: u32,
-    /// Label whose boundary was walked.
-    pub target: u32,
-    /// Image shape `[h, w, c]`.
-    pub shape: [usize; 3],
-    /// One record a sample, in sample order.
-    pub samples: Vec<SampleRecord>,
-}
-
-/// What became of one sample of a pair.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SampleRecord {
-    /// Number of the sample within its pair, from 0.
-    pub sample: u32,
-    /// Index in the data set of the origin, an image of the source class.
-    pub origin_index: u64,
-    /// Index in the data set of the start, an image of the target class.
-    pub start_index: u64,
-    /// How the search ended.
-    pub outcome: Outcome,
-    /// Iterations that were completed.
-    pub iterations: u32,
-    /// L2 norm of the perturbation, images in `[0, 1]`.
-    pub distance: f64,
-    /// Queries by phase.
-    pub queries: QueryCounts,
-    /// Boundary point minus origin, signed, shape `[h, w, c]` row-major, images in `[0, 1]`; `None` when no
-    /// boundary point was found.
-    pub perturbation: Option<Vec<f32>>,
-}
-
-/// How the search of one sample ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// All iterations were done; only such perturbations count.
-    Finished,
-    /// The query budget of the sample ended first.
-    Budget,
-    /// The start image was not of the target class.
-    StartRejected,
-    /// No step stayed on the target's side, or there was no direction to step in.
-    StepUnderflow,
-}
-
-/// Queries (images classified) by phase of the search.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct QueryCounts {
-    /// Checking start images.
-    pub start: u64,
-    /// Bisecting towards the boundary.
-    pub bisection: u64,
-    /// Estimating gradients.
-    pub gradient: u64,
-    /// Finding step sizes.
-    pub step: u64,
-}
-
-impl QueryCounts {
-    /// Sum over all phases; it stays at the largest number where it would be larger.
-    pub fn total(&self) -> u64 {
-        [self.bisection, self.gradient, self.step].into_iter().fold(self.start, u64::saturating_add)
-    }
-}
-
-impl std::ops::AddAssign for QueryCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.start = self.start.saturating_add(other.start);
-        self.bisection = self.bisection.saturating_add(other.bisection);
-        self.gradient = self.gradient.saturating_add(other.gradient);
-        self.step = self.step.saturating_add(other.step);
-    }
+    pub provenance: PairProvenance,
+    /// What was found.
+    pub result: PairResult,
 }
 
 impl PairArtifact {
-    /// The perturbations that count: those of finished samples, each `[h, w, c]` row-major.
-    pub fn finished(&self) -> impl Iterator<Item = &[f32]> {
-        self.samples
-            .iter()
-            .filter(|sample| sample.outcome == Outcome::Finished)
-            .filter_map(|s| s.perturbation.as_deref())
-    }
-
-    /// Queries of all samples.
-    pub fn queries(&self) -> QueryCounts {
-        let mut sum = QueryCounts::default();
-        for sample in &self.samples {
-            sum += sample.queries;
-        }
-        sum
-    }
-
     /// The file format, latest version (`docs/formats.md`).
     ///
     /// # Errors
     /// When the artifact cannot be represented (an image above 2^32 in one dimension).
-    pub fn to_bytes(&self) -> Result<Vec<u8>, bincode::error::EncodeError> {
-        let header = wire::Header { provenance: self.provenance.clone(), source: self.source, target: self.target };
-        let header = serde_json::to_vec(&header).map_err(|error| wire::encode_error(&error))?;
-        let payload = wire::encode(self)?;
-        container::encode(wire::KIND_PAIR, wire::PAYLOAD_VERSION, &header, &payload)
-            .ok_or(bincode::error::EncodeError::Other("the header is too long"))
+    pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
+        let (source, target) = (self.result.source, self.result.target);
+        let header = wire::to_header(&wire::Header { provenance: self.provenance.clone(), source, target })?;
+        container::encode(wire::KIND_PAIR, wire::PAYLOAD_VERSION, &header, &wire::encode(&self.result)?)
     }
 
     /// Reads any version of the file format.

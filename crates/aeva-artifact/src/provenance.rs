@@ -1,16 +1,47 @@
-//! Where perturbations come from: everything their values depend on, and nothing else.
+//! Where results come from: everything their values depend on, and nothing else.
+//!
+//! What all searches of a run depend on is its [`Provenance`]; what perturbations depend on besides is their
+//! [`PerturbationProvenance`]. Triggers have nothing of their own but the version of their search. So other parameters of the
+//! perturbations leave the triggers of a run as they are.
 
+use aeva_attack::{HopSkipJumpBuilder, HopSkipJumpParams};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Version of the search; it grows when the same provenance would give other perturbations.
+/// Version of the search for perturbations; it grows when the same provenance would give other perturbations.
 pub const SEARCH_VERSION: u32 = 1;
 
-/// Everything the perturbations of a run depend on. Two runs of equal provenance give equal bytes, so file names, dates,
-/// batch sizes, thread counts and the chosen pairs are not part of it.
+/// Everything that all searches of a run depend on. File names, dates, batch sizes, thread counts and the chosen pairs are not
+/// part of it: they change no result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
+    /// The model that was asked.
+    pub model: ModelProvenance,
+    /// The images it was asked with.
+    pub data: DataProvenance,
+    /// Seed of all random choices.
+    pub seed: u64,
+    /// What ran the model, for example `onnxruntime 1.31.1 cpu`: another provider rounds differently.
+    pub provider: String,
+}
+
+/// What perturbations depend on besides the [`Provenance`] of their run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerturbationProvenance {
+    /// [`SEARCH_VERSION`] of the program.
+    pub search_version: u32,
+    /// The parameters of the search.
+    pub search: SearchProvenance,
+    /// Samples per pair that were asked for.
+    pub samples: u32,
+}
+
+/// Everything that the perturbations of a pair depend on, as the header of their file has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairProvenance {
     /// [`SEARCH_VERSION`] of the program.
     pub search_version: u32,
     /// The model that was asked.
@@ -23,7 +54,7 @@ pub struct Provenance {
     pub samples: u32,
     /// Seed of the noise.
     pub seed: u64,
-    /// What ran the model, for example `onnxruntime 1.31.1 cpu`: another provider rounds differently.
+    /// What ran the model.
     pub provider: String,
 }
 
@@ -49,7 +80,7 @@ pub struct DataProvenance {
     pub images: u64,
 }
 
-/// The HopSkipJump parameters of a [`Provenance`] (`docs/method.md` has their meaning).
+/// The HopSkipJump parameters of a [`PerturbationProvenance`] (`docs/method.md` has their meaning).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchProvenance {
@@ -68,31 +99,92 @@ pub struct SearchProvenance {
 }
 
 impl Provenance {
-    /// Key of the run: SHA-256 of the canonical JSON of all fields, lower-case hexadecimal.
+    /// Key of the run: SHA-256 of the JSON of all fields, lower-case hexadecimal.
     pub fn key(&self) -> String {
-        // Serialising a struct of strings and numbers cannot fail; fields come in the order of their declaration.
-        sha256_hex(&serde_json::to_vec(self).unwrap_or_default())
+        key_of(self)
     }
 
     /// Each field in which `self` (found) and `wanted` differ, for error messages.
     pub(crate) fn differences(&self, wanted: &Self) -> Vec<String> {
-        fn walk(path: &str, found: &serde_json::Value, wanted: &serde_json::Value, out: &mut Vec<String>) {
-            match (found.as_object(), wanted.as_object()) {
-                (Some(found), Some(wanted)) => {
-                    for (name, value) in found {
-                        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                        walk(&path, value, wanted.get(name).unwrap_or(&serde_json::Value::Null), out);
-                    }
-                }
-                _ if found != wanted => out.push(format!("{path}: there {found}, asked for {wanted}")),
-                _ => {}
-            }
-        }
-        let mut out = Vec::new();
-        let json = |provenance: &Self| serde_json::to_value(provenance).unwrap_or_default();
-        walk("", &json(self), &json(wanted), &mut out);
-        out
+        differences(self, wanted)
     }
+}
+
+impl PerturbationProvenance {
+    /// That of searches with these parameters by this program.
+    pub fn new(params: &HopSkipJumpParams, samples: u32) -> Self {
+        let HopSkipJumpBuilder {
+            iterations,
+            initial_evaluations,
+            maximum_evaluations,
+            gamma,
+            maximum_halvings,
+            query_budget,
+        } = params.values();
+        let search = SearchProvenance {
+            iterations,
+            initial_evaluations,
+            maximum_evaluations,
+            gamma,
+            maximum_halvings,
+            query_budget,
+        };
+        Self { search_version: SEARCH_VERSION, search, samples }
+    }
+
+    /// SHA-256 of the JSON of all fields, lower-case hexadecimal.
+    pub fn key(&self) -> String {
+        key_of(self)
+    }
+}
+
+impl PairProvenance {
+    /// That of the perturbations of a run.
+    pub fn new(run: &Provenance, perturbations: &PerturbationProvenance) -> Self {
+        let Provenance { model, data, seed, provider } = run.clone();
+        let PerturbationProvenance { search_version, search, samples } = perturbations.clone();
+        Self { search_version, model, data, search, samples, seed, provider }
+    }
+
+    /// What all searches of the run depend on, and what its perturbations do besides.
+    pub fn split(self) -> (Provenance, PerturbationProvenance) {
+        let Self { search_version, model, data, search, samples, seed, provider } = self;
+        (Provenance { model, data, seed, provider }, PerturbationProvenance { search_version, search, samples })
+    }
+
+    /// SHA-256 of the JSON of all fields, lower-case hexadecimal. It was the key of a run before runs had perturbations of several
+    /// settings.
+    pub fn key(&self) -> String {
+        key_of(self)
+    }
+
+    pub(crate) fn differences(&self, wanted: &Self) -> Vec<String> {
+        differences(self, wanted)
+    }
+}
+
+fn key_of(provenance: &impl Serialize) -> String {
+    // Serialising a struct of strings and numbers cannot fail; fields come in the order of their declaration.
+    sha256_hex(&serde_json::to_vec(provenance).unwrap_or_default())
+}
+
+fn differences(found: &impl Serialize, wanted: &impl Serialize) -> Vec<String> {
+    fn walk(path: &str, found: &serde_json::Value, wanted: &serde_json::Value, out: &mut Vec<String>) {
+        match (found.as_object(), wanted.as_object()) {
+            (Some(found), Some(wanted)) => {
+                for (name, value) in found {
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    walk(&path, value, wanted.get(name).unwrap_or(&serde_json::Value::Null), out);
+                }
+            }
+            _ if found != wanted => out.push(format!("{path}: there {found}, asked for {wanted}")),
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    let (found, wanted) = (serde_json::to_value(found), serde_json::to_value(wanted));
+    walk("", &found.unwrap_or_default(), &wanted.unwrap_or_default(), &mut out);
+    out
 }
 
 /// SHA-256 of `bytes` in lower-case hexadecimal.
@@ -111,56 +203,70 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-pub(crate) fn example() -> Provenance {
-    Provenance {
-        search_version: SEARCH_VERSION,
-        model: ModelProvenance { sha256: sha256_hex(b"model"), classes: 10, preprocessing: "nhwc".to_owned() },
-        data: DataProvenance { sha256: sha256_hex(b"data"), images: 100 },
-        search: SearchProvenance {
+pub(crate) mod examples {
+    use super::*;
+
+    pub(crate) fn run() -> Provenance {
+        Provenance {
+            model: ModelProvenance { sha256: sha256_hex(b"model"), classes: 10, preprocessing: "nhwc".to_owned() },
+            data: DataProvenance { sha256: sha256_hex(b"data"), images: 100 },
+            seed: 7,
+            provider: "test".to_owned(),
+        }
+    }
+
+    pub(crate) fn perturbations() -> PerturbationProvenance {
+        let search = SearchProvenance {
             iterations: 50,
             initial_evaluations: 100,
             maximum_evaluations: 30_000,
             gamma: 1.0,
             maximum_halvings: 64,
             query_budget: None,
-        },
-        samples: 2,
-        seed: 7,
-        provider: "test".to_owned(),
+        };
+        PerturbationProvenance { search_version: SEARCH_VERSION, search, samples: 2 }
+    }
+
+    pub(crate) fn pair() -> PairProvenance {
+        PairProvenance::new(&run(), &perturbations())
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_possible_truncation, clippy::float_cmp, clippy::type_complexity, reason = "small known values")]
 mod tests {
     use super::*;
 
     #[test]
-    fn digests_are_sha256() {
-        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    fn every_field_changes_the_key() {
+        let key = examples::run().key();
+        let changed = |change: fn(&mut Provenance)| {
+            let mut provenance = examples::run();
+            change(&mut provenance);
+            provenance.key()
+        };
+        assert_eq!(changed(|_| {}), key);
+        assert_ne!(changed(|p| p.seed += 1), key);
+        assert_ne!(changed(|p| p.provider.push('x')), key);
+        assert_ne!(changed(|p| p.model.classes += 1), key);
+        assert_ne!(changed(|p| p.model.preprocessing.push('x')), key);
+        assert_ne!(changed(|p| p.data.sha256.push('0')), key);
     }
 
     #[test]
-    fn every_field_changes_the_key_and_is_named() {
-        let base = example();
-        let changed: [(&str, fn(&mut Provenance)); 8] = [
-            ("search_version", |p| p.search_version += 1),
-            ("model.sha256", |p| p.model.sha256.clear()),
-            ("model.preprocessing", |p| p.model.preprocessing.clear()),
-            ("data.sha256", |p| p.data.sha256.clear()),
-            ("search.iterations", |p| p.search.iterations += 1),
-            ("search.query_budget", |p| p.search.query_budget = Some(1)),
-            ("samples", |p| p.samples += 1),
-            ("seed", |p| p.seed += 1),
-        ];
-        for (field, change) in changed {
-            let mut other = base.clone();
-            change(&mut other);
-            assert_ne!(base.key(), other.key(), "{field}");
-            let differences = base.differences(&other);
-            assert_eq!(differences.len(), 1);
-            assert!(differences[0].starts_with(&format!("{field}: ")), "{differences:?}");
-        }
-        assert_eq!(base.key(), base.clone().key());
+    fn what_is_put_together_comes_apart() {
+        assert_eq!(examples::pair().split(), (examples::run(), examples::perturbations()));
+        let params = HopSkipJumpBuilder { iterations: 50, ..HopSkipJumpBuilder::PUBLISHED }.check().unwrap();
+        assert_eq!(PerturbationProvenance::new(&params, 2), examples::perturbations());
+        let deeper = PerturbationProvenance { samples: 3, ..examples::perturbations() };
+        assert_ne!(deeper.key(), examples::perturbations().key());
+    }
+
+    #[test]
+    fn differences_name_the_field() {
+        let mut other = examples::pair();
+        other.search.iterations = 20;
+        other.seed = 8;
+        let found = examples::pair().differences(&other);
+        assert_eq!(found, ["search.iterations: there 50, asked for 20", "seed: there 7, asked for 8"]);
     }
 }

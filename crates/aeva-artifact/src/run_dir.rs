@@ -1,28 +1,40 @@
-//! The folder of one run: `run.json`, one `.aeva` file per finished pair, and whatever reports are made of them.
+//! The folder of one run: `run.json`, one `.aeva` file for each pass over triggers and each finished pair, and the reports made of
+//! them.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::atomic::{TEMPORARY, create_atomically, flush_folder, sweep};
+use aeva_attack::trigger::PassId;
+
+use crate::answers::{PartialAnswers, WorkProvenance};
+use crate::atomic::write_atomically;
+use crate::error::{ArtifactError, DecodeError};
+use crate::pair::PairArtifact;
+use crate::provenance::PairProvenance;
 use crate::read::{MAX_ARTIFACT_BYTES, read_if_there, read_regular};
-use crate::{
-    ArtifactError, Level, Look, PairArtifact, PartialAnswers, Provenance, RunInfo, TriggerArtifact, run_file,
-    write_atomically,
-};
+use crate::run_file;
+use crate::run_info::RunInfo;
+use crate::trigger::TriggerArtifact;
 
 const RUN_FILE: &str = "run.json";
-/// The version is in the name: a later format gets a folder of its own and leaves this one readable.
+/// The version is in the name: a later format gets a folder of its own and leaves this one readable. The name alone is that of the
+/// perturbations with the parameters in `run.json`; others have their key behind it.
 const PAIRS_FOLDER: &str = "pairs-v1";
+/// Characters of a key in the name of a folder.
+const KEY_LENGTH: usize = 12;
 const TRIGGERS_FOLDER: &str = "triggers-v1";
 /// Work that was stopped in the middle.
 const PARTIAL_FOLDER: &str = "partial-v1";
 
-/// A run folder that belongs to one [`Provenance`].
+/// A run folder that belongs to one [`Provenance`](crate::Provenance).
 #[derive(Debug, Clone)]
 pub struct RunDir {
     path: PathBuf,
     info: RunInfo,
+    /// Name of the folder that the pairs are in.
+    pairs: String,
 }
 
 impl RunDir {
@@ -48,7 +60,64 @@ impl RunDir {
     /// # Errors
     /// [`ArtifactError::NotARun`], [`ArtifactError::RunDescription`], and those of reading.
     pub fn open(path: &Path) -> Result<Self, ArtifactError> {
-        Ok(Self { path: path.to_owned(), info: describe(path)? })
+        Ok(Self { path: path.to_owned(), info: describe(path)?, pairs: PAIRS_FOLDER.to_owned() })
+    }
+
+    /// The same run with the perturbations of other parameters, by the first characters of their key, as in the name of their folder.
+    ///
+    /// # Errors
+    /// [`ArtifactError::NoSuchPerturbations`] when the run has none with this key, and those of reading.
+    pub fn with_perturbations(mut self, key: &str) -> Result<Self, ArtifactError> {
+        let names = self.perturbation_folders()?;
+        let pairs = format!("{PAIRS_FOLDER}-{key}");
+        if !names.contains(&pairs) {
+            let found = names.into_iter().filter_map(|name| name.get(PAIRS_FOLDER.len() + 1..).map(str::to_owned));
+            return Err(ArtifactError::NoSuchPerturbations {
+                path: self.path,
+                key: key.to_owned(),
+                found: found.collect(),
+            });
+        }
+        self.pairs = pairs;
+        // What they depend on stands in every file of them.
+        if let Some(&(source, target)) = self.stored_pairs()?.first() {
+            let (path, pair) = (self.pair_path(source, target), self.read_pair(source, target)?);
+            let (provenance, perturbations) = pair.map(|pair| pair.provenance.split()).unzip();
+            let differences = provenance.map_or_else(Vec::new, |found| found.differences(&self.info.provenance));
+            if !differences.is_empty() {
+                return Err(ArtifactError::Foreign { path, why: differences.join("; ") });
+            }
+            self.info.perturbations = perturbations.unwrap_or(self.info.perturbations);
+        }
+        Ok(self)
+    }
+
+    /// Names of the folders of perturbations with other parameters than those in `run.json`.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn perturbation_folders(&self) -> Result<Vec<String>, ArtifactError> {
+        let error = |source| ArtifactError::Io { action: "read", path: self.path.clone(), source };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(error)? {
+            let name = entry.map_err(error)?.file_name().to_string_lossy().into_owned();
+            let key = name.strip_prefix(PAIRS_FOLDER).and_then(|rest| rest.strip_prefix('-'));
+            if key.is_some_and(|key| key.len() == KEY_LENGTH && key.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Name of the search for perturbations as a piece of work, see [`partial_path`](Self::partial_path).
+    pub fn perturbation_work(&self) -> String {
+        self.pairs.replacen(PAIRS_FOLDER, "pairs", 1)
+    }
+
+    /// Everything that the perturbations of this run depend on.
+    pub fn pair_provenance(&self) -> PairProvenance {
+        PairProvenance::new(&self.info.provenance, &self.info.perturbations)
     }
 
     /// Where it is.
@@ -66,7 +135,7 @@ impl RunDir {
     /// # Errors
     /// [`ArtifactError::Io`].
     pub fn stored_pairs(&self) -> Result<Vec<(u32, u32)>, ArtifactError> {
-        let folder = self.path.join(PAIRS_FOLDER);
+        let folder = self.path.join(&self.pairs);
         let error = |source| ArtifactError::Io { action: "read", path: folder.clone(), source };
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -86,7 +155,7 @@ impl RunDir {
 
     /// Where the artifact of a pair is, or will be.
     pub fn pair_path(&self, source: u32, target: u32) -> PathBuf {
-        self.path.join(PAIRS_FOLDER).join(pair_name(source, target))
+        self.path.join(&self.pairs).join(pair_name(source, target))
     }
 
     /// A sub-folder to write into, by its plain name; created when it is missing. The run folder itself is never created again.
@@ -122,10 +191,10 @@ impl RunDir {
     /// [`ArtifactError::Foreign`] when it has another provenance, [`ArtifactError::Encode`], [`ArtifactError::Io`], and those of
     /// [`sub_folder`](Self::sub_folder).
     pub fn store(&self, pair: &PairArtifact) -> Result<(), ArtifactError> {
-        let path = self.pair_path(pair.source, pair.target);
-        self.check_provenance(&path, &pair.provenance)?;
+        let path = self.pair_path(pair.result.source, pair.result.target);
+        self.check_pair_provenance(&path, &pair.provenance)?;
         let bytes = pair.to_bytes().map_err(|source| ArtifactError::Encode { path: path.clone(), source })?;
-        self.sub_folder(PAIRS_FOLDER)?;
+        self.sub_folder(&self.pairs)?;
         write_atomically(&path, &bytes)
     }
 
@@ -135,52 +204,48 @@ impl RunDir {
     /// [`ArtifactError::Decode`] for a damaged file, [`ArtifactError::Foreign`] for one of another run or pair, and those of
     /// [`read_regular`].
     pub fn load(&self, source: u32, target: u32) -> Result<Option<PairArtifact>, ArtifactError> {
+        let Some(pair) = self.read_pair(source, target)? else { return Ok(None) };
         let path = self.pair_path(source, target);
-        let Some(bytes) = read_if_there(&path, MAX_ARTIFACT_BYTES)? else { return Ok(None) };
-        let pair =
-            PairArtifact::from_bytes(&bytes).map_err(|source| ArtifactError::Decode { path: path.clone(), source })?;
-        self.check_provenance(&path, &pair.provenance)?;
-        if (pair.source, pair.target) != (source, target) {
-            let why = format!("it holds pair {} -> {}", pair.source, pair.target);
+        self.check_pair_provenance(&path, &pair.provenance)?;
+        if (pair.result.source, pair.result.target) != (source, target) {
+            let why = format!("it holds pair {} -> {}", pair.result.source, pair.result.target);
             return Err(ArtifactError::Foreign { path, why });
         }
         Ok(Some(pair))
     }
 
-    /// Where the triggers of a look at a level are, or will be.
-    pub fn trigger_path(&self, level: Level, look: Look) -> PathBuf {
-        let suffix = match look {
-            Look::First => "",
-            Look::Second => "-again",
-        };
-        self.path.join(TRIGGERS_FOLDER).join(format!("{level}{suffix}.aeva"))
+    /// Reads the artifact of a pair, whatever run it belongs to.
+    fn read_pair(&self, source: u32, target: u32) -> Result<Option<PairArtifact>, ArtifactError> {
+        read_artifact(&self.pair_path(source, target), PairArtifact::from_bytes)
     }
 
-    /// Writes the triggers of a look at a level, whole or not at all.
+    /// Where the triggers of a pass are, or will be.
+    pub fn trigger_path(&self, id: PassId) -> PathBuf {
+        self.path.join(TRIGGERS_FOLDER).join(format!("{id}.aeva"))
+    }
+
+    /// Writes the triggers of a pass, whole or not at all.
     ///
     /// # Errors
     /// As [`store`](Self::store).
     pub fn store_triggers(&self, triggers: &TriggerArtifact) -> Result<(), ArtifactError> {
-        let path = self.trigger_path(triggers.level, triggers.look);
-        self.check_provenance(&path, &triggers.provenance)?;
+        let path = self.trigger_path(triggers.id);
+        self.check_provenance(&path, &WorkProvenance::Triggers(triggers.provenance.clone()))?;
         let bytes = triggers.to_bytes().map_err(|source| ArtifactError::Encode { path: path.clone(), source })?;
         self.sub_folder(TRIGGERS_FOLDER)?;
         write_atomically(&path, &bytes)
     }
 
-    /// Reads the triggers of a look at a level; `None` when they are not there.
+    /// Reads the triggers of a pass; `None` when they are not there.
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn load_triggers(&self, level: Level, look: Look) -> Result<Option<TriggerArtifact>, ArtifactError> {
-        let path = self.trigger_path(level, look);
-        let Some(bytes) = read_if_there(&path, MAX_ARTIFACT_BYTES)? else { return Ok(None) };
-        let triggers = TriggerArtifact::from_bytes(&bytes)
-            .map_err(|source| ArtifactError::Decode { path: path.clone(), source })?;
-        self.check_provenance(&path, &triggers.provenance)?;
-        if (triggers.level, triggers.look) != (level, look) {
-            let why = format!("it holds triggers of {}, {:?} look", triggers.level, triggers.look);
-            return Err(ArtifactError::Foreign { path, why });
+    pub fn load_triggers(&self, id: PassId) -> Result<Option<TriggerArtifact>, ArtifactError> {
+        let path = self.trigger_path(id);
+        let Some(triggers) = read_artifact(&path, TriggerArtifact::from_bytes)? else { return Ok(None) };
+        self.check_provenance(&path, &WorkProvenance::Triggers(triggers.provenance.clone()))?;
+        if triggers.id != id {
+            return Err(ArtifactError::Foreign { path, why: format!("it holds triggers of pass {}", triggers.id) });
         }
         Ok(Some(triggers))
     }
@@ -208,9 +273,7 @@ impl RunDir {
     /// As [`load`](Self::load).
     pub fn load_partial(&self, work: &str) -> Result<Option<PartialAnswers>, ArtifactError> {
         let path = self.partial_path(work);
-        let Some(bytes) = read_if_there(&path, MAX_ARTIFACT_BYTES)? else { return Ok(None) };
-        let answers = PartialAnswers::from_bytes(&bytes)
-            .map_err(|source| ArtifactError::Decode { path: path.clone(), source })?;
+        let Some(answers) = read_artifact(&path, PartialAnswers::from_bytes)? else { return Ok(None) };
         self.check_provenance(&path, &answers.provenance)?;
         if answers.work != work {
             let why = format!("it holds answers to {}", answers.work);
@@ -239,7 +302,7 @@ impl RunDir {
         })?;
         // `run.json` is the first file of a run, so that a folder with results always says whose they are.
         if is_vacant(path)? && create_atomically(&file, &text)? {
-            return Ok(Self { path: path.to_owned(), info });
+            return Ok(Self { path: path.to_owned(), info, pairs: PAIRS_FOLDER.to_owned() });
         }
         Self::join(path, &describe(path)?, info)
     }
@@ -248,7 +311,12 @@ impl RunDir {
     fn join(path: &Path, found: &RunInfo, info: RunInfo) -> Result<Self, ArtifactError> {
         let contradiction = |source| ArtifactError::RunDescription { path: path.join(RUN_FILE), source };
         info.check().map_err(contradiction)?;
-        let run = Self { path: path.to_owned(), info };
+        let pairs = if found.perturbations == info.perturbations {
+            PAIRS_FOLDER.to_owned()
+        } else {
+            format!("{PAIRS_FOLDER}-{}", &info.perturbations.key()[..KEY_LENGTH])
+        };
+        let run = Self { path: path.to_owned(), info, pairs };
         run.same_run(found)?;
         let differences = found.other_figures(&run.info);
         if !differences.is_empty() {
@@ -265,13 +333,34 @@ impl RunDir {
         Err(ArtifactError::OtherRun { path: self.path.clone(), differences })
     }
 
-    fn check_provenance(&self, path: &Path, provenance: &Provenance) -> Result<(), ArtifactError> {
-        let differences = provenance.differences(&self.info.provenance);
-        if differences.is_empty() {
-            return Ok(());
-        }
-        Err(ArtifactError::Foreign { path: path.to_owned(), why: differences.join("; ") })
+    fn check_pair_provenance(&self, path: &Path, provenance: &PairProvenance) -> Result<(), ArtifactError> {
+        no_differences(path, &provenance.differences(&self.pair_provenance()))
     }
+
+    fn check_provenance(&self, path: &Path, provenance: &WorkProvenance) -> Result<(), ArtifactError> {
+        match provenance {
+            WorkProvenance::Perturbations(provenance) => self.check_pair_provenance(path, provenance),
+            WorkProvenance::Triggers(provenance) => {
+                no_differences(path, &provenance.differences(&self.info.provenance))
+            }
+        }
+    }
+}
+
+fn no_differences(path: &Path, differences: &[String]) -> Result<(), ArtifactError> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(ArtifactError::Foreign { path: path.to_owned(), why: differences.join("; ") })
+}
+
+/// Reads a file of the run folder; `None` when it is not there.
+fn read_artifact<T>(
+    path: &Path,
+    from_bytes: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+) -> Result<Option<T>, ArtifactError> {
+    let Some(bytes) = read_if_there(path, MAX_ARTIFACT_BYTES)? else { return Ok(None) };
+    from_bytes(&bytes).map(Some).map_err(|source| ArtifactError::Decode { path: path.to_owned(), source })
 }
 
 /// Reads the `run.json` of a folder.

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::RunInfoError;
-use crate::{Provenance, RunInfo, sha256_hex};
-
-/// The version that is written.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+use crate::provenance::{PairProvenance, PerturbationProvenance, Provenance, sha256_hex};
+use crate::run_info::{RunInfo, SCHEMA_VERSION};
 
 /// Largest file that is read: two counts for each of [`MAX_CLASSES`](crate::MAX_CLASSES) labels, one on a line, are some 4 MiB.
 pub(crate) const MAX_BYTES: u64 = 8 << 20;
@@ -28,7 +26,7 @@ struct RunV1 {
     clean_accuracy: f64,
     clean_queries: u64,
     notes: Vec<String>,
-    provenance: Provenance,
+    provenance: PairProvenance,
 }
 
 /// The first version, what the model answers to clean images, and a checksum.
@@ -45,16 +43,65 @@ struct RunV2 {
     clean_answers: Option<String>,
     clean_queries: u64,
     notes: Vec<String>,
-    provenance: Provenance,
+    provenance: PairProvenance,
     /// SHA-256 of the JSON of all other fields, as they come here, without spaces; a file always has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
 }
 
+/// The second version, with what perturbations depend on apart from what all searches do.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunV3 {
+    schema_version: u32,
+    key: String,
+    model_name: String,
+    data_name: String,
+    clean_accuracy: f64,
+    clean_correct: Vec<u32>,
+    clean_images: Vec<u32>,
+    clean_answers: Option<String>,
+    clean_queries: u64,
+    notes: Vec<String>,
+    provenance: Provenance,
+    perturbations: PerturbationProvenance,
+    /// As in the second version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
+}
+
+/// A version whose content is checked.
+trait Checked: Serialize {
+    fn checksum(&mut self) -> &mut Option<String>;
+
+    /// The checksum of a file that has none yet.
+    fn own_checksum(&self) -> Result<String, RunInfoError> {
+        Ok(sha256_hex(&serde_json::to_vec(self).map_err(RunInfoError::Json)?))
+    }
+
+    fn verify(&mut self) -> Result<(), RunInfoError> {
+        let found = self.checksum().take().ok_or(RunInfoError::NoChecksum)?;
+        let expected = self.own_checksum()?;
+        if found == expected { Ok(()) } else { Err(RunInfoError::Checksum { found, expected }) }
+    }
+}
+
+impl Checked for RunV2 {
+    fn checksum(&mut self) -> &mut Option<String> {
+        &mut self.checksum
+    }
+}
+
+impl Checked for RunV3 {
+    fn checksum(&mut self) -> &mut Option<String> {
+        &mut self.checksum
+    }
+}
+
 /// The file of a run, latest version.
 pub(crate) fn encode(info: &RunInfo) -> Result<Vec<u8>, RunInfoError> {
     info.check()?;
-    let mut wire = RunV2 {
+    let mut wire = RunV3 {
         schema_version: SCHEMA_VERSION,
         key: info.key.clone(),
         model_name: info.model_name.clone(),
@@ -66,6 +113,7 @@ pub(crate) fn encode(info: &RunInfo) -> Result<Vec<u8>, RunInfoError> {
         clean_queries: info.clean_queries,
         notes: info.notes.clone(),
         provenance: info.provenance.clone(),
+        perturbations: info.perturbations.clone(),
         checksum: None,
     };
     wire.checksum = Some(wire.own_checksum()?);
@@ -78,67 +126,81 @@ pub(crate) fn encode(info: &RunInfo) -> Result<Vec<u8>, RunInfoError> {
 pub(crate) fn decode(text: &[u8]) -> Result<RunInfo, RunInfoError> {
     let AnyVersion { schema_version } = serde_json::from_slice(text).map_err(RunInfoError::Json)?;
     let info = match schema_version {
-        1 => RunInfo::from(serde_json::from_slice::<RunV1>(text).map_err(RunInfoError::Json)?),
-        2 => RunInfo::from(serde_json::from_slice::<RunV2>(text).map_err(RunInfoError::Json)?.verified()?),
+        1 => serde_json::from_slice::<RunV1>(text).map_err(RunInfoError::Json)?.into_info()?,
+        2 => serde_json::from_slice::<RunV2>(text).map_err(RunInfoError::Json)?.into_info()?,
+        3 => serde_json::from_slice::<RunV3>(text).map_err(RunInfoError::Json)?.into_info()?,
         found => return Err(RunInfoError::Version { found, supported: SCHEMA_VERSION }),
     };
     info.check()?;
     Ok(info)
 }
 
-impl RunV2 {
-    /// Of a run that has none yet.
-    fn own_checksum(&self) -> Result<String, RunInfoError> {
-        Ok(sha256_hex(&serde_json::to_vec(self).map_err(RunInfoError::Json)?))
+/// A run as the first two versions know it: its key was that of its perturbations.
+fn of_perturbations(found: String, provenance: PairProvenance) -> Result<RunInfo, RunInfoError> {
+    let expected = provenance.key();
+    if found != expected {
+        return Err(RunInfoError::Key { found, expected });
     }
-
-    fn verified(mut self) -> Result<Self, RunInfoError> {
-        let found = self.checksum.take().ok_or(RunInfoError::NoChecksum)?;
-        let expected = self.own_checksum()?;
-        if found == expected { Ok(self) } else { Err(RunInfoError::Checksum { found, expected }) }
-    }
+    let (provenance, perturbations) = provenance.split();
+    Ok(RunInfo::new(provenance, perturbations))
 }
 
-impl From<RunV1> for RunInfo {
-    fn from(wire: RunV1) -> Self {
-        Self {
+impl RunV1 {
+    fn into_info(self) -> Result<RunInfo, RunInfoError> {
+        Ok(RunInfo {
             schema_version: 1,
-            key: wire.key,
-            model_name: wire.model_name,
-            data_name: wire.data_name,
-            clean_accuracy: wire.clean_accuracy,
-            clean_correct: Vec::new(),
-            clean_images: Vec::new(),
-            clean_answers: None,
-            clean_queries: wire.clean_queries,
-            notes: wire.notes,
-            provenance: wire.provenance,
-        }
+            model_name: self.model_name,
+            data_name: self.data_name,
+            clean_accuracy: self.clean_accuracy,
+            clean_queries: self.clean_queries,
+            notes: self.notes,
+            ..of_perturbations(self.key, self.provenance)?
+        })
     }
 }
 
-impl From<RunV2> for RunInfo {
-    fn from(wire: RunV2) -> Self {
-        Self {
-            schema_version: wire.schema_version,
-            key: wire.key,
-            model_name: wire.model_name,
-            data_name: wire.data_name,
-            clean_accuracy: wire.clean_accuracy,
-            clean_correct: wire.clean_correct,
-            clean_images: wire.clean_images,
-            clean_answers: wire.clean_answers,
-            clean_queries: wire.clean_queries,
-            notes: wire.notes,
-            provenance: wire.provenance,
-        }
+impl RunV2 {
+    fn into_info(mut self) -> Result<RunInfo, RunInfoError> {
+        self.verify()?;
+        Ok(RunInfo {
+            schema_version: 2,
+            model_name: self.model_name,
+            data_name: self.data_name,
+            clean_accuracy: self.clean_accuracy,
+            clean_correct: self.clean_correct,
+            clean_images: self.clean_images,
+            clean_answers: self.clean_answers,
+            clean_queries: self.clean_queries,
+            notes: self.notes,
+            ..of_perturbations(self.key, self.provenance)?
+        })
+    }
+}
+
+impl RunV3 {
+    fn into_info(mut self) -> Result<RunInfo, RunInfoError> {
+        self.verify()?;
+        Ok(RunInfo {
+            schema_version: 3,
+            key: self.key,
+            model_name: self.model_name,
+            data_name: self.data_name,
+            clean_accuracy: self.clean_accuracy,
+            clean_correct: self.clean_correct,
+            clean_images: self.clean_images,
+            clean_answers: self.clean_answers,
+            clean_queries: self.clean_queries,
+            notes: self.notes,
+            provenance: self.provenance,
+            perturbations: self.perturbations,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provenance::example;
+    use crate::provenance::examples;
     use proptest::prelude::*;
 
     fn info() -> RunInfo {
@@ -151,16 +213,17 @@ mod tests {
             clean_answers: Some(sha256_hex(b"answers")),
             clean_queries: 100,
             notes: vec!["a \"note\"\n".to_owned()],
-            ..RunInfo::new(example())
+            ..RunInfo::new(examples::run(), examples::perturbations())
         }
     }
 
     /// As the first version wrote it.
     fn first_version() -> serde_json::Value {
         let info = info();
+        let provenance = examples::pair();
         serde_json::json!({
-            "schema_version": 1, "key": info.key, "model_name": "model.onnx", "data_name": "data.npz",
-            "clean_accuracy": info.clean_accuracy, "clean_queries": 100, "notes": [], "provenance": info.provenance,
+            "schema_version": 1, "key": provenance.key(), "model_name": "model.onnx", "data_name": "data.npz",
+            "clean_accuracy": info.clean_accuracy, "clean_queries": 100, "notes": [], "provenance": provenance,
         })
     }
 
@@ -226,12 +289,39 @@ mod tests {
     }
 
     #[test]
+    fn files_of_the_second_version_are_read() {
+        let (info, provenance) = (info(), examples::pair());
+        let mut wire = RunV2 {
+            schema_version: 2,
+            key: provenance.key(),
+            model_name: info.model_name.clone(),
+            data_name: info.data_name.clone(),
+            clean_accuracy: info.clean_accuracy,
+            clean_correct: info.clean_correct.clone(),
+            clean_images: info.clean_images.clone(),
+            clean_answers: info.clean_answers.clone(),
+            clean_queries: info.clean_queries,
+            notes: info.notes.clone(),
+            provenance,
+            checksum: None,
+        };
+        wire.checksum = Some(wire.own_checksum().unwrap());
+        let text = serde_json::to_vec_pretty(&wire).unwrap();
+        assert_eq!(decode(&text).unwrap(), RunInfo { schema_version: 2, ..info });
+        wire.key = "00".to_owned();
+        wire.checksum = None;
+        wire.checksum = Some(wire.own_checksum().unwrap());
+        let text = serde_json::to_vec_pretty(&wire).unwrap();
+        assert!(matches!(decode(&text), Err(RunInfoError::Key { .. })));
+    }
+
+    #[test]
     fn other_versions_are_named() {
-        for version in [0_u64, 3, 99, u64::MAX] {
+        for version in [0_u64, 4, 99, u64::MAX] {
             let mut changed = first_version();
             changed["schema_version"] = version.into();
             let error = decode(changed.to_string().as_bytes()).unwrap_err();
-            assert!(matches!(error, RunInfoError::Version { found, supported: 2 } if found == version), "{error:?}");
+            assert!(matches!(error, RunInfoError::Version { found, supported: 3 } if found == version), "{error:?}");
         }
         assert!(matches!(decode(b"{}"), Err(RunInfoError::Json(_))));
         assert!(matches!(decode("[".repeat(100_000).as_bytes()), Err(RunInfoError::Json(_))));
@@ -250,16 +340,17 @@ mod tests {
         assert!(matches!(change(|j| j["checksum"] = serde_json::Value::Null), RunInfoError::NoChecksum));
         assert!(matches!(change(|j| j["x"] = 1.into()), RunInfoError::Json(_)));
         assert!(matches!(change(|j| j["provenance"]["x"] = 1.into()), RunInfoError::Json(_)));
-        assert!(matches!(change(|j| j["provenance"]["search"]["x"] = 1.into()), RunInfoError::Json(_)));
+        assert!(matches!(change(|j| j["perturbations"]["search"]["x"] = 1.into()), RunInfoError::Json(_)));
         assert!(matches!(change(|j| j["schema_version"] = 1.into()), RunInfoError::Json(_)));
     }
 
     #[test]
     fn the_most_labels_fit_the_largest_file() {
-        let mut provenance = example();
+        let mut provenance = examples::run();
         provenance.model.classes = crate::MAX_CLASSES;
         let counts = vec![u32::MAX; crate::MAX_CLASSES as usize];
-        let info = RunInfo { clean_correct: counts.clone(), clean_images: counts, ..RunInfo::new(provenance) };
+        let new = RunInfo::new(provenance, examples::perturbations());
+        let info = RunInfo { clean_correct: counts.clone(), clean_images: counts, ..new };
         let text = encode(&info).unwrap();
         assert!((text.len() as u64) < MAX_BYTES / 2, "{} bytes", text.len());
         assert_eq!(decode(&text).unwrap(), info);
@@ -268,12 +359,12 @@ mod tests {
     proptest! {
         #[test]
         fn figures_are_exact(accuracy in 0.0..=1.0_f64, gamma in any::<f64>().prop_filter("finite", |g| g.is_finite())) {
-            let mut provenance = example();
-            provenance.search.gamma = gamma;
-            let info = RunInfo { clean_accuracy: accuracy, ..RunInfo::new(provenance) };
+            let mut perturbations = examples::perturbations();
+            perturbations.search.gamma = gamma;
+            let info = RunInfo { clean_accuracy: accuracy, ..RunInfo::new(examples::run(), perturbations) };
             let read = decode(&encode(&info).unwrap()).unwrap();
             prop_assert_eq!(read.clean_accuracy.to_bits(), accuracy.to_bits());
-            prop_assert_eq!(read.provenance.search.gamma.to_bits(), gamma.to_bits());
+            prop_assert_eq!(read.perturbations.search.gamma.to_bits(), gamma.to_bits());
         }
     }
 }

@@ -3,13 +3,11 @@
 use serde::Serialize;
 
 use crate::error::RunInfoError;
-use crate::{Provenance, run_file};
+use crate::limits::{MAX_CLASSES, MAX_QUERIES};
+use crate::provenance::{PerturbationProvenance, Provenance};
 
-/// Most labels that a model may have. Data sets of photographs end at 22 000; what goes by pairs of labels ends long before.
-pub const MAX_CLASSES: u32 = 100_000;
-
-/// Most queries that a file may claim: numbers of JSON are exact up to here, and sums of some of them stay within 64 bits.
-pub(crate) const MAX_QUERIES: u64 = 1 << 53;
+/// The version of `run.json` that is written.
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// What `run.json` says: the provenance, what was measured before the search, and names that are only there to be read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,15 +32,17 @@ pub struct RunInfo {
     pub clean_queries: u64,
     /// What the reader should know about how the run was set up.
     pub notes: Vec<String>,
-    /// Everything the perturbations depend on.
+    /// Everything that all searches depend on.
     pub provenance: Provenance,
+    /// What the perturbations depend on besides.
+    pub perturbations: PerturbationProvenance,
 }
 
 impl RunInfo {
     /// Describes a run without names, notes and figures; its other fields can be set.
-    pub fn new(provenance: Provenance) -> Self {
+    pub fn new(provenance: Provenance, perturbations: PerturbationProvenance) -> Self {
         Self {
-            schema_version: run_file::SCHEMA_VERSION,
+            schema_version: SCHEMA_VERSION,
             key: provenance.key(),
             model_name: String::new(),
             data_name: String::new(),
@@ -53,6 +53,7 @@ impl RunInfo {
             clean_queries: 0,
             notes: Vec::new(),
             provenance,
+            perturbations,
         }
     }
 
@@ -119,7 +120,11 @@ impl RunInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provenance::example;
+    use crate::provenance::examples;
+
+    fn new() -> RunInfo {
+        RunInfo::new(examples::run(), examples::perturbations())
+    }
 
     fn info() -> RunInfo {
         RunInfo {
@@ -127,7 +132,7 @@ mod tests {
             clean_correct: vec![1; 10],
             clean_images: vec![2; 10],
             clean_answers: Some("0a".repeat(32)),
-            ..RunInfo::new(example())
+            ..new()
         }
     }
 
@@ -138,7 +143,7 @@ mod tests {
             change(&mut info);
             info.check().unwrap_err()
         };
-        assert!(info().check().is_ok() && RunInfo::new(example()).check().is_ok());
+        assert!(info().check().is_ok() && new().check().is_ok());
         assert!(matches!(error(|i| i.provenance.seed += 1), RunInfoError::Key { .. }));
         assert!(matches!(error(|i| i.key.clear()), RunInfoError::Key { .. }));
         let classes = error(|i| i.provenance.model.classes = MAX_CLASSES + 1);
@@ -168,7 +173,7 @@ mod tests {
         assert_eq!(differences(|i| i.clean_images.clear()), ["clean_images: there of 10 labels, now of 0"]);
         assert!(differences(|i| i.clean_answers = None)[0].ends_with("now none"));
         // A run of the first version noted the accuracy alone.
-        let old = RunInfo { clean_accuracy: 0.5, ..RunInfo::new(example()) };
+        let old = RunInfo { clean_accuracy: 0.5, ..new() };
         assert!(old.other_figures(&info()).is_empty());
     }
 }

@@ -1,12 +1,14 @@
-//! The payload as it stands in the file. Wire types are not domain types: they never change, new versions are added beside
-//! them, and old artifacts load for ever. bincode is called in this file alone.
+//! The payload of pairs as it stands in the file. Wire types are not domain types: they never change, new versions are added beside
+//! them, and old artifacts load for ever. bincode is called and named in this file alone.
 
+use aeva_attack::perturbation::{Outcome, PairResult, QueryCounts, SampleRecord};
 use bincode::config;
-use bincode::error::{DecodeError as BincodeError, EncodeError};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{DecodeError, EncodeError};
 use crate::limits::{check_classes, check_pair, check_queries, check_shape};
-use crate::{DecodeError, Outcome, PairArtifact, Provenance, QueryCounts, SampleRecord};
+use crate::pair::PairArtifact;
+use crate::provenance::PairProvenance;
 
 pub(crate) const KIND_PAIR: u16 = 1;
 pub(crate) const PAYLOAD_VERSION: u16 = 1;
@@ -14,7 +16,7 @@ pub(crate) const PAYLOAD_VERSION: u16 = 1;
 /// JSON header of a pair artifact, all payload versions.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
-    pub(crate) provenance: Provenance,
+    pub(crate) provenance: PairProvenance,
     pub(crate) source: u32,
     pub(crate) target: u32,
 }
@@ -53,27 +55,36 @@ fn wire_config() -> impl config::Config {
     config::standard().with_fixed_int_encoding()
 }
 
-pub(crate) fn encode(pair: &PairArtifact) -> Result<Vec<u8>, EncodeError> {
-    let mut shape = [0_u32; 3];
-    for (wire, &dimension) in shape.iter_mut().zip(&pair.shape) {
-        *wire = u32::try_from(dimension).map_err(|_| EncodeError::Other("an image dimension does not fit 32 bits"))?;
-    }
-    let samples = pair.samples.iter().map(SampleV1::from).collect();
+pub(crate) fn encode(pair: &PairResult) -> Result<Vec<u8>, EncodeError> {
+    let (shape, samples) = (dimensions(pair.shape)?, pair.samples.iter().map(SampleV1::from).collect());
     to_payload(PairV1 { source: pair.source, target: pair.target, shape, samples })
+}
+
+/// A header of any kind.
+pub(crate) fn to_header(header: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
+    serde_json::to_vec(header).map_err(EncodeError::Header)
 }
 
 /// A payload of any kind.
 pub(crate) fn to_payload(wire: impl Serialize) -> Result<Vec<u8>, EncodeError> {
-    bincode::serde::encode_to_vec(wire, wire_config())
+    bincode::serde::encode_to_vec(wire, wire_config()).map_err(|error| EncodeError::Payload(Box::new(error)))
+}
+
+/// Dimensions of an image, or within it, in the 32 bits that they have in files.
+pub(crate) fn dimensions(found: [usize; 3]) -> Result<[u32; 3], EncodeError> {
+    let mut dimensions = [0; 3];
+    for (wire, dimension) in dimensions.iter_mut().zip(found) {
+        *wire = u32::try_from(dimension).map_err(|_| EncodeError::Dimension { found: dimension })?;
+    }
+    Ok(dimensions)
 }
 
 /// Reads a payload of any kind, all of it.
 pub(crate) fn from_payload<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
-    let (wire, read): (T, usize) =
-        bincode::serde::decode_from_slice(payload, wire_config()).map_err(DecodeError::Payload)?;
+    let (wire, read): (T, usize) = bincode::serde::decode_from_slice(payload, wire_config())
+        .map_err(|error| DecodeError::Payload(Box::new(error)))?;
     if read != payload.len() {
-        let left = format!("{} bytes left over", payload.len() - read);
-        return Err(DecodeError::Payload(BincodeError::OtherString(left)));
+        return Err(DecodeError::Payload(format!("{} bytes left over", payload.len() - read).into()));
     }
     Ok(wire)
 }
@@ -86,10 +97,6 @@ pub(crate) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<Pai
     wire.into_domain(header)
 }
 
-pub(crate) fn encode_error(error: &serde_json::Error) -> EncodeError {
-    EncodeError::OtherString(error.to_string())
-}
-
 impl PairV1 {
     fn into_domain(self, header: Header) -> Result<PairArtifact, DecodeError> {
         if (self.source, self.target) != (header.source, header.target) {
@@ -98,7 +105,7 @@ impl PairV1 {
                 header.source, header.target, self.source, self.target
             )));
         }
-        let classes = check_classes(&header.provenance)?;
+        let classes = check_classes(header.provenance.model.classes)?;
         check_pair(self.source, self.target, classes)?;
         let shape = self.shape.map(|dimension| dimension as usize);
         let values = check_shape(shape)?;
@@ -107,7 +114,8 @@ impl PairV1 {
             sample.check(values, header.provenance.data.images)?;
         }
         let samples = self.samples.into_iter().map(SampleRecord::from).collect();
-        Ok(PairArtifact { provenance: header.provenance, source: self.source, target: self.target, shape, samples })
+        let result = PairResult { source: self.source, target: self.target, shape, samples };
+        Ok(PairArtifact { provenance: header.provenance, result })
     }
 }
 
@@ -180,11 +188,15 @@ impl From<SampleV1> for SampleRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{container, provenance};
+    use crate::container;
+    use crate::provenance::examples;
     use proptest::prelude::*;
 
     fn pair(samples: Vec<SampleRecord>) -> PairArtifact {
-        PairArtifact { provenance: provenance::example(), source: 3, target: 1, shape: [2, 1, 3], samples }
+        PairArtifact {
+            provenance: examples::pair(),
+            result: PairResult { source: 3, target: 1, shape: [2, 1, 3], samples },
+        }
     }
 
     fn record(sample: u32, perturbation: Option<Vec<f32>>) -> SampleRecord {
@@ -207,7 +219,7 @@ mod tests {
             source: 3,
             target: 1,
             shape: [2, 1, 3],
-            samples: domain.samples.iter().map(SampleV1::from).collect(),
+            samples: domain.result.samples.iter().map(SampleV1::from).collect(),
         };
         change(&mut wire);
         let header = Header { provenance: domain.provenance, source: 3, target: 1 };
@@ -242,7 +254,8 @@ mod tests {
         let queries = error(|p| p.samples[0].queries = [u64::MAX; 4]);
         assert!(matches!(queries, DecodeError::TooManyQueries { found: u64::MAX, .. }), "{queries}");
         let of = |source, target, classes| {
-            let mut pair = PairArtifact { source, target, ..pair(vec![]) };
+            let mut pair = pair(vec![]);
+            (pair.result.source, pair.result.target) = (source, target);
             pair.provenance.model.classes = classes;
             PairArtifact::from_bytes(&pair.to_bytes().unwrap())
         };
@@ -255,7 +268,7 @@ mod tests {
 
     #[test]
     fn other_payloads_are_refused() {
-        let header = Header { provenance: provenance::example(), source: 3, target: 1 };
+        let header = Header { provenance: examples::pair(), source: 3, target: 1 };
         let header = serde_json::to_vec(&header).unwrap();
         let decode = |version, header: &[u8], payload: &[u8]| {
             PairArtifact::from_bytes(&container::encode(KIND_PAIR, version, header, payload).unwrap()).unwrap_err()
@@ -267,7 +280,7 @@ mod tests {
         let mut huge = [3_u32, 1, 2, 1, 3].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
         huge.extend_from_slice(&u64::MAX.to_le_bytes());
         assert!(matches!(decode(1, &header, &huge), DecodeError::Payload(_)));
-        let mut longer = encode(&pair(vec![])).unwrap();
+        let mut longer = encode(&pair(vec![]).result).unwrap();
         longer.push(0);
         assert!(matches!(decode(1, &header, &longer), DecodeError::Payload(_)));
     }

@@ -14,11 +14,13 @@ fn kept(name: &str) -> PathBuf {
 fn artifacts() {
     let bytes = fs::read(kept("pair-v1.aeva")).unwrap();
     assert_eq!(PairArtifact::from_bytes(&bytes).unwrap().to_bytes().unwrap(), bytes);
-    let bytes = fs::read(kept("triggers-v2.aeva")).unwrap();
+    let bytes = fs::read(kept("triggers-v3.aeva")).unwrap();
     assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap().to_bytes().unwrap(), bytes);
-    // The first version comes out as the second one, which says the same.
-    let first = TriggerArtifact::from_bytes(&fs::read(kept("triggers-v1.aeva")).unwrap()).unwrap();
-    assert_eq!(TriggerArtifact::from_bytes(&first.to_bytes().unwrap()).unwrap(), first);
+    // Earlier versions come out as the latest one, which says the same.
+    for name in ["triggers-v1.aeva", "triggers-v2.aeva"] {
+        let old = TriggerArtifact::from_bytes(&fs::read(kept(name)).unwrap()).unwrap();
+        assert_eq!(TriggerArtifact::from_bytes(&old.to_bytes().unwrap()).unwrap(), old);
+    }
 }
 
 /// A run that was begun before there were counts and a checksum goes on, and its file stays as it is.
@@ -34,8 +36,18 @@ fn run_descriptions() {
         clean_accuracy: 484.0 / 497.0,
         clean_correct: vec![48; 10],
         clean_images: vec![50; 10],
-        ..RunInfo::new(old.provenance.clone())
+        ..RunInfo::new(old.provenance.clone(), old.perturbations.clone())
     };
+    assert_eq!(old.key, old.provenance.key());
     assert_eq!(RunDir::open_or_create(folder.path(), now.clone()).unwrap().info(), &now);
     assert_eq!(fs::read(&file).unwrap(), fs::read(kept("run-v1.json")).unwrap());
+}
+
+#[test]
+fn the_second_version_of_a_run_description() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(kept("run-v2.json"), folder.path().join("run.json")).unwrap();
+    let run = RunDir::open(folder.path()).unwrap();
+    assert_eq!((run.info().schema_version, run.info().clean_correct.len()), (2, 10));
+    assert_eq!(run.pair_provenance().search.iterations, run.info().perturbations.search.iterations);
 }

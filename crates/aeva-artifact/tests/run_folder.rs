@@ -7,27 +7,30 @@ use std::sync::Barrier;
 use std::thread;
 
 use aeva_artifact::{
-    Aim, ArtifactError, DataProvenance, Family, Level, Look, ModelProvenance, PairArtifact, Patch, Provenance, RunDir,
-    RunInfo, RunInfoError, SEARCH_VERSION, SearchProvenance, Trigger, TriggerArtifact, TriggerFinding, sha256_hex,
+    ArtifactError, DataProvenance, ModelProvenance, PairArtifact, PairProvenance, PerturbationProvenance, Provenance,
+    RunDir, RunInfo, RunInfoError, TriggerArtifact, sha256_hex,
 };
+use aeva_attack::HopSkipJumpBuilder;
+use aeva_attack::perturbation::PairResult;
+use aeva_attack::trigger::{Pass, PassId, PassResult, Patch, Trigger, TriggerFinding};
+use aeva_stats::{Tally, TargetMap};
 
 fn provenance(seed: u64) -> Provenance {
     Provenance {
-        search_version: SEARCH_VERSION,
         model: ModelProvenance { sha256: "00".to_owned(), classes: 10, preprocessing: "nhwc".to_owned() },
         data: DataProvenance { sha256: "11".to_owned(), images: 100 },
-        search: SearchProvenance {
-            iterations: 50,
-            initial_evaluations: 100,
-            maximum_evaluations: 30_000,
-            gamma: 1.0,
-            maximum_halvings: 64,
-            query_budget: None,
-        },
-        samples: 2,
         seed,
         provider: "test".to_owned(),
     }
+}
+
+fn perturbations(iterations: u32) -> PerturbationProvenance {
+    let builder = HopSkipJumpBuilder { iterations, ..HopSkipJumpBuilder::PUBLISHED };
+    PerturbationProvenance::new(&builder.check().unwrap(), 2)
+}
+
+fn new(seed: u64) -> RunInfo {
+    RunInfo::new(provenance(seed), perturbations(50))
 }
 
 fn info() -> RunInfo {
@@ -37,31 +40,33 @@ fn info() -> RunInfo {
         clean_correct: vec![9; 10],
         clean_images: vec![10; 10],
         clean_answers: Some(sha256_hex(b"answers")),
-        ..RunInfo::new(provenance(7))
+        ..new(7)
     }
 }
 
+fn pair_with(iterations: u32, source: u32, target: u32) -> PairArtifact {
+    let provenance = PairProvenance::new(&provenance(7), &perturbations(iterations));
+    PairArtifact { provenance, result: PairResult { source, target, shape: [1, 1, 1], samples: vec![] } }
+}
+
 fn pair(source: u32, target: u32) -> PairArtifact {
-    PairArtifact { provenance: provenance(7), source, target, shape: [1, 1, 1], samples: vec![] }
+    pair_with(50, source, target)
 }
 
 fn triggers() -> TriggerArtifact {
-    let finding = |label| TriggerFinding {
-        aim: Aim::Label(label),
+    let finding = |target| TriggerFinding {
+        goal: TargetMap::AllToOne { target },
         trigger: Trigger::Patch(Patch { row: 0, column: 0, side: 1, values: vec![0.5] }),
         climbed: false,
-        search: (0, 1),
-        held_out: vec![],
+        search: Tally::ZERO.with_misses(1),
+        holdout: vec![],
     };
     TriggerArtifact {
         provenance: provenance(7),
         trigger_search_version: 1,
-        level: Level { family: Family::Patch, strength: 2 },
-        look: Look::First,
+        id: PassId { setting: "patch-02".parse().unwrap(), pass: Pass::Explore },
         shape: [8, 8, 1],
-        queries: 1,
-        findings: (0..10).map(finding).collect(),
-        confusion: vec![],
+        result: PassResult { findings: (0..10).map(finding).collect(), confusion: vec![], queries: 1 },
     }
 }
 
@@ -82,7 +87,7 @@ fn stores_and_finds_results_again() {
     run.store_triggers(&triggers()).unwrap();
     let again = RunDir::open_or_create(&path, info()).unwrap();
     assert_eq!(again.load(0, 1).unwrap(), Some(pair(0, 1)));
-    assert_eq!(again.load_triggers(triggers().level, Look::First).unwrap(), Some(triggers()));
+    assert_eq!(again.load_triggers(triggers().id).unwrap(), Some(triggers()));
     assert_eq!(RunDir::open(&path).unwrap().info(), &info());
 }
 
@@ -92,8 +97,33 @@ fn another_scan_is_refused_and_named() {
     RunDir::open_or_create(folder.path(), info()).unwrap();
     let mut other = provenance(8);
     other.model.sha256 = "22".to_owned();
-    let error = RunDir::open_or_create(folder.path(), RunInfo::new(other)).unwrap_err().to_string();
+    let error = RunDir::open_or_create(folder.path(), RunInfo::new(other, perturbations(50))).unwrap_err().to_string();
     assert!(error.contains("model.sha256") && error.contains("seed: there 7, asked for 8"), "{error}");
+}
+
+/// Other parameters of the perturbations are the same run: its triggers stay, and its perturbations lie side by side.
+#[test]
+fn perturbations_of_several_settings_share_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunDir::open_or_create(folder.path(), info()).unwrap();
+    run.store(&pair(0, 1)).unwrap();
+    run.store_triggers(&triggers()).unwrap();
+    let deeper = RunInfo { perturbations: perturbations(60), ..info() };
+    let again = RunDir::open_or_create(folder.path(), deeper).unwrap();
+    assert_eq!(again.load_triggers(triggers().id).unwrap(), Some(triggers()));
+    assert_eq!((again.load(0, 1).unwrap(), again.stored_pairs().unwrap()), (None, vec![]));
+    again.store(&pair_with(60, 3, 4)).unwrap();
+    assert!(matches!(again.store(&pair(5, 6)), Err(ArtifactError::Foreign { .. })));
+    assert_eq!((run.stored_pairs().unwrap(), again.stored_pairs().unwrap()), (vec![(0, 1)], vec![(3, 4)]));
+    assert_ne!(run.perturbation_work(), again.perturbation_work());
+
+    let opened = RunDir::open(folder.path()).unwrap();
+    assert_eq!((opened.stored_pairs().unwrap(), &opened.info().perturbations), (vec![(0, 1)], &perturbations(50)));
+    let key = perturbations(60).key()[..12].to_owned();
+    let other = opened.clone().with_perturbations(&key).unwrap();
+    assert_eq!((other.stored_pairs().unwrap(), &other.info().perturbations), (vec![(3, 4)], &perturbations(60)));
+    let error = opened.with_perturbations("00").unwrap_err().to_string();
+    assert!(error.contains("no perturbations with the key 00") && error.contains(&key), "{error}");
 }
 
 #[test]
@@ -182,7 +212,7 @@ fn of_two_scans_at_once_one_gets_the_folder() {
         let barrier = Barrier::new(2);
         let begin = |seed: u64| {
             barrier.wait();
-            RunDir::open_or_create(&path, RunInfo::new(provenance(seed)))
+            RunDir::open_or_create(&path, new(seed))
         };
         let results = thread::scope(|scope| {
             let threads = [1, 2].map(|seed| scope.spawn(move || begin(seed)));
@@ -240,7 +270,7 @@ fn a_run_that_vanished_is_not_made_again() {
     assert!(matches!(run.sub_folder("evidence"), Err(ArtifactError::Vanished { .. })));
     assert!(!path.exists());
     // Another run in its place does not get the results of this one.
-    RunDir::open_or_create(&path, RunInfo::new(provenance(8))).unwrap();
+    RunDir::open_or_create(&path, new(8)).unwrap();
     assert!(matches!(run.store(&pair(0, 2)), Err(ArtifactError::OtherRun { .. })));
 }
 

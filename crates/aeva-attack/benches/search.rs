@@ -6,11 +6,12 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a bench stops at what is unexpected")]
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 
-use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION};
+use aeva_attack::perturbation::{Answers, PairResult, PerturbationPlan, PerturbationSettings, search};
 use aeva_attack::{
     CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, JobId, JobNoise, Label, NoiseSource, OracleError,
-    ScanPlan, ScanSettings, classify_all, scan,
+    classify_all,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{Array4, ArrayView4};
@@ -60,28 +61,20 @@ fn lockstep(criterion: &mut Criterion) {
         let labels = classify_all(&mut oracle, images.view(), 64).unwrap();
         let correct = CorrectImages::new(&labels, &labels, 10).unwrap();
         let there = (0..).zip(correct.counts()).filter(|&(_, count)| count > 0).map(|(label, _)| label).collect();
-        let mut plan = ScanPlan::new(&correct, &there, &there, 1).unwrap();
+        let mut plan = PerturbationPlan::new(&correct, &there, &there, 1).unwrap();
         plan.pairs.truncate(16);
         let builder = HopSkipJumpBuilder { iterations: 2, ..HopSkipJumpBuilder::quick(spec.values()) };
         let params = builder.check().unwrap();
-        let provenance = Provenance {
-            search_version: SEARCH_VERSION,
-            model: ModelProvenance { sha256: String::new(), classes: 10, preprocessing: String::new() },
-            data: DataProvenance { sha256: String::new(), images: 64 },
-            search: params.provenance(),
-            samples: 1,
-            seed: 0,
-            provider: String::new(),
-        };
-        let settings = ScanSettings { params, provenance, batch_rows: 32, threads: 1 };
+        let batch_rows = NonZeroUsize::new(32).unwrap();
+        let settings = PerturbationSettings { params, seed: 0, batch_rows, threads: NonZeroUsize::MIN };
         let mut run = || {
             let mut queries = 0;
             let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(Instantaneous(spec))];
-            let mut store = |pair: aeva_artifact::PairArtifact| {
+            let mut store = |pair: PairResult| {
                 queries += pair.queries().total();
                 Ok(())
             };
-            scan(&mut oracles, images.view(), &plan, &settings, &(), &mut store).unwrap();
+            search(&mut oracles, images.view(), &plan, &settings, &mut Answers::new(), &(), &mut store).unwrap();
             queries
         };
         group.throughput(Throughput::Elements(run()));

@@ -7,16 +7,14 @@
 #![allow(clippy::print_stdout, reason = "an example prints its figures")]
 
 use std::error::Error;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION};
-use aeva_attack::{
-    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, OracleError, PairPlan, ScanObserver,
-    ScanPlan, ScanSettings, scan,
-};
+use aeva_attack::perturbation::{Answers, PairPlan, PerturbationPlan, PerturbationSettings, search};
+use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, OracleError, ScanObserver};
 use ndarray::{Array4, ArrayView4};
 
 const SPEC: InputSpec = InputSpec { height: 32, width: 32, channels: 3, classes: 10 };
@@ -74,19 +72,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pixels = images.as_slice().unwrap_or_default();
     let labels: Vec<Label> = pixels.chunks(SPEC.values()).map(label).collect();
     let there = labels.iter().copied().collect();
-    let plan = ScanPlan::new(&CorrectImages::new(&labels, &labels, SPEC.classes)?, &there, &there, 40)?;
+    let plan = PerturbationPlan::new(&CorrectImages::new(&labels, &labels, SPEC.classes)?, &there, &there, 40)?;
     // Over and over: the measurement ends before the plan does.
     let pairs: Vec<PairPlan> = plan.pairs.iter().cycle().take(100 * plan.pairs.len()).cloned().collect();
     let params = HopSkipJumpBuilder::PUBLISHED.check()?;
-    let provenance = Provenance {
-        search_version: SEARCH_VERSION,
-        model: ModelProvenance { sha256: String::new(), classes: SPEC.classes, preprocessing: String::new() },
-        data: DataProvenance { sha256: String::new(), images: 400 },
-        search: params.provenance(),
-        samples: 40,
-        seed: 0,
-        provider: String::new(),
-    };
     let device = Mutex::new(());
     let time_per_image = Duration::from_secs_f64(microseconds / 1e6);
     let mut oracles: Vec<Box<dyn HardLabelOracle + '_>> = Vec::new();
@@ -94,8 +83,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         oracles.push(Box::new(Session { device: &device, time_per_image }));
     }
     let watch = Watch { begin: Instant::now(), time: Duration::from_secs_f64(seconds), queries: AtomicU64::new(0) };
-    let settings = ScanSettings { params, provenance, batch_rows, threads };
-    scan(&mut oracles, images.view(), &ScanPlan { pairs }, &settings, &watch, &mut |_| Ok(()))?;
+    let at_least_one = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
+    let (batch_rows, threads) = (at_least_one(batch_rows), at_least_one(threads));
+    let settings = PerturbationSettings { params, seed: 0, batch_rows, threads };
+    let plan = PerturbationPlan { pairs };
+    search(&mut oracles, images.view(), &plan, &settings, &mut Answers::new(), &watch, &mut |_| Ok(()))?;
     let rate = watch.queries.load(Ordering::Relaxed) as f64 / watch.begin.elapsed().as_secs_f64();
     let device_rate = 1e6 / microseconds;
     println!("device {device_rate:.0} images/s, scan {rate:.0} queries/s, ratio {:.3}", rate / device_rate);

@@ -5,10 +5,9 @@
 
 use ndarray::{ArrayView4, Axis};
 
-use crate::oracle::InputSpec;
-use crate::{
-    HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, JobId, JobNoise, Label, ScanError, ScanPlan,
-};
+use crate::oracle::{InputSpec, batch};
+use crate::perturbation::PerturbationPlan;
+use crate::{HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, JobId, JobNoise, Label, ScanError};
 
 /// Boundary points that are probed, from searches spread over the plan.
 const POINTS: usize = 12;
@@ -46,24 +45,25 @@ impl Agreement {
 /// probes that the next gradient estimate would send: length `distance / d` in a random direction.
 ///
 /// # Errors
-/// [`ScanError::Oracle`], and [`ScanError::Setup`] when they take other images, or no search of the plan reached a boundary.
+/// [`ScanError::Oracle`], [`ScanError::OraclesDiffer`] when they take other images, and [`ScanError::NoBoundary`] when no search of the plan
+/// reached a boundary.
 pub fn agreement(
     reference: &mut dyn HardLabelOracle,
     device: &mut dyn HardLabelOracle,
     images: ArrayView4<'_, f32>,
-    plan: &ScanPlan,
+    plan: &PerturbationPlan,
     seed: u64,
 ) -> Result<Agreement, ScanError> {
     let spec = *reference.spec();
     if spec != *device.spec() {
-        return Err(ScanError::Setup("the reference and the device take other images".to_owned()));
+        return Err(ScanError::OraclesDiffer);
     }
     let builder = HopSkipJumpBuilder {
         iterations: ITERATIONS,
         initial_evaluations: INITIAL_EVALUATIONS,
         ..HopSkipJumpBuilder::PUBLISHED
     };
-    let params = builder.check().map_err(|error| ScanError::Setup(error.to_string()))?;
+    let params = builder.check()?;
     let mut result = Agreement { probes: 0, alike: 0, on_target: 0, reference_queries: 0, device_queries: 0 };
     let mut probes = vec![0.0_f32; PROBES * spec.values()];
     let (mut expected, mut found) = (Vec::new(), Vec::new());
@@ -85,7 +85,7 @@ pub fn agreement(
         }
     }
     if result.probes == 0 {
-        return Err(ScanError::Setup("no search reached a boundary, so that devices cannot be compared".to_owned()));
+        return Err(ScanError::NoBoundary);
     }
     Ok(result)
 }
@@ -93,7 +93,7 @@ pub fn agreement(
 /// Up to [`POINTS`] searches, the first sample of pairs spread over the plan.
 fn searches(
     images: ArrayView4<'_, f32>,
-    plan: &ScanPlan,
+    plan: &PerturbationPlan,
     params: HopSkipJumpParams,
     seed: u64,
 ) -> Result<Vec<(JobId, HopSkipJump<JobNoise>)>, ScanError> {
@@ -104,9 +104,8 @@ fn searches(
         let job = JobId { source: pair.source, target: pair.target, sample: 0 };
         let values = |index: usize| {
             let image = (index < images.len_of(Axis(0))).then(|| images.index_axis_move(Axis(0), index));
-            image.map(|image| image.iter().copied().collect::<Vec<f32>>()).ok_or_else(|| {
-                ScanError::Setup(format!("the plan names image {index}, but there are {}", images.len_of(Axis(0))))
-            })
+            let missing = ScanError::NoSuchImage { index, images: images.len_of(Axis(0)) };
+            image.map(|image| image.iter().copied().collect::<Vec<f32>>()).ok_or(missing)
         };
         let (origin, start) = (values(sample.origin)?, values(sample.start)?);
         let search =
@@ -144,8 +143,6 @@ fn ask(
     labels: &mut Vec<Label>,
 ) -> Result<(), ScanError> {
     let count = rows.len() / spec.values();
-    let batch = ArrayView4::from_shape((count, spec.height, spec.width, spec.channels), rows)
-        .map_err(|error| ScanError::Setup(error.to_string()))?;
-    oracle.classify(batch, labels)?;
+    oracle.classify(batch(spec, rows)?, labels)?;
     if labels.len() == count { Ok(()) } else { Err(ScanError::Answer { expected: count, found: labels.len() }) }
 }

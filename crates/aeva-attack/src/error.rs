@@ -123,6 +123,9 @@ pub enum ScanError {
         /// Why not.
         source: SearchError,
     },
+    /// Parameters that no search can start with.
+    #[error("the parameters of the search cannot be used")]
+    Parameters(#[from] SearchError),
     /// A finished pair could not be stored.
     #[error("a finished pair could not be stored")]
     Store(#[source] Box<dyn Error + Send + Sync>),
@@ -132,7 +135,38 @@ pub enum ScanError {
     /// The observer asked to stop.
     #[error("the scan was stopped")]
     Stopped,
-    /// There is no oracle to ask, or it sees other images than those given.
-    #[error("{0}")]
-    Setup(String),
+    /// There is no oracle to ask.
+    #[error("a scan needs at least one oracle")]
+    NoOracle,
+    /// Oracles that should be the same model take other images, or know other labels.
+    #[error("the oracles of a scan must take the same images and know the same labels")]
+    OraclesDiffer,
+    /// The images have another shape than the model takes.
+    #[error("the model takes images of shape {model:?} [h, w, c], the data has {data:?}")]
+    ImageShape {
+        /// Shape that the model takes, `[h, w, c]`.
+        model: [usize; 3],
+        /// Shape of the images.
+        data: [usize; 3],
+    },
+    /// The images do not lie in memory one after the other.
+    #[error("the images are not in standard layout")]
+    Layout,
+    /// A plan names an image that is not there.
+    #[error("the plan names image {index}, but there are {images}")]
+    NoSuchImage {
+        /// Index of the image.
+        index: usize,
+        /// Number of images.
+        images: usize,
+    },
+    /// No search of a comparison of devices came to a boundary.
+    #[error("no search reached a boundary, so that devices cannot be compared")]
+    NoBoundary,
+    /// A pass that a setting of triggers does not have: random ones are not refined, the smallest not explored.
+    #[error("there is no pass {pass}")]
+    Pass {
+        /// Name of the pass.
+        pass: String,
+    },
 }

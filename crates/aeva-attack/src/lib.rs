@@ -1,15 +1,15 @@
-//! The perturbation search of AEVA: one targeted HopSkipJump run per (source, target, sample), many of them in lockstep
-//! over one black box that answers with labels.
+//! The searches of AEVA, over a black box that answers with labels and nothing else.
 //!
-//! - [`HardLabelOracle`] is all that the search sees of a model: images in, top-1 labels out. Scores cannot reach it.
-//! - [`HopSkipJump`] is one search as a state machine without I/O: ask it for rows, tell it their labels.
-//! - [`ScanPlan`] lists the searches of a scan; [`scan`](fn@scan) runs them over one oracle per worker and hands out one
-//!   [`PairArtifact`](aeva_artifact::PairArtifact) per ordered pair.
+//! - [`HardLabelOracle`] is all that a search sees of a model: images in, top-1 labels out. Scores cannot reach it. [`conformance`] tries
+//!   what an oracle promises, [`synthetic`] has some with known boundaries.
+//! - [`trigger`] searches triggers: changes that are the same for every image and send many images to one label.
+//! - [`perturbation`] searches perturbations: one walk along the decision boundary for each pair of labels and sample, many of them in
+//!   lockstep. [`HopSkipJump`] is one walk as a state machine without I/O: ask it for rows, tell it their labels.
 //!
-//! Noise is a function of (seed, job, iteration, draw), and the labels of a batch do not depend on its composition (the
-//! oracle's promise), so results do not depend on batch size, threads, order or interruptions.
+//! Noise and random choices are functions of the seed and of what they are for, and the labels of a batch do not depend on its
+//! composition (the oracle's promise). So results do not depend on batch size, threads, order or interruptions.
 //!
-//! # One search by hand
+//! # One walk by hand
 //!
 //! ```
 //! use aeva_attack::{HopSkipJump, HopSkipJumpBuilder, JobId, JobNoise};
@@ -34,26 +34,22 @@
 
 mod agreement;
 pub mod conformance;
+mod correct_images;
 mod error;
-mod gather;
 pub mod hop_skip_jump;
-mod lockstep;
 mod noise;
 mod observe;
 mod oracle;
-mod plan;
-mod queue;
-mod scan;
+pub mod perturbation;
 pub mod synthetic;
 pub mod trigger;
 mod xoshiro;
 mod ziggurat;
 
 pub use agreement::{Agreement, agreement};
+pub use correct_images::CorrectImages;
 pub use error::{OracleError, PlanError, ScanError, SearchError};
 pub use hop_skip_jump::{Element, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, IterationTrace};
 pub use noise::{JobId, JobNoise, NoiseSource};
 pub use observe::{Progress, ScanObserver};
 pub use oracle::{HardLabelOracle, InputSpec, Label, classify_all};
-pub use plan::{CorrectImages, PairPlan, SamplePlan, ScanPlan};
-pub use scan::{Answers, ScanEnd, ScanSettings, resume, scan};

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView4, Axis};
 
-use crate::OracleError;
+use crate::{OracleError, ScanError};
 
 /// A class label, from 0.
 pub type Label = u32;
@@ -63,4 +63,24 @@ pub fn classify_all(
         all.extend_from_slice(&labels);
     }
     Ok(all)
+}
+
+/// What the oracles of a scan take, which must be the same for all and what `images` `[n, h, w, c]` are.
+pub(crate) fn check_oracles(
+    oracles: &[Box<dyn HardLabelOracle + '_>],
+    images: &ArrayView4<'_, f32>,
+) -> Result<InputSpec, ScanError> {
+    let spec = *oracles.first().ok_or(ScanError::NoOracle)?.spec();
+    if oracles.iter().any(|oracle| *oracle.spec() != spec) {
+        return Err(ScanError::OraclesDiffer);
+    }
+    let (_, height, width, channels) = images.dim();
+    let (model, data) = (spec.shape(), [height, width, channels]);
+    if model == data { Ok(spec) } else { Err(ScanError::ImageShape { model, data }) }
+}
+
+/// A batch of rows `[n, h, w, c]` row-major.
+pub(crate) fn batch<'a>(spec: &InputSpec, rows: &'a [f32]) -> Result<ArrayView4<'a, f32>, ScanError> {
+    let count = rows.len() / spec.values().max(1);
+    ArrayView4::from_shape((count, spec.height, spec.width, spec.channels), rows).map_err(|_| ScanError::Layout)
 }

@@ -1,12 +1,12 @@
 //! From search to verdict on closed-form black boxes whose answer is known: no model file, no ONNX Runtime.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests stop at what is unexpected")]
 
-use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION};
+use std::num::NonZeroUsize;
+
+use aeva_attack::perturbation::{Answers, PairResult, PerturbationPlan, PerturbationSettings, search};
 use aeva_attack::synthetic::{NearestCentre, Trigger};
-use aeva_attack::{
-    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, ScanPlan, ScanSettings, classify_all, scan,
-};
-use aeva_stats::{Judgement, PairScores, PublishedRule, Verdict, judge, pair_score, peak_share};
+use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, classify_all};
+use aeva_stats::{PairScores, PublishedDecision, PublishedRule, Verdict, pair_score, peak_share};
 use ndarray::Array4;
 
 /// Seven classes of 8x8 images with four channels.
@@ -24,7 +24,7 @@ fn infected() -> NearestCentre {
     clean().with_trigger(Trigger { rows: (6, 8), columns: (6, 8), gain: 48.0, target: TARGET })
 }
 
-fn judged(oracle: &NearestCentre, seed: u64) -> Judgement {
+fn decided(oracle: &NearestCentre, seed: u64) -> PublishedDecision {
     let centre = |class: usize, i: usize| 0.5 + 0.3 * ((class + 1) as f64 * 12.9898 + i as f64 * 78.233).sin();
     let images = Array4::from_shape_fn((14, 8, 8, 4), |(n, h, w, c)| {
         let i = (h * 8 + w) * 4 + c;
@@ -35,34 +35,26 @@ fn judged(oracle: &NearestCentre, seed: u64) -> Judgement {
     let correct = CorrectImages::new(&truth, &predicted, SPEC.classes).unwrap();
     assert!(correct.accuracy() > 0.99);
     let all = (0..SPEC.classes).collect();
-    let plan = ScanPlan::new(&correct, &all, &all, 1).unwrap();
+    let plan = PerturbationPlan::new(&correct, &all, &all, 1).unwrap();
     let params = HopSkipJumpBuilder::quick(SPEC.values()).check().unwrap();
-    let provenance = Provenance {
-        search_version: SEARCH_VERSION,
-        model: ModelProvenance { sha256: String::new(), classes: SPEC.classes, preprocessing: String::new() },
-        data: DataProvenance { sha256: String::new(), images: 14 },
-        search: params.provenance(),
-        samples: 1,
-        seed,
-        provider: "synthetic".to_owned(),
-    };
     let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(oracle.clone()), Box::new(oracle.clone())];
     let mut scores = PairScores::new(SPEC.classes as usize);
-    let mut store = |pair: aeva_artifact::PairArtifact| {
+    let mut store = |pair: PairResult| {
         let shares = pair.finished().map(|v| peak_share(v, SPEC.channels)).collect::<Result<Vec<_>, _>>()?;
         assert_eq!(shares.len(), 1);
         Ok(scores.insert(pair.source as usize, pair.target as usize, pair_score(&shares)?)?)
     };
-    let settings = ScanSettings { params, provenance, batch_rows: 32, threads: 2 };
-    scan(&mut oracles, images.view(), &plan, &settings, &(), &mut store).unwrap();
-    judge(&scores, &PublishedRule::PUBLISHED)
+    let number = |number| NonZeroUsize::new(number).unwrap();
+    let settings = PerturbationSettings { params, seed, batch_rows: number(32), threads: number(2) };
+    search(&mut oracles, images.view(), &plan, &settings, &mut Answers::new(), &(), &mut store).unwrap();
+    PublishedRule::PUBLISHED.decide(&scores)
 }
 
 #[test]
 fn the_backdoor_is_found_and_its_label_named() {
     for seed in 0..3 {
-        let judgement = judged(&infected(), seed);
-        let Verdict::Backdoored { suspects } = &judgement.verdict else { panic!("not found: {judgement:?}") };
+        let decision = decided(&infected(), seed);
+        let Verdict::Backdoored { suspects } = &decision.verdict else { panic!("not found: {decision:?}") };
         // A flat boundary is the same from both sides, so pairs that start in the target's cell peak, too; others may follow.
         assert_eq!(suspects[0], TARGET as usize);
     }
@@ -71,7 +63,7 @@ fn the_backdoor_is_found_and_its_label_named() {
 #[test]
 fn without_backdoor_the_same_black_box_is_clean() {
     for seed in 0..3 {
-        let judgement = judged(&clean(), seed);
-        assert_eq!(judgement.verdict, Verdict::Clean, "{judgement:?}");
+        let decision = decided(&clean(), seed);
+        assert_eq!(decision.verdict, Verdict::Clean, "{decision:?}");
     }
 }

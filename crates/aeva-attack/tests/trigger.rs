@@ -1,12 +1,16 @@
 //! The trigger search on black boxes whose triggers are known.
 #![allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aeva_artifact::{Aim, Family, Level, Trigger, TriggerFinding};
-use aeva_attack::trigger::{Earlier, Found, Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
+use aeva_attack::trigger::{
+    ImageSplit, Pass, PassId, PassResult, Setting, TRIGGER_SEARCH_VERSION, Trigger, TriggerFinding, TriggerSearch,
+    WarmStart,
+};
 use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, Label, OracleError, ScanError, ScanObserver};
+use aeva_stats::{Family, PairTally, TargetMap};
 use ndarray::{Array4, ArrayView4, Axis};
 
 const SIDE: usize = 8;
@@ -42,18 +46,18 @@ impl HardLabelOracle for Bars {
         labels.clear();
         for image in batch.outer_iter() {
             let bar = |label: u32| (0..SIDE - 2).map(|column| image[[2 * label as usize, column, 0]]).sum::<f32>();
-            let natural = (0..CLASSES).max_by(|&a, &b| bar(a).total_cmp(&bar(b))).unwrap();
+            let plain = (0..CLASSES).max_by(|&a, &b| bar(a).total_cmp(&bar(b))).unwrap();
             let corner = (SIDE - 2..SIDE).flat_map(|row| (SIDE - 2..SIDE).map(move |column| (row, column)));
             let open = corner.map(|(row, column)| image[[row, column, 0]]).sum::<f32>() > 3.2;
             let step = |row: usize, column: usize| (image[[row, column, 0]] - image[[row, column + 1, 0]]).abs();
             let steps = (0..SIDE).map(|row| (0..SIDE - 1).map(|column| step(row, column)).sum::<f32>()).sum::<f32>();
             labels.push(match self.backdoor {
                 Backdoor::Rough(label) if steps > 1.5 => label,
-                Backdoor::RoughPair(from, to) if steps > 1.5 && natural == from => to,
+                Backdoor::RoughPair(from, to) if steps > 1.5 && plain == from => to,
                 Backdoor::To(label) if open => label,
-                Backdoor::Pair(from, to) if open && natural == from => to,
-                Backdoor::Next if open => (natural + 1) % CLASSES,
-                _ => natural,
+                Backdoor::Pair(from, to) if open && plain == from => to,
+                Backdoor::Next if open => (plain + 1) % CLASSES,
+                _ => plain,
             });
         }
         self.asked.fetch_add(labels.len() as u64, Ordering::Relaxed);
@@ -80,28 +84,41 @@ fn black_boxes(backdoor: Backdoor, count: usize) -> (Vec<Box<dyn HardLabelOracle
     ((0..count).map(one).collect(), asked)
 }
 
-/// The findings of all patch levels, one after another, and the queries.
+fn trigger_search(seed: u64, batch_rows: usize) -> TriggerSearch {
+    let (_, labels) = images();
+    let split = ImageSplit::new(&CorrectImages::new(&labels, &labels, CLASSES).unwrap());
+    TriggerSearch::new(split, seed, NonZeroUsize::new(batch_rows).unwrap())
+}
+
+fn exploring(setting: Setting) -> PassId {
+    PassId { setting, pass: Pass::Explore }
+}
+
+fn refining(setting: Setting) -> PassId {
+    PassId { setting, pass: Pass::Refine }
+}
+
+/// The findings of two patch settings, one after the other, and the queries.
 fn searched(backdoor: Backdoor, oracles: usize, batch_rows: usize, seed: u64) -> (Vec<Vec<TriggerFinding>>, u64) {
-    let (images, labels) = images();
+    let (images, _) = images();
     let (mut boxes, asked) = black_boxes(backdoor, oracles);
-    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
-    let search = TriggerSearch { panel: Panel::new(&correct), seed, batch_rows };
+    let search = trigger_search(seed, batch_rows);
     let (mut found, mut queries) = (Vec::<Vec<TriggerFinding>>::new(), 0);
     for strength in [4, 8] {
-        let level = Level { family: Family::Patch, strength };
+        let setting = Setting { family: Family::Patch, strength };
         let weaker = found.last().cloned().unwrap_or_default();
-        let earlier = Earlier { beside: &weaker, ..Earlier::default() };
-        let level = search.level(&mut boxes, images.view(), level, earlier, &mut Vec::new(), &()).unwrap();
-        found.push(level.findings);
-        queries += level.queries;
+        let earlier = WarmStart { weaker: &weaker, ..WarmStart::default() };
+        let setting =
+            search.run(exploring(setting), &mut boxes, images.view(), &earlier, &mut Vec::new(), &()).unwrap();
+        found.push(setting.findings);
+        queries += setting.queries;
     }
     assert_eq!(asked.load(Ordering::Relaxed), queries, "every query is counted, and no other");
     (found, queries)
 }
 
 fn share(finding: &TriggerFinding) -> f64 {
-    let (turned, asked) = finding.proof();
-    f64::from(turned) / f64::from(asked.max(1))
+    finding.success().rate()
 }
 
 #[test]
@@ -109,9 +126,21 @@ fn a_planted_patch_is_found_at_its_place() {
     for seed in 0..3 {
         let (found, _) = searched(Backdoor::To(2), 1, 32, seed);
         let strong = &found[1];
-        let aims: Vec<Aim> =
-            strong.iter().map(|finding| finding.aim).filter(|aim| !matches!(aim, Aim::Pair { .. })).collect();
-        assert_eq!(aims, [Aim::Label(0), Aim::Label(1), Aim::Label(2), Aim::Label(3), Aim::Map]);
+        let goals: Vec<TargetMap> = strong
+            .iter()
+            .map(|finding| finding.goal)
+            .filter(|goal| !matches!(goal, TargetMap::SourceSpecific { .. }))
+            .collect();
+        assert_eq!(
+            goals,
+            [
+                TargetMap::AllToOne { target: 0 },
+                TargetMap::AllToOne { target: 1 },
+                TargetMap::AllToOne { target: 2 },
+                TargetMap::AllToOne { target: 3 },
+                TargetMap::AllToAll
+            ]
+        );
         assert!(share(&strong[2]) > 0.99, "seed {seed}: {}", share(&strong[2]));
         let Trigger::Patch(patch) = &strong[2].trigger else { panic!("a patch was asked for") };
         assert_eq!((patch.row + patch.side, patch.column + patch.side), (SIDE, SIDE));
@@ -124,19 +153,20 @@ fn a_planted_patch_is_found_at_its_place() {
 #[test]
 fn a_clean_black_box_shows_no_trigger_and_an_all_to_all_one_its_map() {
     let (clean, _) = searched(Backdoor::None, 1, 32, 0);
-    let of_label = |finding: &&TriggerFinding| !matches!(finding.aim, Aim::Pair { .. });
+    let of_label = |finding: &&TriggerFinding| !matches!(finding.goal, TargetMap::SourceSpecific { .. });
     assert!(clean[1].iter().filter(of_label).all(|finding| share(finding) < 0.5));
     let (all_to_all, _) = searched(Backdoor::Next, 1, 32, 0);
     let map = all_to_all[1].last().unwrap();
-    assert!(share(map) > 0.99 && map.held_out.len() == 4);
-    assert!(map.held_out.iter().all(|cell| cell.target == (cell.source + 1) % CLASSES));
+    assert!(share(map) > 0.99 && map.holdout.len() == 4);
+    assert!(map.holdout.iter().all(|cell| cell.target == (cell.source + 1) % CLASSES));
 }
 
 #[test]
 fn a_source_specific_trigger_is_found_for_its_pair() {
     let (found, _) = searched(Backdoor::Pair(3, 0), 1, 32, 0);
-    let pair = found[1].iter().find(|finding| finding.aim == Aim::Pair { source: 3, target: 0 }).unwrap();
-    assert!(share(pair) > 0.99 && pair.held_out.len() == 1);
+    let pair =
+        found[1].iter().find(|finding| finding.goal == TargetMap::SourceSpecific { source: 3, target: 0 }).unwrap();
+    assert!(share(pair) > 0.99 && pair.holdout.len() == 1);
     // A third of the images of other labels is of label 3.
     assert!(share(&found[1][0]) < 0.67);
 }
@@ -149,72 +179,72 @@ fn oracles_and_batches_change_nothing_but_the_seed_does() {
     assert_ne!(reference.0, searched(Backdoor::To(1), 1, 32, 6).0);
 }
 
-/// The findings of a first look at two levels and a second at the weaker, which comes down from a second look at the stronger.
-fn looked_again(backdoor: Backdoor, batch_rows: usize) -> [Vec<TriggerFinding>; 3] {
-    let (images, labels) = images();
+/// The findings of exploring passes over two settings and of a refining pass over the weaker one, which comes down from a refining
+/// pass over the stronger one.
+fn refined(backdoor: Backdoor, batch_rows: usize) -> [Vec<TriggerFinding>; 3] {
+    let (images, _) = images();
     let (mut boxes, _) = black_boxes(backdoor, 1);
-    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
-    let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
-    let [weak, strong] = [8, 12].map(|strength| Level { family: Family::Patch, strength });
+    let search = trigger_search(0, batch_rows);
+    let [weak, strong] = [8, 12].map(|strength| Setting { family: Family::Patch, strength });
     let view = images.view();
-    let none = Earlier::default();
-    let first = search.level(&mut boxes, view, weak, none, &mut Vec::new(), &()).unwrap().findings;
-    let up = Earlier { beside: &first, ..none };
-    let stronger = search.level(&mut boxes, view, strong, up, &mut Vec::new(), &()).unwrap().findings;
-    let again = Earlier { first: &stronger, ..none };
-    let stronger = search.again(&mut boxes, view, strong, again, &mut Vec::new(), &()).unwrap().findings;
-    let down = Earlier { first: &first, beside: &stronger, ..none };
-    let second = search.again(&mut boxes, view, weak, down, &mut Vec::new(), &()).unwrap().findings;
-    let finest = Earlier { beside: &stronger, ..none };
-    let only = search.again(&mut boxes, view, weak, finest, &mut Vec::new(), &()).unwrap().findings;
+    let none = WarmStart::default();
+    let first = search.run(exploring(weak), &mut boxes, view, &none, &mut Vec::new(), &()).unwrap().findings;
+    let up = WarmStart { weaker: &first, ..none };
+    let stronger = search.run(exploring(strong), &mut boxes, view, &up, &mut Vec::new(), &()).unwrap().findings;
+    let again = WarmStart { explored: &stronger, ..none };
+    let stronger = search.run(refining(strong), &mut boxes, view, &again, &mut Vec::new(), &()).unwrap().findings;
+    let down = WarmStart { explored: &first, stronger: &stronger, ..none };
+    let second = search.run(refining(weak), &mut boxes, view, &down, &mut Vec::new(), &()).unwrap().findings;
+    let finest = WarmStart { stronger: &stronger, ..none };
+    let only = search.run(refining(weak), &mut boxes, view, &finest, &mut Vec::new(), &()).unwrap().findings;
     [first, second, only]
 }
 
 #[test]
-fn a_second_look_keeps_what_the_first_found_and_loses_none_of_it() {
+fn a_refining_pass_keeps_what_was_explored_and_loses_none_of_it() {
     for backdoor in [Backdoor::To(2), Backdoor::Pair(3, 0), Backdoor::Next, Backdoor::None] {
-        let [first, second, only] = looked_again(backdoor, 32);
-        assert_eq!([first.clone(), second.clone(), only.clone()], looked_again(backdoor, 7), "batches change nothing");
+        let [first, second, only] = refined(backdoor, 32);
+        assert_eq!([first.clone(), second.clone(), only.clone()], refined(backdoor, 7), "batches change nothing");
         for old in &first {
-            let new = second.iter().find(|new| new.aim == old.aim).unwrap();
-            let share = |(turned, asked): (u32, u32)| f64::from(turned) / f64::from(asked);
-            if !matches!(old.aim, Aim::Pair { .. }) {
+            let new = second.iter().find(|new| new.goal == old.goal).unwrap();
+            if !matches!(old.goal, TargetMap::SourceSpecific { .. }) {
                 // Pairs are searched for with more images.
-                assert!(share(new.search) >= share(old.search), "{:?}", old.aim);
+                assert!(new.search.rate() >= old.search.rate(), "{:?}", old.goal);
             }
         }
-        // A level without a first look has every label all the same.
-        let labels: Vec<Aim> = only.iter().map(|found| found.aim).filter(|aim| matches!(aim, Aim::Label(_))).collect();
-        assert_eq!(labels, (0..CLASSES).map(Aim::Label).collect::<Vec<Aim>>());
+        // A setting that was not explored has every label all the same.
+        let labels: Vec<TargetMap> =
+            only.iter().map(|found| found.goal).filter(|goal| matches!(goal, TargetMap::AllToOne { .. })).collect();
+        assert_eq!(labels, (0..CLASSES).map(|target| TargetMap::AllToOne { target }).collect::<Vec<TargetMap>>());
         if backdoor == Backdoor::To(2) {
             assert!(share(&only[2]) > 0.99, "the stronger trigger leads down to the weaker one");
         }
     }
 }
 
-/// A look at random triggers of a level.
-fn sampled(backdoor: Backdoor, family: Family, strength: u32, oracles: usize, batch_rows: usize) -> Found {
-    let (images, labels) = images();
+/// A pass over random triggers of a setting.
+fn sampled(backdoor: Backdoor, family: Family, strength: u32, oracles: usize, batch_rows: usize) -> PassResult {
+    let (images, _) = images();
     let (mut boxes, asked) = black_boxes(backdoor, oracles);
-    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
-    let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
-    let level = Level { family, strength };
-    let found = search.level(&mut boxes, images.view(), level, Earlier::default(), &mut Vec::new(), &()).unwrap();
+    let search = trigger_search(0, batch_rows);
+    let setting = Setting { family, strength };
+    let found =
+        search.run(exploring(setting), &mut boxes, images.view(), &WarmStart::default(), &mut Vec::new(), &()).unwrap();
     assert_eq!(asked.load(Ordering::Relaxed), found.queries, "every query is counted, and no other");
     found
 }
 
 #[test]
-fn what_random_patterns_turn_is_told_by_a_typical_one() {
+fn what_random_patterns_reach_is_told_by_a_typical_one() {
     for (family, strength) in [(Family::Noise, 16), (Family::Wave, 16)] {
-        let look = sampled(Backdoor::Rough(2), family, strength, 1, 32);
-        assert_eq!(look, sampled(Backdoor::Rough(2), family, strength, 3, 7));
-        let found = look.findings;
-        let aims: Vec<Aim> = found.iter().map(|finding| finding.aim).collect();
-        assert_eq!(aims, (0..CLASSES).map(Aim::Label).collect::<Vec<Aim>>());
+        let pass = sampled(Backdoor::Rough(2), family, strength, 1, 32);
+        assert_eq!(pass, sampled(Backdoor::Rough(2), family, strength, 3, 7));
+        let found = pass.findings;
+        let goals: Vec<TargetMap> = found.iter().map(|finding| finding.goal).collect();
+        assert_eq!(goals, (0..CLASSES).map(|target| TargetMap::AllToOne { target }).collect::<Vec<TargetMap>>());
         assert!(share(&found[2]) > 0.99, "{family:?}: {}", share(&found[2]));
         assert!([0, 1, 3].iter().all(|&other| share(&found[other]) < 0.01));
-        assert!(found.iter().all(|finding| !finding.climbed && finding.proof().1 > 50));
+        assert!(found.iter().all(|finding| !finding.climbed && finding.success().trials() > 50));
         let clean = sampled(Backdoor::None, family, strength, 1, 32).findings;
         assert!(clean.iter().all(|finding| share(finding) < 0.01));
     }
@@ -225,36 +255,44 @@ fn what_random_patterns_turn_is_told_by_a_typical_one() {
 
 #[test]
 fn strong_noise_is_about_pairs_of_labels() {
-    let look = sampled(Backdoor::RoughPair(3, 0), Family::Noise, 64, 1, 32);
-    assert_eq!(look, sampled(Backdoor::RoughPair(3, 0), Family::Noise, 64, 3, 7));
+    let pass = sampled(Backdoor::RoughPair(3, 0), Family::Noise, 64, 1, 32);
+    assert_eq!(pass, sampled(Backdoor::RoughPair(3, 0), Family::Noise, 64, 3, 7));
     let pairs: Vec<&TriggerFinding> =
-        look.findings.iter().filter(|finding| matches!(finding.aim, Aim::Pair { .. })).collect();
-    let planted = pairs.iter().find(|finding| finding.aim == Aim::Pair { source: 3, target: 0 }).unwrap();
-    assert!(share(planted) > 0.99 && planted.proof().1 > 20);
-    assert!(pairs.iter().filter(|finding| finding.aim != planted.aim).all(|finding| share(finding) < 0.5));
+        pass.findings.iter().filter(|finding| matches!(finding.goal, TargetMap::SourceSpecific { .. })).collect();
+    let planted =
+        pairs.iter().find(|finding| finding.goal == TargetMap::SourceSpecific { source: 3, target: 0 }).unwrap();
+    assert!(share(planted) > 0.99 && planted.success().trials() > 20);
+    assert!(pairs.iter().filter(|finding| finding.goal != planted.goal).all(|finding| share(finding) < 0.5));
     assert!(
-        look.findings[..CLASSES as usize].iter().all(|finding| finding.held_out.is_empty()),
-        "labels are not proved"
+        pass.findings[..CLASSES as usize].iter().all(|finding| finding.holdout.is_empty()),
+        "labels are not measured"
     );
 }
 
 #[test]
-fn squares_tell_what_is_natural_and_a_planted_pair_is_found_with_it() {
+fn squares_measure_the_baseline_and_a_planted_pair_is_found_with_it() {
     let squares = sampled(Backdoor::Pair(3, 0), Family::Square, 10, 1, 32).confusion;
     let cell = |source, target| squares.iter().find(|cell| (cell.source, cell.target) == (source, target));
     for source in 0..CLASSES {
         let row: Vec<_> = squares.iter().filter(|cell| cell.source == source).collect();
-        assert_eq!(row.iter().map(|cell| cell.turned).sum::<u32>(), row[0].asked, "every answer is in one cell");
-        assert!(cell(source, source).unwrap().turned > row[0].asked / 2);
+        assert_eq!(
+            row.iter().map(|cell| cell.tally.hits()).sum::<u32>(),
+            row[0].tally.trials(),
+            "every answer is in one cell"
+        );
+        assert!(cell(source, source).unwrap().tally.hits() > row[0].tally.trials() / 2);
     }
-    let (images, labels) = images();
+    let (images, _) = images();
     let (mut boxes, _) = black_boxes(Backdoor::Pair(3, 0), 1);
-    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
-    let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows: 32 };
-    let level = Level { family: Family::Patch, strength: 8 };
-    let earlier = Earlier { squares: &squares, ..Earlier::default() };
-    let found = search.level(&mut boxes, images.view(), level, earlier, &mut Vec::new(), &()).unwrap();
-    let pair = found.findings.iter().find(|finding| finding.aim == Aim::Pair { source: 3, target: 0 }).unwrap();
+    let search = trigger_search(0, 32);
+    let setting = Setting { family: Family::Patch, strength: 8 };
+    let earlier = WarmStart { baseline: &squares, ..WarmStart::default() };
+    let found = search.run(exploring(setting), &mut boxes, images.view(), &earlier, &mut Vec::new(), &()).unwrap();
+    let pair = found
+        .findings
+        .iter()
+        .find(|finding| finding.goal == TargetMap::SourceSpecific { source: 3, target: 0 })
+        .unwrap();
     assert!(pair.climbed && share(pair) > 0.99 && found.confusion.is_empty());
 }
 
@@ -280,24 +318,23 @@ impl ScanObserver for StopAfter {
     }
 }
 
-/// Stopped again and again, a look finds what it finds when it is left alone, and no question is asked twice.
+/// Stopped again and again, a pass finds what it finds when it is left alone, and no question is asked twice.
 #[test]
-fn a_stopped_look_goes_on_where_it_was() {
-    let (images, labels) = images();
-    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
-    let (view, none) = (images.view(), Earlier::default());
-    for (level, oracles, batch_rows) in [
-        (Level { family: Family::Overlay, strength: 16 }, 1, 32),
-        (Level { family: Family::Patch, strength: 4 }, 3, 7),
-        (Level { family: Family::Square, strength: 10 }, 2, 64),
+fn a_stopped_pass_goes_on_where_it_was() {
+    let (images, _) = images();
+    let (view, none) = (images.view(), WarmStart::default());
+    for (setting, oracles, batch_rows) in [
+        (Setting { family: Family::Overlay, strength: 16 }, 1, 32),
+        (Setting { family: Family::Patch, strength: 4 }, 3, 7),
+        (Setting { family: Family::Square, strength: 10 }, 2, 64),
     ] {
-        let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows };
+        let search = trigger_search(0, batch_rows);
         let (mut boxes, _) = black_boxes(Backdoor::None, oracles);
-        let whole = search.level(&mut boxes, view, level, none, &mut Vec::new(), &()).unwrap();
+        let whole = search.run(exploring(setting), &mut boxes, view, &none, &mut Vec::new(), &()).unwrap();
         let (mut answers, mut asked, mut stops) = (Vec::new(), 0, 0);
         let found = loop {
             let stop = StopAfter::new(700);
-            let found = search.level(&mut boxes, view, level, none, &mut answers, &stop);
+            let found = search.run(exploring(setting), &mut boxes, view, &none, &mut answers, &stop);
             asked += stop.seen.load(Ordering::Relaxed);
             match found {
                 Err(ScanError::Stopped) => stops += 1,
@@ -306,7 +343,7 @@ fn a_stopped_look_goes_on_where_it_was() {
             assert!(stops < 1000, "every attempt gets further");
         };
         assert_eq!(found, whole);
-        assert!(stops >= 2, "{level}: {stops} stops");
+        assert!(stops >= 2, "{setting}: {stops} stops");
         assert_eq!(answers.len() as u64, whole.queries);
         // Batches that were answered behind one that was not are lost: at most one for each other oracle, at each stop.
         let lost = asked - whole.queries;
@@ -315,19 +352,70 @@ fn a_stopped_look_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_look_stops_before_the_next_batch() {
-    let (images, labels) = images();
+fn a_pass_stops_before_the_next_batch() {
+    let (images, _) = images();
     let (mut boxes, _) = black_boxes(Backdoor::None, 1);
-    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
-    let search = TriggerSearch { panel: Panel::new(&correct), seed: 0, batch_rows: 32 };
-    let level = Level { family: Family::Overlay, strength: 16 };
-    let (view, none) = (images.view(), Earlier::default());
+    let search = trigger_search(0, 32);
+    let setting = Setting { family: Family::Overlay, strength: 16 };
+    let (view, none) = (images.view(), WarmStart::default());
     let stop = StopAfter::new(500);
-    let first = search.level(&mut boxes, view, level, none, &mut Vec::new(), &stop);
+    let first = search.run(exploring(setting), &mut boxes, view, &none, &mut Vec::new(), &stop);
     assert!(matches!(first, Err(ScanError::Stopped)));
     assert_eq!(stop.seen.load(Ordering::Relaxed), 512, "sixteen batches are the first that are more than 500 images");
-    let nobody = search.level(&mut [], view, level, none, &mut Vec::new(), &());
+    let nobody = search.run(exploring(setting), &mut [], view, &none, &mut Vec::new(), &());
     assert!(nobody.is_err(), "there is no oracle to ask");
+}
+
+/// The text that the digest below was made from when it was first frozen. It has the words of that time, so that it shows that the
+/// search is the same since then.
+mod frozen {
+    use super::*;
+
+    fn list<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
+        format!("[{}]", items.iter().map(text).collect::<Vec<String>>().join(", "))
+    }
+
+    fn cells(cells: &[PairTally]) -> String {
+        list(cells, |cell| {
+            let (hits, trials) = (cell.tally.hits(), cell.tally.trials());
+            format!("Turned {{ source: {}, target: {}, turned: {hits}, asked: {trials} }}", cell.source, cell.target)
+        })
+    }
+
+    pub(super) fn findings(findings: &[TriggerFinding]) -> String {
+        list(findings, |finding| {
+            let goal = match finding.goal {
+                TargetMap::AllToOne { target } => format!("Label({target})"),
+                TargetMap::SourceSpecific { source, target } => {
+                    format!("Pair {{ source: {source}, target: {target} }}")
+                }
+                TargetMap::AllToAll => "Map".to_owned(),
+            };
+            let (hits, trials) = (finding.search.hits(), finding.search.trials());
+            format!(
+                "TriggerFinding {{ aim: {goal}, trigger: {:?}, climbed: {}, search: ({hits}, {trials}), held_out: {} }}",
+                finding.trigger,
+                finding.climbed,
+                cells(&finding.holdout)
+            )
+        })
+    }
+
+    pub(super) fn result(result: &PassResult) -> String {
+        let PassResult { findings: found, confusion, queries } = result;
+        format!("Found {{ findings: {}, confusion: {}, queries: {queries} }}", findings(found), cells(confusion))
+    }
+
+    pub(super) fn all(
+        (searched, queries): &(Vec<Vec<TriggerFinding>>, u64),
+        refined: &[Vec<TriggerFinding>],
+        overlay: &PassResult,
+        random: &[PassResult],
+    ) -> String {
+        let passes = |passes: &[Vec<TriggerFinding>]| list(passes, |pass| findings(pass));
+        let (searched, refined) = (passes(searched), passes(refined));
+        format!("(({searched}, {queries}), {refined}, {}, {})", result(overlay), list(random, result))
+    }
 }
 
 /// What a search finds is frozen: another constant, another order of choices or another mix of candidates would mix old results with new
@@ -336,17 +424,19 @@ fn a_look_stops_before_the_next_batch() {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn findings_are_frozen() {
-    let (images, labels) = images();
-    let correct = CorrectImages::new(&labels, &labels, CLASSES).unwrap();
-    let search = TriggerSearch { panel: Panel::new(&correct), seed: 3, batch_rows: 32 };
+    use sha2::{Digest, Sha256};
+
+    let (images, _) = images();
     let (mut boxes, _) = black_boxes(Backdoor::Pair(3, 0), 2);
-    let overlay = Level { family: Family::Overlay, strength: 16 };
-    let none = Earlier::default();
-    let overlay = search.level(&mut boxes, images.view(), overlay, none, &mut Vec::new(), &()).unwrap();
+    let overlay = exploring(Setting { family: Family::Overlay, strength: 16 });
+    let none = WarmStart::default();
+    let search = trigger_search(3, 32);
+    let overlay = search.run(overlay, &mut boxes, images.view(), &none, &mut Vec::new(), &()).unwrap();
     let random = [(Family::Wave, 8), (Family::Noise, 16), (Family::Noise, 64), (Family::Square, 10)];
     let random = random.map(|(family, strength)| sampled(Backdoor::Rough(2), family, strength, 1, 32));
-    let found = (searched(Backdoor::To(2), 1, 32, 0), looked_again(Backdoor::Next, 32), overlay, random);
-    let digest = aeva_artifact::sha256_hex(format!("{found:?}").as_bytes());
+    let (searched, refined) = (searched(Backdoor::To(2), 1, 32, 0), refined(Backdoor::Next, 32));
+    let digest = Sha256::digest(frozen::all(&searched, &refined, &overlay, &random).as_bytes());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!((TRIGGER_SEARCH_VERSION, digest.as_str()), (4, FROZEN));
 }
 

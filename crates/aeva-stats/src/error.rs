@@ -72,7 +72,9 @@ impl fmt::Display for StatsError {
             Self::Size { found, expected } => {
                 write!(f, "the perturbation has {found} pixels, those before it have {expected}")
             }
-            Self::Tally { hits, trials } => write!(f, "{hits} hits of {trials} trials: there cannot be more hits than trials"),
+            Self::Tally { hits, trials } => {
+                write!(f, "{hits} hits of {trials} trials: there cannot be more hits than trials")
+            }
             Self::Rate { found } => write!(f, "a rate of false alarms of {found}, expected 0.0001 to 0.5"),
             Self::NotFinite { index } => write!(f, "value {index} is NaN or infinite"),
             Self::ZeroMass => write!(f, "the perturbation is zero everywhere, so it has no peak share"),

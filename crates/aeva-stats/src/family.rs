@@ -98,8 +98,8 @@ pub struct FamilySpec {
     pub shown_as: &'static str,
     /// How it changes images.
     pub shape: Shape,
-    /// Number of its random streams. It never changes: other numbers are other triggers.
-    pub stream: u8,
+    /// Its number in files and in the seeds of its random choices. It never changes: another number means other triggers.
+    pub number: u8,
     /// Its strengths, from weak to strong.
     pub strengths: &'static [Strength],
     /// Whether it is the baseline that pairs of labels are compared with. A baseline is not tested itself.
@@ -125,7 +125,7 @@ const WAVE: FamilySpec = FamilySpec {
     name: "wave",
     shown_as: "a random sine over the whole image",
     shape: Shape::Overlay,
-    stream: 2,
+    number: 2,
     strengths: &[random(8, 100, 5, About::Labels)],
     is_baseline: false,
     margins: Margins { labels: &[(8.0, 0.0)], minimum_rate: 0.25, ..NO_MARGINS },
@@ -138,7 +138,7 @@ const NOISE: FamilySpec = FamilySpec {
     name: "noise",
     shown_as: "random noise over the whole image",
     shape: Shape::Overlay,
-    stream: 3,
+    number: 3,
     strengths: &[
         random(16, 40, 10, About::Labels),
         random(32, 40, 10, About::Labels),
@@ -158,7 +158,7 @@ const SQUARE: FamilySpec = FamilySpec {
     name: "square",
     shown_as: "a random square",
     shape: Shape::Patch,
-    stream: 4,
+    number: 4,
     strengths: &[random(10, 100, 25, About::Pairs(0))],
     is_baseline: true,
     margins: NO_MARGINS,
@@ -169,7 +169,7 @@ const PATCH: FamilySpec = FamilySpec {
     name: "patch",
     shown_as: "a patch",
     shape: Shape::Patch,
-    stream: 0,
+    number: 0,
     strengths: &[
         Strength { value: 1, search: Search::RefineOnly },
         climbed(2),
@@ -192,7 +192,7 @@ const OVERLAY: FamilySpec = FamilySpec {
     name: "overlay",
     shown_as: "a pattern over the whole image",
     shape: Shape::Overlay,
-    stream: 1,
+    number: 1,
     strengths: &[climbed(8), climbed(16), climbed(32)],
     is_baseline: false,
     margins: Margins {
@@ -221,12 +221,18 @@ impl Family {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|family| family.spec().name == name)
     }
+
+    /// The family of this number.
+    pub fn numbered(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| u32::from(family.spec().number) == number)
+    }
 }
 
 impl FamilySpec {
-    /// How a strength of this family is searched; `None` for one that no scan uses.
-    pub fn search(&self, strength: u32) -> Option<Search> {
-        self.strengths.iter().find(|one| one.value == strength).map(|one| one.search)
+    /// How triggers of a strength are searched: as those of the strongest row that is no stronger, or of the weakest row.
+    pub fn search(&self, strength: u32) -> Search {
+        let row = self.strengths.iter().rev().find(|row| row.value <= strength).or(self.strengths.first());
+        row.map_or(Search::HillClimb, |row| row.search)
     }
 }
 
@@ -266,23 +272,28 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_family_has_a_row_a_name_and_a_stream_of_its_own() {
+    fn every_family_has_a_row_a_name_and_a_number_of_its_own() {
         let specs = Family::ALL.map(Family::spec);
         assert!(Family::ALL.iter().zip(specs).all(|(&family, spec)| spec.family == family));
         assert_eq!(specs.iter().map(|spec| spec.family).collect::<BTreeSet<_>>().len(), 5);
-        assert_eq!(specs.iter().map(|spec| spec.stream).collect::<BTreeSet<_>>().len(), 5);
+        assert_eq!(specs.iter().map(|spec| spec.number).collect::<BTreeSet<_>>().len(), 5);
         for spec in specs {
             assert_eq!(Family::named(spec.name), Some(spec.family));
+            assert_eq!(Family::numbered(u32::from(spec.number)), Some(spec.family));
             assert!(spec.strengths.windows(2).all(|two| two[0].value < two[1].value), "{}", spec.name);
-            assert!(spec.strengths.iter().all(|one| spec.search(one.value) == Some(one.search)));
+            assert!(spec.strengths.iter().all(|one| spec.search(one.value) == one.search));
         }
-        assert_eq!((Family::named("warp"), PATCH.search(5)), (None, None));
+        assert_eq!(
+            (Family::named("warp"), PATCH.search(5), PATCH.search(0)),
+            (None, Search::HillClimb, Search::RefineOnly)
+        );
+        assert_eq!((NOISE.search(63), NOISE.search(99)), (NOISE.search(32), NOISE.search(64)));
     }
 
     #[test]
-    fn streams_are_those_that_triggers_were_drawn_from_before() {
-        let streams = Family::ALL.map(|family| (family.spec().name, family.spec().stream));
-        assert_eq!(streams, [("wave", 2), ("noise", 3), ("square", 4), ("patch", 0), ("overlay", 1)]);
+    fn numbers_never_change() {
+        let numbers = Family::ALL.map(|family| (family.spec().name, family.spec().number));
+        assert_eq!(numbers, [("wave", 2), ("noise", 3), ("square", 4), ("patch", 0), ("overlay", 1)]);
     }
 
     #[test]

@@ -25,6 +25,12 @@ impl Tally {
         if hits > trials { Err(StatsError::Tally { hits, trials }) } else { Ok(Self { hits, trials }) }
     }
 
+    /// At most as many hits as trials, at most as many of either as 32 bits hold.
+    pub fn clamped(hits: usize, trials: usize) -> Self {
+        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self { hits: small(hits.min(trials)), trials: small(trials) }
+    }
+
     /// Counts the trials for which `is_hit` is true.
     pub fn count(trials: impl IntoIterator<Item = bool>) -> Self {
         trials.into_iter().fold(Self::ZERO, |tally, is_hit| tally.plus(Self { hits: u32::from(is_hit), trials: 1 }))
@@ -120,6 +126,7 @@ mod tests {
         assert!(Tally::ZERO.rate().abs() < 1e-15 && Tally::ZERO.log_odds().abs() < 1e-15);
         assert_eq!(Tally::count([true, false, true]), Tally::new(2, 3).unwrap());
         assert_eq!(tally.with_misses(2), Tally::new(3, 6).unwrap());
+        assert_eq!(Tally::clamped(5, 4), Tally::new(4, 4).unwrap());
         assert_eq!(Tally::new(5, 4), Err(StatsError::Tally { hits: 5, trials: 4 }));
     }
 

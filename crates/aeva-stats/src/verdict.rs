@@ -101,10 +101,7 @@ impl fmt::Display for Reason {
                 write!(f, "the model has {found} labels; an outlier test needs at least {needed}")
             }
             Self::TooFewImages { found, needed } => {
-                write!(
-                    f,
-                    "{found} correctly classified images are left to measure a trigger on, {needed} are needed"
-                )
+                write!(f, "{found} correctly classified images are left to measure a trigger on, {needed} are needed")
             }
             Self::TooFewClasses { found, needed } => {
                 let noun = if *found == 1 { "class has" } else { "classes have" };

@@ -12,8 +12,7 @@
 )]
 
 use aeva_stats::{
-    PairScores, PublishedRule, Verdict, anomaly_indices, median, median_absolute_deviation, pair_score,
-    peak_share,
+    PairScores, PublishedRule, Verdict, anomaly_indices, median, median_absolute_deviation, pair_score, peak_share,
 };
 use serde_json::Value;
 

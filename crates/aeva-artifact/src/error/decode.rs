@@ -72,7 +72,7 @@ pub enum DecodeError {
     Header(#[source] serde_json::Error),
     /// The payload is no valid bincode of the expected form.
     #[error("unreadable payload")]
-    Payload(#[source] bincode::error::DecodeError),
+    Payload(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The payload decodes, but contradicts itself.
     #[error("inconsistent payload: {0}")]
     Inconsistent(String),
@@ -114,28 +114,34 @@ pub enum DecodeError {
         /// What.
         what: String,
     },
-    /// A patch of another size than its level has.
-    #[error("a patch of side {found}, its level has {expected}")]
+    /// Triggers of a family that this program does not know: a later version wrote them.
+    #[error("triggers of family number {found}, which this program does not know")]
+    UnknownFamily {
+        /// Number in the file.
+        found: u32,
+    },
+    /// A patch of another size than its setting has.
+    #[error("a patch of side {found}, its setting has {expected}")]
     Side {
         /// Side of the patch.
         found: usize,
-        /// Side of the level on such images.
+        /// Side of the setting on such images.
         expected: usize,
     },
-    /// A patch at a level of patterns, or a pattern at a level of patches.
-    #[error("level {level} holds a trigger that is no {expected}")]
+    /// A patch where the family has patterns, or a pattern where it has patches.
+    #[error("setting {setting} holds a trigger that is no {expected}")]
     Family {
-        /// The level.
-        level: String,
+        /// The setting.
+        setting: String,
         /// What its triggers are.
         expected: &'static str,
     },
-    /// A pattern of another strength than its level has, or than an image can show.
-    #[error("a pattern of amplitude {found}, its level has {expected}; at most 1 is possible")]
+    /// A pattern of another strength than its setting has, or than an image can show.
+    #[error("a pattern of amplitude {found}, its setting has {expected}; at most 1 is possible")]
     Amplitude {
         /// Amplitude of the pattern.
         found: f32,
-        /// Amplitude of the level.
+        /// Amplitude of the setting.
         expected: f32,
     },
     /// A value outside of its range.
@@ -150,8 +156,8 @@ pub enum DecodeError {
         /// Highest possible value.
         high: f32,
     },
-    /// More images than can have been asked about.
-    #[error("{found} images were asked about, at most {limit} are possible")]
+    /// More images than a trigger can have been stamped on.
+    #[error("a trigger on {found} images, at most {limit} are possible")]
     TooManyImages {
         /// Images.
         found: u64,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{DecodeError, RunInfoError};
+use super::{DecodeError, EncodeError, RunInfoError};
 
 /// Errors of run folders and artifact files. Every variant names the path.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum ArtifactError {
         /// The file it was meant for.
         path: PathBuf,
         /// Why not.
-        source: bincode::error::EncodeError,
+        source: EncodeError,
     },
     /// `run.json` is there but unreadable.
     #[error("{path} is not a valid run description")]
@@ -57,6 +57,16 @@ pub enum ArtifactError {
         /// Each difference as `field: there X, asked for Y`.
         differences: Vec<String>,
     },
+    /// The run has no perturbations with these parameters.
+    #[error("{path} has no perturbations with the key {key}; there are {}", if found.is_empty() { "none but those of run.json".to_owned() } else { found.join(", ") })]
+    NoSuchPerturbations {
+        /// The folder.
+        path: PathBuf,
+        /// The key that was asked for.
+        key: String,
+        /// Keys that are there.
+        found: Vec<String>,
+    },
     /// An artifact in the folder belongs to another scan or another pair.
     #[error("{path} does not belong to this run: {why}")]
     Foreign {
@@ -65,7 +75,7 @@ pub enum ArtifactError {
         /// What differs.
         why: String,
     },
-    /// The same scan, but the model answers otherwise: what is in the folder was found in another one, or it answers by chance.
+    /// The same scan, but the model answers otherwise: the results were found in another model, or its answers are random.
     #[error("the model answers the clean images differently than when the run {path} was begun: {}", differences.join("; "))]
     OtherAnswers {
         /// The folder.

@@ -2,48 +2,51 @@
 
 use std::collections::BTreeSet;
 
-use super::{Aim, Family, Overlay, Patch, Trigger, TriggerArtifact, Turned};
-use crate::DecodeError;
-use crate::limits::{check_classes, check_count, check_label, check_pair, check_queries, check_shape, check_sum};
+use aeva_attack::trigger::{Overlay, Patch, Trigger};
+use aeva_stats::{PairTally, Shape, TargetMap};
+
+use super::TriggerArtifact;
+use crate::error::DecodeError;
+use crate::limits::{check_classes, check_images, check_label, check_pair, check_queries, check_shape, check_sum};
 
 /// Amplitudes are quotients of small numbers: what differs by more is another one.
 const SAME_AMPLITUDE: f32 = 1e-6;
 
 pub(super) fn check(artifact: &TriggerArtifact) -> Result<(), DecodeError> {
     let values = check_shape(artifact.shape)?;
-    let classes = check_classes(&artifact.provenance)?;
-    check_queries(std::iter::once(artifact.queries))?;
-    check_aims(artifact, classes)?;
-    for finding in &artifact.findings {
+    let classes = check_classes(artifact.provenance.model.classes)?;
+    check_queries(std::iter::once(artifact.result.queries))?;
+    check_goals(artifact, classes)?;
+    for finding in &artifact.result.findings {
         match &finding.trigger {
             Trigger::Patch(patch) => check_patch(patch, artifact)?,
             Trigger::Overlay(overlay) => check_overlay(overlay, artifact, values)?,
         }
-        check_count(finding.search.0, finding.search.1)?;
-        check_cells(&finding.held_out, classes)?;
-        check_sum(finding.held_out.iter().map(|cell| cell.asked))?;
+        check_images(finding.search.trials())?;
+        check_cells(&finding.holdout, classes)?;
+        check_sum(finding.holdout.iter().map(|cell| cell.tally.trials()))?;
     }
-    check_cells(&artifact.confusion, classes)?;
-    check_once(artifact.confusion.iter().map(|cell| (cell.source, cell.target)), |&(source, target)| {
+    check_cells(&artifact.result.confusion, classes)?;
+    check_once(artifact.result.confusion.iter().map(|cell| (cell.source, cell.target)), |&(source, target)| {
         format!("the cell of label {source} and answer {target}")
     })
 }
 
-/// Every label once, other aims at most once.
-fn check_aims(artifact: &TriggerArtifact, classes: u32) -> Result<(), DecodeError> {
-    for finding in &artifact.findings {
-        match finding.aim {
-            Aim::Label(label) => check_label("an aim", label, classes)?,
-            Aim::Pair { source, target } => check_pair(source, target, classes)?,
-            Aim::Map => {}
+/// Every label once, other goals at most once.
+fn check_goals(artifact: &TriggerArtifact, classes: u32) -> Result<(), DecodeError> {
+    for finding in &artifact.result.findings {
+        match finding.goal {
+            TargetMap::AllToOne { target: label } => check_label("a goal", label, classes)?,
+            TargetMap::SourceSpecific { source, target } => check_pair(source, target, classes)?,
+            TargetMap::AllToAll => {}
         }
     }
-    check_once(artifact.findings.iter().map(|finding| finding.aim), |aim| match aim {
-        Aim::Label(label) => format!("label {label}"),
-        Aim::Pair { source, target } => format!("pair {source} -> {target}"),
-        Aim::Map => "the map".to_owned(),
+    check_once(artifact.result.findings.iter().map(|finding| finding.goal), |goal| match goal {
+        TargetMap::AllToOne { target: label } => format!("label {label}"),
+        TargetMap::SourceSpecific { source, target } => format!("pair {source} -> {target}"),
+        TargetMap::AllToAll => "the all-to-all map".to_owned(),
     })?;
-    let labels = artifact.findings.iter().filter(|finding| matches!(finding.aim, Aim::Label(_))).count();
+    let labels = artifact.result.findings.iter().filter(|finding| finding.goal.is_all_to_one()).count();
     if labels != classes as usize {
         return Err(DecodeError::Inconsistent(format!("{labels} labels of a model with {classes}")));
     }
@@ -61,19 +64,19 @@ fn check_once<T: Ord>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> Strin
     Ok(())
 }
 
-fn check_cells(cells: &[Turned], classes: u32) -> Result<(), DecodeError> {
+fn check_cells(cells: &[PairTally], classes: u32) -> Result<(), DecodeError> {
     for cell in cells {
         check_label("images", cell.source, classes)?;
         check_label("answers", cell.target, classes)?;
-        check_count(cell.turned, cell.asked)?;
+        check_images(cell.tally.trials())?;
     }
     Ok(())
 }
 
 fn check_patch(patch: &Patch, artifact: &TriggerArtifact) -> Result<(), DecodeError> {
-    let (level, [height, width, channels]) = (artifact.level, artifact.shape);
-    if !matches!(level.family, Family::Patch | Family::Square) {
-        return Err(DecodeError::Family { level: level.to_string(), expected: "pattern" });
+    let (setting, [height, width, channels]) = (artifact.id.setting, artifact.shape);
+    if setting.family.spec().shape != Shape::Patch {
+        return Err(DecodeError::Family { setting: setting.to_string(), expected: "pattern" });
     }
     let &Patch { row, column, side, ref values } = patch;
     if row.saturating_add(side) > height || column.saturating_add(side) > width {
@@ -81,7 +84,7 @@ fn check_patch(patch: &Patch, artifact: &TriggerArtifact) -> Result<(), DecodeEr
             format!("a patch of side {side} at row {row}, column {column} leaves an image of {height} x {width}");
         return Err(DecodeError::Inconsistent(what));
     }
-    let expected = level.side(artifact.shape);
+    let expected = setting.side(artifact.shape);
     if side != expected {
         return Err(DecodeError::Side { found: side, expected });
     }
@@ -90,11 +93,11 @@ fn check_patch(patch: &Patch, artifact: &TriggerArtifact) -> Result<(), DecodeEr
 }
 
 fn check_overlay(overlay: &Overlay, artifact: &TriggerArtifact, values: usize) -> Result<(), DecodeError> {
-    let level = artifact.level;
-    if matches!(level.family, Family::Patch | Family::Square) {
-        return Err(DecodeError::Family { level: level.to_string(), expected: "patch" });
+    let setting = artifact.id.setting;
+    if setting.family.spec().shape != Shape::Overlay {
+        return Err(DecodeError::Family { setting: setting.to_string(), expected: "patch" });
     }
-    let (found, expected) = (overlay.amplitude, level.amplitude());
+    let (found, expected) = (overlay.amplitude, setting.amplitude());
     let same = (found - expected).abs() <= SAME_AMPLITUDE;
     if !(same && (0.0..=1.0).contains(&found)) {
         return Err(DecodeError::Amplitude { found, expected });
@@ -113,32 +116,41 @@ fn check_values(what: &'static str, values: &[f32], needed: usize, [low, high]: 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
-    use super::super::{Level, Look, TriggerFinding};
     use super::*;
-    use crate::provenance::example;
+    use crate::provenance::examples;
+    use aeva_attack::trigger::{Pass, PassId, PassResult, Setting, TriggerFinding};
+    use aeva_stats::{Family, Tally};
 
-    fn cell(source: u32, target: u32) -> Turned {
-        Turned { source, target, turned: 3, asked: 4 }
+    fn tally(hits: u32, trials: u32) -> Tally {
+        Tally::new(hits, trials).unwrap()
+    }
+
+    fn cell(source: u32, target: u32) -> PairTally {
+        PairTally { source, target, tally: tally(3, 4) }
     }
 
     /// Ten labels, a pair and the map, with this trigger.
     fn artifact(family: Family, strength: u32, trigger: &Trigger) -> TriggerArtifact {
-        let finding =
-            |aim, held_out| TriggerFinding { aim, trigger: trigger.clone(), climbed: true, search: (5, 6), held_out };
-        let mut findings: Vec<TriggerFinding> =
-            (0..10).map(|label| finding(Aim::Label(label), vec![cell((label + 1) % 10, label)])).collect();
-        findings.push(finding(Aim::Pair { source: 7, target: 2 }, vec![cell(7, 2)]));
-        findings.push(finding(Aim::Map, vec![cell(0, 1), cell(1, 0)]));
+        let finding = |goal, holdout| TriggerFinding {
+            goal,
+            trigger: trigger.clone(),
+            climbed: true,
+            search: tally(5, 6),
+            holdout,
+        };
+        let mut findings: Vec<TriggerFinding> = (0..10)
+            .map(|label| finding(TargetMap::AllToOne { target: label }, vec![cell((label + 1) % 10, label)]))
+            .collect();
+        findings.push(finding(TargetMap::SourceSpecific { source: 7, target: 2 }, vec![cell(7, 2)]));
+        findings.push(finding(TargetMap::AllToAll, vec![cell(0, 1), cell(1, 0)]));
         TriggerArtifact {
-            provenance: example(),
+            provenance: examples::run(),
             trigger_search_version: 1,
-            level: Level { family, strength },
-            look: Look::First,
+            id: PassId { setting: Setting { family, strength }, pass: Pass::Explore },
             shape: [8, 9, 3],
-            queries: 77,
-            findings,
-            confusion: vec![cell(7, 7), cell(7, 8)],
+            result: PassResult { findings, confusion: vec![cell(7, 7), cell(7, 8)], queries: 77 },
         }
     }
 
@@ -160,21 +172,21 @@ mod tests {
     }
 
     fn patch(change: impl Fn(&mut Patch)) -> DecodeError {
-        forged(patches(), |artifact| match &mut artifact.findings[4].trigger {
+        forged(patches(), |artifact| match &mut artifact.result.findings[4].trigger {
             Trigger::Patch(patch) => change(patch),
             Trigger::Overlay(_) => unreachable!(),
         })
     }
 
     fn overlay(change: impl Fn(&mut Overlay)) -> DecodeError {
-        forged(patterns(), |artifact| match &mut artifact.findings[4].trigger {
+        forged(patterns(), |artifact| match &mut artifact.result.findings[4].trigger {
             Trigger::Overlay(overlay) => change(overlay),
             Trigger::Patch(_) => unreachable!(),
         })
     }
 
     #[test]
-    fn patches_fit_their_level_and_image() {
+    fn patches_fit_their_setting_and_image() {
         let none = patch(|p| (p.side, p.values) = (0, vec![]));
         assert!(matches!(none, DecodeError::Side { found: 0, expected: 2 }), "{none}");
         let other = patch(|p| (p.row, p.column, p.side, p.values) = (0, 0, 3, vec![0.0; 27]));
@@ -186,12 +198,12 @@ mod tests {
             let error = patch(|p| p.values[3] = wrong);
             assert!(matches!(error, DecodeError::Value { what: "patch", .. }), "{error}");
         }
-        let mixed = forged(patches(), |a| a.findings[3].trigger = patterns().findings[3].trigger.clone());
+        let mixed = forged(patches(), |a| a.result.findings[3].trigger = patterns().result.findings[3].trigger.clone());
         assert!(matches!(mixed, DecodeError::Family { expected: "patch", .. }), "{mixed}");
     }
 
     #[test]
-    fn patterns_fit_their_level_and_image() {
+    fn patterns_fit_their_setting_and_image() {
         for wrong in [f32::NAN, f32::INFINITY, -16.0 / 255.0, 0.5] {
             let error = overlay(|o| o.amplitude = wrong);
             assert!(matches!(error, DecodeError::Amplitude { .. }), "{error}");
@@ -201,13 +213,13 @@ mod tests {
             assert!(matches!(error, DecodeError::Value { what: "pattern", .. }), "{error}");
         }
         assert!(overlay(|o| o.pattern.push(0.0)).to_string().contains("a pattern has 217 values, needs 216"));
-        let mixed = forged(patterns(), |a| a.findings[3].trigger = patches().findings[3].trigger.clone());
+        let mixed = forged(patterns(), |a| a.result.findings[3].trigger = patches().result.findings[3].trigger.clone());
         assert!(matches!(mixed, DecodeError::Family { expected: "pattern", .. }), "{mixed}");
         let strong = forged(patterns(), |artifact| {
-            artifact.level.strength = 256;
-            for finding in &mut artifact.findings {
+            artifact.id.setting.strength = 256;
+            for finding in &mut artifact.result.findings {
                 let Trigger::Overlay(overlay) = &mut finding.trigger else { continue };
-                overlay.amplitude = artifact.level.amplitude();
+                overlay.amplitude = artifact.id.setting.amplitude();
             }
         });
         assert!(matches!(strong, DecodeError::Amplitude { .. }), "{strong}");
@@ -227,53 +239,55 @@ mod tests {
     }
 
     #[test]
-    fn aims_are_there_once_and_of_the_model() {
-        let aim = |at: usize, aim| forged(patches(), |a| a.findings[at].aim = aim);
-        assert!(matches!(aim(3, Aim::Label(10)), DecodeError::Label { found: 10, classes: 10, .. }));
-        assert!(matches!(aim(3, Aim::Label(2)), DecodeError::Twice { .. }));
-        assert!(matches!(aim(3, Aim::Map), DecodeError::Twice { .. }));
-        let pair = |source, target| aim(10, Aim::Pair { source, target });
+    fn goals_are_there_once_and_of_the_model() {
+        let goal = |at: usize, goal| forged(patches(), |a| a.result.findings[at].goal = goal);
+        assert!(matches!(
+            goal(3, TargetMap::AllToOne { target: 10 }),
+            DecodeError::Label { found: 10, classes: 10, .. }
+        ));
+        assert!(matches!(goal(3, TargetMap::AllToOne { target: 2 }), DecodeError::Twice { .. }));
+        assert!(matches!(goal(3, TargetMap::AllToAll), DecodeError::Twice { .. }));
+        let pair = |source, target| goal(10, TargetMap::SourceSpecific { source, target });
         assert!(matches!(pair(7, 10), DecodeError::Label { .. }));
         assert!(matches!(pair(u32::MAX, 2), DecodeError::Label { .. }));
         assert!(matches!(pair(7, 7), DecodeError::SelfPair { label: 7 }));
-        let twice = forged(patches(), |a| a.findings.push(a.findings[10].clone()));
+        let twice = forged(patches(), |a| a.result.findings.push(a.result.findings[10].clone()));
         assert!(matches!(&twice, DecodeError::Twice { what } if what == "pair 7 -> 2"), "{twice}");
-        let few = forged(patches(), |a| drop(a.findings.remove(3)));
+        let few = forged(patches(), |a| drop(a.result.findings.remove(3)));
         assert!(few.to_string().contains("9 labels of a model with 10"), "{few}");
     }
 
     #[test]
     fn counts_can_be_true() {
         let top = u32::MAX;
-        let held = |cell| forged(patches(), |a| a.findings[2].held_out = vec![cell]);
-        assert!(held(Turned { turned: 5, ..cell(1, 2) }).to_string().contains("5 of 4 images turned"));
+        let held = |cell| forged(patches(), |a| a.result.findings[2].holdout = vec![cell]);
         assert!(matches!(held(cell(10, 2)), DecodeError::Label { what: "images", .. }));
         assert!(matches!(held(cell(1, top)), DecodeError::Label { what: "answers", .. }));
-        let many = held(Turned { asked: top, ..cell(1, 2) });
+        let many = held(PairTally { tally: tally(3, top), ..cell(1, 2) });
         assert!(matches!(many, DecodeError::TooManyImages { .. }), "{many}");
-        let sum = forged(patches(), |a| a.findings[2].held_out = vec![Turned { asked: 1 << 24, ..cell(1, 2) }; 256]);
+        let large = PairTally { tally: tally(3, 1 << 24), ..cell(1, 2) };
+        let sum = forged(patches(), |a| a.result.findings[2].holdout = vec![large; 256]);
         assert!(matches!(sum, DecodeError::TooManyImages { found, .. } if found == 1 << 32), "{sum}");
-        let searched = forged(patches(), |a| a.findings[2].search = (7, 6));
-        assert!(searched.to_string().contains("7 of 6 images turned"), "{searched}");
-        let queries = forged(patches(), |a| a.queries = u64::MAX);
+        let queries = forged(patches(), |a| a.result.queries = u64::MAX);
         assert!(matches!(queries, DecodeError::TooManyQueries { found: u64::MAX, .. }), "{queries}");
-        let confusion = |cells: Vec<Turned>| forged(patches(), |a| a.confusion = cells);
+        let confusion = |cells: Vec<PairTally>| forged(patches(), |a| a.result.confusion = cells);
         assert!(matches!(confusion(vec![cell(0, 10)]), DecodeError::Label { .. }));
         assert!(matches!(confusion(vec![cell(0, 1), cell(0, 1)]), DecodeError::Twice { .. }));
-        assert!(confusion(vec![Turned { turned: 101, asked: 100, ..cell(0, 1) }]).to_string().contains("101 of 100"));
-        assert!(matches!(confusion(vec![Turned { asked: top, ..cell(0, 1) }]), DecodeError::TooManyImages { .. }));
+        assert!(matches!(
+            confusion(vec![PairTally { tally: tally(3, top), ..cell(0, 1) }]),
+            DecodeError::TooManyImages { .. }
+        ));
     }
 
     #[test]
     fn sums_of_what_was_not_read_from_a_file_do_not_wrap() {
         let mut artifact = patches();
-        let most = Turned { turned: u32::MAX, asked: u32::MAX, ..cell(0, 1) };
-        for finding in &mut artifact.findings {
-            finding.held_out = vec![most, Turned { source: 1, ..most }];
+        let most = PairTally { tally: tally(u32::MAX, u32::MAX), ..cell(0, 1) };
+        for finding in &mut artifact.result.findings {
+            finding.holdout = vec![most, PairTally { source: 1, ..most }];
         }
-        assert_eq!(artifact.findings[0].proof(), (u32::MAX, u32::MAX));
-        assert_eq!(artifact.map_proof(), (u32::MAX, u32::MAX));
-        assert_eq!(artifact.label_proofs(), [(u32::MAX, u32::MAX); 10]);
+        let found = artifact.tally();
+        assert_eq!((found.map, found.labels), (most.tally, vec![most.tally; 10]));
         assert!(artifact.fits([8, 9, 3]) && !artifact.fits([9, 8, 3]));
     }
 }

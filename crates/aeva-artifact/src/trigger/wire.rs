@@ -1,69 +1,88 @@
 //! The payload of trigger artifacts as it stands in the file. Wire types never change; new versions are added beside them.
 
-use bincode::error::EncodeError;
+use aeva_attack::trigger::{Overlay, Pass, PassId, PassResult, Patch, Setting, Trigger, TriggerFinding};
+use aeva_stats::{Family, PairTally, Tally, TargetMap};
 use serde::{Deserialize, Serialize};
 
-use super::{Aim, Family, Level, Look, Overlay, Patch, Trigger, TriggerArtifact, TriggerFinding, Turned};
-use crate::wire::{encode_error, from_payload, to_payload};
-use crate::{DecodeError, Provenance};
+use super::TriggerArtifact;
+use crate::error::{DecodeError, EncodeError};
+use crate::provenance::{PairProvenance, Provenance};
+use crate::wire::{dimensions, from_payload, to_header, to_payload};
 
 pub(super) const KIND_TRIGGERS: u16 = 2;
-pub(super) const PAYLOAD_VERSION: u16 = 2;
+pub(super) const PAYLOAD_VERSION: u16 = 3;
 
-/// JSON header, all payload versions.
+/// JSON header of payload versions 1 and 2, when the parameters of perturbations were a part of every provenance.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Header {
-    provenance: Provenance,
+struct HeaderV1 {
+    provenance: PairProvenance,
     trigger_search_version: u32,
     level: String,
     /// Missing where it is the first, as in files from before there was a second.
-    #[serde(default, skip_serializing_if = "is_first")]
-    look: Look,
+    #[serde(default, skip_serializing_if = "LookV1::is_first")]
+    look: LookV1,
+}
+
+#[derive(Serialize, Deserialize, Default, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum LookV1 {
+    #[default]
+    First,
+    Second,
+}
+
+/// JSON header of payload version 3.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderV3 {
+    provenance: Provenance,
+    trigger_search_version: u32,
+    setting: String,
+    pass: PassV3,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PassV3 {
+    Explore,
+    Refine,
 }
 
 #[derive(Serialize, Deserialize)]
 struct TriggersV1 {
-    family: FamilyV1,
+    /// [`FamilySpec::number`](aeva_stats::FamilySpec::number)
+    family: u32,
     strength: u32,
     shape: [u32; 3],
     queries: u64,
     findings: Vec<FindingV1>,
 }
 
-/// The first version, and what became of the images under random triggers.
+/// The first version, and what became of the images under random triggers. Version 3 has the same payload.
 #[derive(Serialize, Deserialize)]
 struct TriggersV2 {
     first: TriggersV1,
-    /// source, answer, images with it, images asked about
+    /// source, answer, images with it, images in all
     confusion: Vec<[u32; 4]>,
-}
-
-/// Families were added at the end, with no new version: older files hold none of them.
-#[derive(Serialize, Deserialize)]
-enum FamilyV1 {
-    Patch,
-    Overlay,
-    Wave,
-    Noise,
-    Square,
 }
 
 #[derive(Serialize, Deserialize)]
 struct FindingV1 {
-    aim: AimV1,
+    goal: GoalV1,
     trigger: TriggerV1,
     climbed: bool,
+    /// hits, trials
     search: [u32; 2],
-    /// source, target, turned, asked
-    held_out: Vec<[u32; 4]>,
+    /// source, target, hits, trials
+    holdout: Vec<[u32; 4]>,
 }
 
 #[derive(Serialize, Deserialize)]
-enum AimV1 {
-    Label(u32),
+enum GoalV1 {
+    AllToOne(u32),
     /// source, target
-    Pair(u32, u32),
-    Map,
+    SourceSpecific(u32, u32),
+    AllToAll,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,150 +93,162 @@ enum TriggerV1 {
     Overlay(f32, Vec<f32>),
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
-fn is_first(look: &Look) -> bool {
-    *look == Look::First
+impl LookV1 {
+    fn is_first(&self) -> bool {
+        *self == Self::First
+    }
 }
 
 pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), EncodeError> {
-    let small =
-        |value: usize| u32::try_from(value).map_err(|_| EncodeError::Other("an image dimension does not fit 32 bits"));
-    let [height, width, channels] = artifact.shape;
-    let mut findings = Vec::with_capacity(artifact.findings.len());
-    for finding in &artifact.findings {
-        findings.push(FindingV1 {
-            aim: match finding.aim {
-                Aim::Label(label) => AimV1::Label(label),
-                Aim::Pair { source, target } => AimV1::Pair(source, target),
-                Aim::Map => AimV1::Map,
+    let PassId { setting, pass } = artifact.id;
+    let header = HeaderV3 {
+        provenance: artifact.provenance.clone(),
+        trigger_search_version: artifact.trigger_search_version,
+        setting: setting.to_string(),
+        pass: match pass {
+            Pass::Explore => PassV3::Explore,
+            Pass::Refine => PassV3::Refine,
+        },
+    };
+    Ok((to_header(&header)?, to_payload(payload(artifact)?)?))
+}
+
+fn payload(artifact: &TriggerArtifact) -> Result<TriggersV2, EncodeError> {
+    let first = TriggersV1 {
+        family: u32::from(artifact.id.setting.family.spec().number),
+        strength: artifact.id.setting.strength,
+        shape: dimensions(artifact.shape)?,
+        queries: artifact.result.queries,
+        findings: artifact.result.findings.iter().map(FindingV1::new).collect::<Result<_, _>>()?,
+    };
+    Ok(TriggersV2 { first, confusion: artifact.result.confusion.iter().map(as_array).collect() })
+}
+
+/// What the file says; whether it can be true is still to be checked.
+pub(super) fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact, DecodeError> {
+    let (provenance, trigger_search_version, name, pass) = match version {
+        1 | 2 => {
+            let HeaderV1 { provenance, trigger_search_version, level, look } =
+                serde_json::from_slice(header).map_err(DecodeError::Header)?;
+            let pass = if look.is_first() { Pass::Explore } else { Pass::Refine };
+            (provenance.split().0, trigger_search_version, level, pass)
+        }
+        PAYLOAD_VERSION => {
+            let HeaderV3 { provenance, trigger_search_version, setting, pass } =
+                serde_json::from_slice(header).map_err(DecodeError::Header)?;
+            let pass = match pass {
+                PassV3::Explore => Pass::Explore,
+                PassV3::Refine => Pass::Refine,
+            };
+            (provenance, trigger_search_version, setting, pass)
+        }
+        _ => return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION }),
+    };
+    let (wire, confusion): (TriggersV1, Vec<[u32; 4]>) = if version == 1 {
+        (from_payload(payload)?, Vec::new())
+    } else {
+        let TriggersV2 { first, confusion } = from_payload(payload)?;
+        (first, confusion)
+    };
+    let family = Family::numbered(wire.family).ok_or(DecodeError::UnknownFamily { found: wire.family })?;
+    let setting = Setting { family, strength: wire.strength };
+    if setting.to_string() != name {
+        return Err(DecodeError::Inconsistent(format!("header of setting {name}, payload of {setting}")));
+    }
+    let result = PassResult {
+        findings: wire.findings.into_iter().map(FindingV1::into_domain).collect::<Result<_, _>>()?,
+        confusion: confusion.into_iter().map(from_array).collect::<Result<_, _>>()?,
+        queries: wire.queries,
+    };
+    let shape = wire.shape.map(|dimension| dimension as usize);
+    Ok(TriggerArtifact { provenance, trigger_search_version, id: PassId { setting, pass }, shape, result })
+}
+
+impl FindingV1 {
+    fn new(finding: &TriggerFinding) -> Result<Self, EncodeError> {
+        Ok(Self {
+            goal: match finding.goal {
+                TargetMap::AllToOne { target } => GoalV1::AllToOne(target),
+                TargetMap::SourceSpecific { source, target } => GoalV1::SourceSpecific(source, target),
+                TargetMap::AllToAll => GoalV1::AllToAll,
             },
             trigger: match &finding.trigger {
                 Trigger::Patch(patch) => {
-                    TriggerV1::Patch(small(patch.row)?, small(patch.column)?, small(patch.side)?, patch.values.clone())
+                    let [row, column, side] = dimensions([patch.row, patch.column, patch.side])?;
+                    TriggerV1::Patch(row, column, side, patch.values.clone())
                 }
                 Trigger::Overlay(overlay) => TriggerV1::Overlay(overlay.amplitude, overlay.pattern.clone()),
             },
             climbed: finding.climbed,
-            search: [finding.search.0, finding.search.1],
-            held_out: finding.held_out.iter().map(as_array).collect(),
-        });
+            search: [finding.search.hits(), finding.search.trials()],
+            holdout: finding.holdout.iter().map(as_array).collect(),
+        })
     }
-    let first = TriggersV1 {
-        family: match artifact.level.family {
-            Family::Patch => FamilyV1::Patch,
-            Family::Overlay => FamilyV1::Overlay,
-            Family::Wave => FamilyV1::Wave,
-            Family::Noise => FamilyV1::Noise,
-            Family::Square => FamilyV1::Square,
-        },
-        strength: artifact.level.strength,
-        shape: [small(height)?, small(width)?, small(channels)?],
-        queries: artifact.queries,
-        findings,
-    };
-    let payload = TriggersV2 { first, confusion: artifact.confusion.iter().map(as_array).collect() };
-    let header = Header {
-        provenance: artifact.provenance.clone(),
-        trigger_search_version: artifact.trigger_search_version,
-        level: artifact.level.to_string(),
-        look: artifact.look,
-    };
-    Ok((serde_json::to_vec(&header).map_err(|error| encode_error(&error))?, to_payload(payload)?))
-}
 
-/// What the file says; whether it can be true is still to be checked.
-pub(super) fn decode(version: u16, header: Header, payload: &[u8]) -> Result<TriggerArtifact, DecodeError> {
-    let (wire, confusion): (TriggersV1, Vec<[u32; 4]>) = match version {
-        1 => (from_payload(payload)?, Vec::new()),
-        PAYLOAD_VERSION => {
-            let TriggersV2 { first, confusion } = from_payload(payload)?;
-            (first, confusion)
-        }
-        _ => return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION }),
-    };
-    let family = match wire.family {
-        FamilyV1::Patch => Family::Patch,
-        FamilyV1::Overlay => Family::Overlay,
-        FamilyV1::Wave => Family::Wave,
-        FamilyV1::Noise => Family::Noise,
-        FamilyV1::Square => Family::Square,
-    };
-    let level = Level { family, strength: wire.strength };
-    if level.to_string() != header.level {
-        return Err(DecodeError::Inconsistent(format!("header of level {}, payload of {level}", header.level)));
+    fn into_domain(self) -> Result<TriggerFinding, DecodeError> {
+        Ok(TriggerFinding {
+            goal: match self.goal {
+                GoalV1::AllToOne(target) => TargetMap::AllToOne { target },
+                GoalV1::SourceSpecific(source, target) => TargetMap::SourceSpecific { source, target },
+                GoalV1::AllToAll => TargetMap::AllToAll,
+            },
+            trigger: match self.trigger {
+                TriggerV1::Patch(row, column, side, values) => {
+                    Trigger::Patch(Patch { row: row as usize, column: column as usize, side: side as usize, values })
+                }
+                TriggerV1::Overlay(amplitude, pattern) => Trigger::Overlay(Overlay { amplitude, pattern }),
+            },
+            climbed: self.climbed,
+            search: tally(self.search)?,
+            holdout: self.holdout.into_iter().map(from_array).collect::<Result<_, _>>()?,
+        })
     }
-    let finding = |finding: FindingV1| TriggerFinding {
-        aim: match finding.aim {
-            AimV1::Label(label) => Aim::Label(label),
-            AimV1::Pair(source, target) => Aim::Pair { source, target },
-            AimV1::Map => Aim::Map,
-        },
-        trigger: finding.trigger.into(),
-        climbed: finding.climbed,
-        search: (finding.search[0], finding.search[1]),
-        held_out: finding.held_out.into_iter().map(from_array).collect(),
-    };
-    Ok(TriggerArtifact {
-        provenance: header.provenance,
-        trigger_search_version: header.trigger_search_version,
-        level,
-        look: header.look,
-        shape: wire.shape.map(|dimension| dimension as usize),
-        queries: wire.queries,
-        findings: wire.findings.into_iter().map(finding).collect(),
-        confusion: confusion.into_iter().map(from_array).collect(),
-    })
 }
 
-fn as_array(cell: &Turned) -> [u32; 4] {
-    [cell.source, cell.target, cell.turned, cell.asked]
+fn tally([hits, trials]: [u32; 2]) -> Result<Tally, DecodeError> {
+    Tally::new(hits, trials).map_err(|error| DecodeError::Inconsistent(error.to_string()))
 }
 
-fn from_array([source, target, turned, asked]: [u32; 4]) -> Turned {
-    Turned { source, target, turned, asked }
+fn as_array(cell: &PairTally) -> [u32; 4] {
+    [cell.source, cell.target, cell.tally.hits(), cell.tally.trials()]
 }
 
-impl From<TriggerV1> for Trigger {
-    fn from(wire: TriggerV1) -> Self {
-        match wire {
-            TriggerV1::Patch(row, column, side, values) => {
-                Self::Patch(Patch { row: row as usize, column: column as usize, side: side as usize, values })
-            }
-            TriggerV1::Overlay(amplitude, pattern) => Self::Overlay(Overlay { amplitude, pattern }),
-        }
-    }
+fn from_array([source, target, hits, trials]: [u32; 4]) -> Result<PairTally, DecodeError> {
+    Ok(PairTally { source, target, tally: tally([hits, trials])? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::container;
-    use crate::provenance::example;
+    use crate::provenance::examples;
 
     fn artifact() -> TriggerArtifact {
-        let trigger = |label: u32| {
+        let tally = |hits, trials| Tally::new(hits, trials).unwrap();
+        let trigger = |target: u32| {
             let patch = Patch { row: 1, column: 0, side: 2, values: vec![0.5; 12] };
-            let cell = Turned { source: (label + 1) % 10, target: label, turned: 3, asked: 4 };
             TriggerFinding {
-                aim: Aim::Label(label),
+                goal: TargetMap::AllToOne { target },
                 trigger: Trigger::Patch(patch),
                 climbed: true,
-                search: (5, 6),
-                held_out: vec![cell],
+                search: tally(5, 6),
+                holdout: vec![PairTally { source: (target + 1) % 10, target, tally: tally(3, 4) }],
             }
         };
-        let mut findings: Vec<TriggerFinding> = (0..example().model.classes).map(trigger).collect();
-        findings.push(TriggerFinding { aim: Aim::Pair { source: 7, target: 2 }, ..trigger(2) });
-        findings.push(TriggerFinding { aim: Aim::Map, climbed: false, search: (0, 9), held_out: vec![], ..trigger(0) });
+        let mut findings: Vec<TriggerFinding> = (0..examples::run().model.classes).map(trigger).collect();
+        findings.push(TriggerFinding { goal: TargetMap::SourceSpecific { source: 7, target: 2 }, ..trigger(2) });
+        let map = TriggerFinding { climbed: false, search: tally(0, 9), holdout: vec![], ..trigger(0) };
+        findings.push(TriggerFinding { goal: TargetMap::AllToAll, ..map });
         TriggerArtifact {
-            provenance: example(),
+            provenance: examples::run(),
             trigger_search_version: 1,
-            level: Level { family: Family::Patch, strength: 32 },
-            look: Look::Second,
+            id: PassId { setting: Setting { family: Family::Patch, strength: 32 }, pass: Pass::Refine },
             shape: [3, 2, 3],
-            queries: 77,
-            findings,
-            confusion: vec![Turned { source: 7, target: 7, turned: 90, asked: 100 }],
+            result: PassResult {
+                findings,
+                confusion: vec![PairTally { source: 7, target: 7, tally: tally(90, 100) }],
+                queries: 77,
+            },
         }
     }
 
@@ -229,43 +260,59 @@ mod tests {
     }
 
     #[test]
-    fn files_of_the_first_version_are_read() {
-        let (header, payload) = encode(&artifact()).unwrap();
-        let TriggersV2 { first, .. } = from_payload(&payload).unwrap();
-        let bytes = container::encode(KIND_TRIGGERS, 1, &header, &to_payload(first).unwrap()).unwrap();
-        let expected = TriggerArtifact { confusion: Vec::new(), ..artifact() };
-        assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap(), expected);
-        let newer = container::encode(KIND_TRIGGERS, 3, &header, &payload).unwrap();
+    fn files_of_earlier_versions_are_read() {
+        let header = HeaderV1 {
+            provenance: examples::pair(),
+            trigger_search_version: 1,
+            level: "patch-32".to_owned(),
+            look: LookV1::Second,
+        };
+        let header = serde_json::to_vec(&header).unwrap();
+        let TriggersV2 { first, confusion } = payload(&artifact()).unwrap();
+        let without = container::encode(KIND_TRIGGERS, 1, &header, &to_payload(&first).unwrap()).unwrap();
+        let mut expected = artifact();
+        expected.result.confusion.clear();
+        assert_eq!(TriggerArtifact::from_bytes(&without).unwrap(), expected);
+        let payload = to_payload(TriggersV2 { first, confusion }).unwrap();
+        let second = container::encode(KIND_TRIGGERS, 2, &header, &payload).unwrap();
+        assert_eq!(TriggerArtifact::from_bytes(&second).unwrap(), artifact());
+        let newer = container::encode(KIND_TRIGGERS, 4, &header, &payload).unwrap();
         let error = TriggerArtifact::from_bytes(&newer).unwrap_err();
-        assert!(matches!(error, DecodeError::PayloadVersion { found: 3, supported: 2 }));
-    }
-
-    #[test]
-    fn proofs_count_every_image_once() {
-        let mut artifact = artifact();
-        assert_eq!(artifact.label_proofs(), vec![(3, 4); 10]);
-        let cell = |source, turned| Turned { source, target: (source + 1) % 10, turned, asked: 4 };
-        assert_eq!(artifact.pair_proofs(), [Turned { source: 7, target: 2, turned: 3, asked: 4 }]);
-        artifact.findings[11].held_out = vec![cell(0, 4), cell(1, 2)];
-        assert_eq!(artifact.map_proof(), (6, 40));
+        assert!(matches!(error, DecodeError::PayloadVersion { found: 4, supported: 3 }));
+        // The header of a version belongs to it.
+        let mixed = container::encode(KIND_TRIGGERS, 3, &header, &payload).unwrap();
+        assert!(matches!(TriggerArtifact::from_bytes(&mixed), Err(DecodeError::Header(_))));
     }
 
     #[test]
     fn patterns_are_kept_as_they_are() {
-        let level = Level { family: Family::Wave, strength: 8 };
-        let overlay = Trigger::Overlay(Overlay { amplitude: level.amplitude(), pattern: vec![-1.0; 18] });
-        let mut artifact = TriggerArtifact { level, look: Look::First, ..artifact() };
-        artifact.findings.iter_mut().for_each(|finding| finding.trigger = overlay.clone());
+        let setting = Setting { family: Family::Wave, strength: 8 };
+        let overlay = Trigger::Overlay(Overlay { amplitude: setting.amplitude(), pattern: vec![-1.0; 18] });
+        let mut artifact = TriggerArtifact { id: PassId { setting, pass: Pass::Explore }, ..artifact() };
+        artifact.result.findings.iter_mut().for_each(|finding| finding.trigger = overlay.clone());
         assert_eq!(TriggerArtifact::from_bytes(&artifact.to_bytes().unwrap()).unwrap(), artifact);
     }
 
-    #[test]
-    fn header_and_payload_are_of_one_level() {
+    /// Bytes of a payload that was changed behind the domain type's back, with a valid checksum.
+    fn tampered(change: impl FnOnce(&mut TriggersV2)) -> DecodeError {
+        let mut wire = payload(&artifact()).unwrap();
+        change(&mut wire);
         let (header, _) = encode(&artifact()).unwrap();
-        let (_, payload) =
-            encode(&TriggerArtifact { level: Level { family: Family::Patch, strength: 31 }, ..artifact() }).unwrap();
-        let bytes = container::encode(KIND_TRIGGERS, PAYLOAD_VERSION, &header, &payload).unwrap();
-        let error = TriggerArtifact::from_bytes(&bytes).unwrap_err().to_string();
-        assert!(error.contains("header of level patch-32, payload of patch-31"), "{error}");
+        let bytes = container::encode(KIND_TRIGGERS, PAYLOAD_VERSION, &header, &to_payload(wire).unwrap()).unwrap();
+        TriggerArtifact::from_bytes(&bytes).unwrap_err()
+    }
+
+    #[test]
+    fn what_cannot_be_true_has_a_name() {
+        let error = tampered(|wire| wire.first.strength = 31).to_string();
+        assert!(error.contains("header of setting patch-32, payload of patch-31"), "{error}");
+        let family = tampered(|wire| wire.first.family = 9);
+        assert!(matches!(family, DecodeError::UnknownFamily { found: 9 }), "{family}");
+        let hits = tampered(|wire| wire.first.findings[2].holdout = vec![[1, 2, 5, 4]]).to_string();
+        assert!(hits.contains("5 hits of 4 trials"), "{hits}");
+        let search = tampered(|wire| wire.first.findings[2].search = [7, 6]).to_string();
+        assert!(search.contains("7 hits of 6 trials"), "{search}");
+        let confusion = tampered(|wire| wire.confusion = vec![[0, 1, 101, 100]]).to_string();
+        assert!(confusion.contains("101 hits of 100 trials"), "{confusion}");
     }
 }

@@ -1,7 +1,5 @@
 //! Parameters, checked once; only valid ones run.
 
-use aeva_artifact::SearchProvenance;
-
 use crate::SearchError;
 
 /// Samples for each pair of the quick setting.
@@ -28,7 +26,7 @@ pub struct HopSkipJumpBuilder {
     pub gamma: f64,
     /// A step that was halved this often without success ends the search (published: no limit).
     pub maximum_halvings: u32,
-    /// A search stops with [`Outcome::Budget`](aeva_artifact::Outcome::Budget) after this many queries (published: no limit).
+    /// A search stops with [`Outcome::Budget`](crate::perturbation::Outcome::Budget) after this many queries (published: no limit).
     pub query_budget: Option<u64>,
 }
 
@@ -131,17 +129,9 @@ impl HopSkipJumpParams {
         self.0.query_budget.map_or(all, |budget| all.min(budget))
     }
 
-    /// The parameters as an artifact records them.
-    pub fn provenance(&self) -> SearchProvenance {
-        let HopSkipJumpBuilder {
-            iterations,
-            initial_evaluations,
-            maximum_evaluations,
-            gamma,
-            maximum_halvings,
-            query_budget,
-        } = self.0;
-        SearchProvenance { iterations, initial_evaluations, maximum_evaluations, gamma, maximum_halvings, query_budget }
+    /// The values that were checked.
+    pub fn values(&self) -> HopSkipJumpBuilder {
+        self.0
     }
 }
 

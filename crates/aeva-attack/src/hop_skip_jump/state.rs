@@ -1,6 +1,6 @@
 //! The phases of a search: check the start, bisect, then estimate, step and bisect for each iteration.
 
-use aeva_artifact::{Outcome, QueryCounts};
+use crate::perturbation::{Outcome, QueryCounts};
 
 use super::bisect::Bisection;
 use super::gradient::GradientEstimate;

@@ -1,27 +1,63 @@
-//! The second way of looking: one trigger for all images, found with hard labels alone.
+//! The search for triggers: one trigger for all images, found with hard labels alone.
 //!
-//! A backdoor that turns *any* image needs no walk along boundaries: it is enough to stamp a candidate on a few clean images of
-//! every class and to count how many turn into each label, and one such evaluation informs all labels at once. Candidates come in
-//! two families that are searched, [`Family::Patch`](aeva_artifact::Family) (a small square at any place) and
-//! [`Family::Overlay`](aeva_artifact::Family) (a faint pattern over the whole image), each at several strengths
-//! ([`Level`](aeva_artifact::Level)): what a backdoor needs little strength for, a natural weakness needs much. For every label the
-//! best candidates are improved by hill climbing and then measured on images that the search did not use. Before that, random sines,
-//! noise and squares are measured as they come.
+//! A backdoor that works on *any* image needs no walk along boundaries. It is enough to stamp a candidate on a few clean images of every
+//! class and to count how many become each label; one such evaluation informs all labels at once. The table of
+//! [`Family`](aeva_stats::Family) says which triggers are searched and how: random ones are measured as they are drawn; of patches
+//! and overlays the best candidates for every label are improved by hill climbing. Each family has several strengths, a [`Setting`]
+//! each: a backdoor needs little strength where a natural weakness needs much. Success is measured on hold-out images, which no search has
+//! seen.
+//!
+//! [`TriggerSearch::run`] makes one pass over one setting. Which pass comes next is decided elsewhere (`aeva-scan`).
 //!
 //! Related: HardBeat (USENIX Security 2023) and Sparse-RS (AAAI 2022), hard-label searches of patches; Neural Cleanse (IEEE S&P
 //! 2019), which compares labels by the size of the trigger they need, with gradients.
+//!
+//! # One pass by hand
+//!
+//! ```
+//! use aeva_attack::synthetic::NearestCentre;
+//! use aeva_attack::trigger::{ImageSplit, Pass, PassId, TriggerSearch, WarmStart};
+//! use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec};
+//! use ndarray::Array4;
+//!
+//! // Three labels by brightness, ten images each, and a black box that is always right about them.
+//! let spec = InputSpec { height: 4, width: 4, channels: 1, classes: 3 };
+//! let images = Array4::from_shape_fn((30, 4, 4, 1), |(image, ..)| [0.1, 0.5, 0.9][image % 3]);
+//! let labels: Vec<u32> = (0..30).map(|image| image % 3).collect();
+//! let centres = [0.1, 0.5, 0.9].map(|value| vec![value; 16]).to_vec();
+//! let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new(spec, centres))];
+//!
+//! let split = ImageSplit::new(&CorrectImages::new(&labels, &labels, 3)?);
+//! let search = TriggerSearch::new(split, 7, std::num::NonZeroUsize::MIN);
+//! let setting = "patch-03".parse()?;
+//! let pass = PassId { setting, pass: Pass::Explore };
+//! let found = search.run(pass, &mut oracles, images.view(), &WarmStart::default(), &mut Vec::new(), &())?;
+//! // A single pixel of sixteen changes no label.
+//! assert!(found.tally(setting, spec.shape(), 3).labels.iter().all(|label| label.hits() == 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-mod aim;
-mod ask;
-mod climb;
-mod library;
-mod mutate;
-mod natural;
-mod panel;
-mod random;
-mod sample;
+mod baseline;
+mod candidates;
+mod explore;
+mod finding;
+mod hill_climb;
+mod image_split;
+mod neighbour;
+mod query;
+mod random_triggers;
+mod refine;
+mod score;
 mod search;
-mod second;
+mod searcher;
+mod setting;
+mod stamp;
+mod stream;
+mod warm_start;
 
-pub use panel::Panel;
-pub use search::{Earlier, Found, TRIGGER_SEARCH_VERSION, TriggerSearch};
+pub use finding::{PassResult, TriggerFinding};
+pub use image_split::ImageSplit;
+pub use search::{TRIGGER_SEARCH_VERSION, TriggerSearch};
+pub use setting::{Pass, PassId, Setting, UnknownSetting};
+pub use stamp::{Overlay, Patch, Trigger};
+pub use warm_start::WarmStart;

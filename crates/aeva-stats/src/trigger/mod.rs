@@ -70,7 +70,8 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
             // Its pairs are pooled with those of the last pass over the setting.
             continue;
         }
-        for Pair { source, target, evidence } in pairs::standouts(passes.iter().filter(same_setting), baseline.as_ref()) {
+        for Pair { source, target, evidence } in pairs::standouts(passes.iter().filter(same_setting), baseline.as_ref())
+        {
             let found = Standout { evidence, pass: place };
             keep_most(pair_families.entry((source, target)).or_default(), pass.family, found);
         }

@@ -33,8 +33,7 @@ impl Baseline {
     /// From the passes over baseline families among these, if there is one.
     pub(super) fn new(passes: &[PassTally]) -> Option<Self> {
         let squares = passes.iter().filter(|pass| pass.family.spec().is_baseline);
-        let log_odds =
-            |cell: &PairTally| ((cell.source, cell.target), cell.tally.log_odds().max(LOWEST_BASELINE));
+        let log_odds = |cell: &PairTally| ((cell.source, cell.target), cell.tally.log_odds().max(LOWEST_BASELINE));
         let log_odds: BTreeMap<(u32, u32), f64> = squares.flat_map(|pass| &pass.confusion).map(log_odds).collect();
         (!log_odds.is_empty()).then_some(Self { log_odds })
     }
@@ -88,7 +87,11 @@ fn first(pairs: &[PairTally], baseline: Option<&Baseline>, margin: f64, minimum_
 fn counted(pass: &PassTally) -> Vec<PairTally> {
     let measured =
         |cell: &&PairTally| pass.pairs.iter().any(|pair| (pair.source, pair.target) == (cell.source, cell.target));
-    if pass.confusion.is_empty() { pass.pairs.clone() } else { pass.confusion.iter().filter(measured).copied().collect() }
+    if pass.confusion.is_empty() {
+        pass.pairs.clone()
+    } else {
+        pass.confusion.iter().filter(measured).copied().collect()
+    }
 }
 
 /// The pairs of all passes over a setting, added up.

@@ -113,7 +113,9 @@ impl TriggerTest {
         let pair = self.suspect_pair(alpha);
         let mut found: Vec<(f64, usize)> = (0..)
             .zip(&self.labels)
-            .filter_map(|(label, own)| own.filter(|&own| self.is_significant(own, alpha)).map(|own| (own.evidence, label)))
+            .filter_map(|(label, own)| {
+                own.filter(|&own| self.is_significant(own, alpha)).map(|own| (own.evidence, label))
+            })
             .collect();
         // Labels that stand out together have the same evidence; the most successful first.
         let together = self.strongest.as_ref().map(Strongest::targets).unwrap_or_default();

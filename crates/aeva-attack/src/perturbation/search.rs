@@ -1,91 +1,62 @@
-//! A scan: the searches of a plan over one oracle per worker, gathered into one artifact per pair.
+//! The searches of a plan over one oracle per worker, gathered into one result per pair.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use aeva_artifact::{PairArtifact, Provenance};
 use ndarray::ArrayView4;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::gather::Gather;
-use crate::lockstep::Lockstep;
-use crate::queue::Queue;
-use crate::{HardLabelOracle, HopSkipJumpParams, JobId, Progress, ScanError, ScanObserver, ScanPlan};
+use super::gather::{Gather, Store};
+use super::lane::Answers;
+use super::lockstep::Lockstep;
+use super::plan::PerturbationPlan;
+use super::queue::Queue;
+use super::settings::PerturbationSettings;
+use crate::oracle::check_oracles;
+use crate::{HardLabelOracle, Progress, ScanError, ScanObserver};
 
 /// Ended searches that may wait to be stored; a worker that gets this far ahead of the disk waits for it.
 const WAITING_RECORDS: usize = 64;
-
-/// How a scan runs.
-#[derive(Debug, Clone)]
-pub struct ScanSettings {
-    /// Parameters of every search.
-    pub params: HopSkipJumpParams,
-    /// What the artifacts say they come from; its seed is the seed of the noise.
-    pub provenance: Provenance,
-    /// Images per batch, at least 1. Changes the speed, not the result.
-    pub batch_rows: usize,
-    /// Threads; more than there are oracles help them to fill their batches. Changes the speed, not the result.
-    pub threads: usize,
-}
 
 /// How a scan ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanEnd {
     /// Every pair of the plan was handed out.
     Complete,
-    /// The observer asked to stop; of pairs that were not finished there are answers, see [`resume`].
+    /// The observer asked to stop; of pairs that were not finished there are [`Answers`].
     Stopped,
 }
 
 /// Runs the searches of `plan` on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), each oracle on a thread of its
 /// own, and hands every pair to `store`, on the caller's thread, as soon as all its samples have ended.
 ///
-/// The artifacts depend on the provenance and the plan's samples alone; the order in which they are stored does not
+/// The results depend on the parameters, the seed and the plan's samples alone; the order in which they are stored does not
 /// matter and is not fixed. Memory depends on the searches under way (batch size and oracles), not on the plan's length.
 ///
-/// # Errors
-/// [`ScanError`]; the first one ends the scan. A search that fails is no error but an
-/// [`Outcome`](aeva_artifact::Outcome) in its record.
-pub fn scan(
-    oracles: &mut [Box<dyn HardLabelOracle + '_>],
-    images: ArrayView4<'_, f32>,
-    plan: &ScanPlan,
-    settings: &ScanSettings,
-    observer: &dyn ScanObserver,
-    store: &mut dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
-) -> Result<ScanEnd, ScanError> {
-    resume(oracles, images, plan, settings, &mut Answers::new(), observer, store)
-}
-
-/// By search, whether each of its questions was answered with its target, in order.
-pub type Answers = BTreeMap<JobId, Vec<bool>>;
-
-/// As [`scan`], for a scan that may be stopped and taken up again: `answers` has what an earlier attempt left, and gets what this one
-/// leaves. A search asks the same again, so what was answered is not asked twice and the artifacts come out the same.
+/// `answers` has what an earlier attempt left, and gets what this one leaves. A search asks the same again, so what was answered is
+/// not asked twice and the results are the same.
 ///
 /// # Errors
-/// As [`scan`]; the answers are left then, too.
-pub fn resume(
+/// [`ScanError`]; the first one ends the scan, and the answers are left then, too. A search that fails is no error but an
+/// [`Outcome`](super::Outcome) in its record.
+pub fn search(
     oracles: &mut [Box<dyn HardLabelOracle + '_>],
     images: ArrayView4<'_, f32>,
-    plan: &ScanPlan,
-    settings: &ScanSettings,
+    plan: &PerturbationPlan,
+    settings: &PerturbationSettings,
     answers: &mut Answers,
     observer: &dyn ScanObserver,
-    store: &mut dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+    store: &mut Store<'_>,
 ) -> Result<ScanEnd, ScanError> {
-    check_setup(oracles, &images)?;
+    let spec = check_oracles(oracles, &images)?;
     let known = std::mem::take(answers);
-    let spec = *oracles[0].spec();
-    let pixels =
-        images.as_slice().ok_or_else(|| ScanError::Setup("the images are not in standard layout".to_owned()))?;
+    let pixels = images.as_slice().ok_or(ScanError::Layout)?;
     let queue = Queue::new(plan, settings, &known, pixels, spec.values(), oracles.len());
-    let helpers = helpers(settings.threads, oracles.len())?;
+    let helpers = helpers(settings.threads.get(), oracles.len())?;
     let stopped = AtomicBool::new(false);
     let watch = Watch { observer, stopped: &stopped };
-    let mut gather = Gather::new(spec.shape(), plan, &settings.provenance, store);
+    let mut gather = Gather::new(spec.shape(), plan, store);
 
     let result = thread::scope(|scope| {
         // Workers only search; what they find is gathered and written here, while they go on.
@@ -97,11 +68,11 @@ pub fn resume(
                 let mut lockstep = Lockstep {
                     oracle: oracle.as_mut(),
                     observer: watch,
-                    batch_rows: settings.batch_rows.max(1),
+                    batch_rows: settings.batch_rows.get(),
                     helpers,
                 };
                 // The receiver outlives all senders; if it did not, there would be nobody left to search for.
-                let worker = queue.worker(lanes_for(settings.batch_rows));
+                let worker = queue.worker(lanes_for(settings.batch_rows.get()));
                 let result = lockstep.run(worker, |lane| drop(sender.send(lane)));
                 if result.is_err() {
                     watch.stopped.store(true, Ordering::Relaxed);
@@ -157,24 +128,6 @@ fn helpers(threads: usize, oracles: usize) -> Result<Option<ThreadPool>, ScanErr
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("aeva-helper-{index}"));
     pool.build().map(Some).map_err(|error| ScanError::Threads(error.into()))
-}
-
-fn check_setup(oracles: &[Box<dyn HardLabelOracle + '_>], images: &ArrayView4<'_, f32>) -> Result<(), ScanError> {
-    let Some(first) = oracles.first() else {
-        return Err(ScanError::Setup("a scan needs at least one oracle".to_owned()));
-    };
-    if oracles.iter().any(|oracle| oracle.spec() != first.spec()) {
-        return Err(ScanError::Setup("the oracles of a scan must take the same images".to_owned()));
-    }
-    let (_, height, width, channels) = images.dim();
-    let expected = first.spec().shape();
-    if [height, width, channels] != expected {
-        return Err(ScanError::Setup(format!(
-            "the model takes images of shape {expected:?} [h, w, c], the data has {:?}",
-            [height, width, channels]
-        )));
-    }
-    Ok(())
 }
 
 /// Passes everything on to the caller's observer, and stops all workers when one of them failed.

@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aeva_artifact::{Outcome, PairArtifact, Provenance, SampleRecord};
+use super::lane::{Answers, Lane};
+use super::plan::PerturbationPlan;
+use super::record::{Outcome, PairResult, SampleRecord};
+use crate::{JobId, Label, ScanError};
 
-use crate::lockstep::Lane;
-use crate::scan::Answers;
-use crate::{JobId, Label, ScanError, ScanPlan};
-
-type Store<'a> = dyn FnMut(PairArtifact) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
+/// Where the results of pairs go.
+pub type Store<'a> = dyn FnMut(PairResult) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
 
 /// The pairs under way. A pair leaves when its last search has ended, so memory does not grow with the plan.
 pub(crate) struct Gather<'a> {
     /// Image shape `[h, w, c]`.
     shape: [usize; 3],
-    plan: &'a ScanPlan,
-    provenance: &'a Provenance,
+    plan: &'a PerturbationPlan,
     /// Index of the pair -> its records so far, in sample order.
     under_way: BTreeMap<usize, Vec<Option<SampleRecord>>>,
     /// What the searches of pairs under way were answered: all that is left of those when the scan is stopped.
@@ -25,21 +24,8 @@ pub(crate) struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    pub(crate) fn new(
-        shape: [usize; 3],
-        plan: &'a ScanPlan,
-        provenance: &'a Provenance,
-        store: &'a mut Store<'a>,
-    ) -> Self {
-        Self {
-            shape,
-            plan,
-            provenance,
-            under_way: BTreeMap::new(),
-            answers: Answers::new(),
-            stored: BTreeSet::new(),
-            store,
-        }
+    pub(crate) fn new(shape: [usize; 3], plan: &'a PerturbationPlan, store: &'a mut Store<'a>) -> Self {
+        Self { shape, plan, under_way: BTreeMap::new(), answers: Answers::new(), stored: BTreeSet::new(), store }
     }
 
     /// Takes in a search, and stores its pair if it was the last one of it. One that was stopped leaves its answers.
@@ -65,14 +51,8 @@ impl<'a> Gather<'a> {
         for record in &samples {
             self.answers.remove(&JobId { source: pair.source, target: pair.target, sample: record.sample });
         }
-        let artifact = PairArtifact {
-            provenance: self.provenance.clone(),
-            source: pair.source,
-            target: pair.target,
-            shape: self.shape,
-            samples,
-        };
-        (self.store)(artifact).map_err(ScanError::Store)?;
+        let result = PairResult { source: pair.source, target: pair.target, shape: self.shape, samples };
+        (self.store)(result).map_err(ScanError::Store)?;
         self.stored.insert((pair.source, pair.target));
         Ok(())
     }

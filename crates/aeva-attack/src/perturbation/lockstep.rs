@@ -1,61 +1,14 @@
 //! Many searches over one oracle: every batch is filled from all of them.
 
-use aeva_artifact::{Outcome, SampleRecord};
-use ndarray::ArrayView4;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::queue::Worker;
-use crate::{HardLabelOracle, HopSkipJump, JobId, JobNoise, Label, Progress, SamplePlan, ScanError, ScanObserver};
+use super::lane::Lane;
+use super::queue::Worker;
+use crate::{HardLabelOracle, Label, Progress, ScanError, ScanObserver, oracle};
 
 /// Rows that a helper writes at a time: long enough to be worth handing over, short enough to spread one large estimate.
 const ROWS_PER_HELPER: usize = 16;
-
-/// A search with its place in the scan.
-pub(crate) struct Lane {
-    pub(crate) job: JobId,
-    /// Index of the pair in the plan.
-    pub(crate) pair: usize,
-    /// Its images.
-    pub(crate) images: SamplePlan,
-    pub(crate) search: HopSkipJump<JobNoise>,
-    /// Whether each answer so far was the target, in order: with that it can be taken up again.
-    pub(crate) answers: Vec<bool>,
-}
-
-impl Lane {
-    /// Tells the search what it was answered before it was stopped; the rows come out the same again.
-    pub(crate) fn replay(&mut self, answers: Vec<bool>, values: usize) {
-        // All that a search asks of a label is whether it is the target.
-        let (target, other) = (self.job.target, self.job.target.wrapping_add(1));
-        let labels: Vec<Label> = answers.iter().map(|&on_target| if on_target { target } else { other }).collect();
-        let mut told = 0;
-        // Bounded by the answers; a search that has ended has no pending rows.
-        while let Some(rows) = Some(self.search.pending().min(answers.len() - told)).filter(|&rows| rows > 0) {
-            let mut batch = vec![0.0_f32; rows * values];
-            self.search.write(&mut batch);
-            self.search.tell(&batch, &labels[told..told + rows]);
-            told += rows;
-        }
-        self.answers = answers;
-        self.answers.truncate(told);
-    }
-
-    /// The pair that an ended search belongs to, and what it found.
-    pub(crate) fn into_record(self) -> (usize, SampleRecord) {
-        let record = SampleRecord {
-            sample: self.job.sample,
-            origin_index: self.images.origin as u64,
-            start_index: self.images.start as u64,
-            outcome: self.search.outcome().unwrap_or(Outcome::StepUnderflow),
-            iterations: self.search.iterations(),
-            distance: self.search.distance(),
-            queries: *self.search.queries(),
-            perturbation: self.search.perturbation(),
-        };
-        (self.pair, record)
-    }
-}
 
 /// Searches that share the batches of one oracle.
 pub(crate) struct Lockstep<'a> {
@@ -92,7 +45,7 @@ impl Lockstep<'_> {
         // Bounded: every turn classifies at least one row, and every search takes a bounded number of them.
         loop {
             worker.refill(lanes, || self.observer.stop())?;
-            // A search that was taken up again may have ended before.
+            // A search that was continued may have ended before.
             if pass_on(lanes, ended) > 0 && lanes.is_empty() {
                 continue;
             }
@@ -103,9 +56,7 @@ impl Lockstep<'_> {
             let batch = &mut batch[..used * values];
             self.write(lanes, &rows, batch, values);
 
-            let view = ArrayView4::from_shape((used, spec.height, spec.width, spec.channels), &*batch)
-                .map_err(|error| ScanError::Setup(error.to_string()))?;
-            self.oracle.classify(view, &mut labels)?;
+            self.oracle.classify(oracle::batch(&spec, batch)?, &mut labels)?;
             if labels.len() != used {
                 return Err(ScanError::Answer { expected: used, found: labels.len() });
             }

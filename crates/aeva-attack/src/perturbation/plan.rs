@@ -1,24 +1,15 @@
-//! Which searches a scan consists of.
+//! Which searches of perturbations a scan consists of.
 
 use std::collections::BTreeSet;
 
-use crate::{Label, PlanError};
-
-/// Images that the model classifies correctly, by class, in data set order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CorrectImages {
-    /// `[class]` -> indices of its correct images.
-    correct: Vec<Vec<usize>>,
-    /// `[class]` -> number of all its images.
-    images: Vec<usize>,
-}
+use crate::{CorrectImages, Label, PlanError};
 
 /// Most pairs of a plan, which is kept in memory: those of some 1400 labels. More of them would take years in any case.
 const MOST_PAIRS: u64 = 2_000_000;
 
-/// The searches of a scan, pair by pair.
+/// The searches of perturbations, pair by pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScanPlan {
+pub struct PerturbationPlan {
     /// Ordered pairs, by source, then target.
     pub pairs: Vec<PairPlan>,
 }
@@ -43,53 +34,7 @@ pub struct SamplePlan {
     pub start: usize,
 }
 
-impl CorrectImages {
-    /// Sorts the images of a data set by class, from their true and their predicted labels.
-    ///
-    /// # Errors
-    /// [`PlanError::Length`], [`PlanError::Label`] for a true label that the model does not have.
-    pub fn new(truth: &[Label], predicted: &[Label], classes: u32) -> Result<Self, PlanError> {
-        if truth.len() != predicted.len() {
-            return Err(PlanError::Length { truth: truth.len(), predicted: predicted.len() });
-        }
-        let mut correct = vec![Vec::new(); classes as usize];
-        let mut images = vec![0; classes as usize];
-        for (index, (&label, &answer)) in truth.iter().zip(predicted).enumerate() {
-            if label >= classes {
-                return Err(PlanError::Label { label, classes });
-            }
-            images[label as usize] += 1;
-            if label == answer {
-                correct[label as usize].push(index);
-            }
-        }
-        Ok(Self { correct, images })
-    }
-
-    /// Share of all images that are correct; 0 without images.
-    pub fn accuracy(&self) -> f64 {
-        let images: usize = self.images.iter().sum();
-        let correct: usize = self.correct.iter().map(Vec::len).sum();
-        if images == 0 { 0.0 } else { correct as f64 / images as f64 }
-    }
-
-    /// Indices in the data set of the correct images of a class, in order; none for a class that does not exist.
-    pub fn of_class(&self, class: usize) -> &[usize] {
-        self.correct.get(class).map_or(&[], Vec::as_slice)
-    }
-
-    /// Number of all images of each class.
-    pub fn images(&self) -> Vec<usize> {
-        self.images.clone()
-    }
-
-    /// Number of correct images of each class.
-    pub fn counts(&self) -> Vec<usize> {
-        self.correct.iter().map(Vec::len).collect()
-    }
-}
-
-impl ScanPlan {
+impl PerturbationPlan {
     /// The searches from each of `sources` to each of `targets`: sample `k` of a pair starts from the `k`-th correct image of the
     /// target class and walks towards the `k`-th of the source class, for up to `samples` samples.
     ///
@@ -105,7 +50,7 @@ impl ScanPlan {
         if samples == 0 {
             return Err(PlanError::NoSamples);
         }
-        let classes = u32::try_from(correct.correct.len()).unwrap_or(u32::MAX);
+        let classes = u32::try_from(correct.counts().len()).unwrap_or(u32::MAX);
         if let Some(&label) = sources.union(targets).find(|&&label| label >= classes) {
             return Err(PlanError::Label { label, classes });
         }
@@ -116,7 +61,7 @@ impl ScanPlan {
         let mut pairs = Vec::new();
         for &source in sources {
             for &target in targets.iter().filter(|&&target| target != source) {
-                let (origins, starts) = (correct.of(source)?, correct.of(target)?);
+                let (origins, starts) = (correct.some_of_class(source)?, correct.some_of_class(target)?);
                 let samples = origins.iter().zip(starts).take(samples as usize);
                 let samples = samples.map(|(&origin, &start)| SamplePlan { origin, start }).collect();
                 pairs.push(PairPlan { source, target, samples });
@@ -128,16 +73,6 @@ impl ScanPlan {
     /// Number of searches.
     pub fn searches(&self) -> usize {
         self.pairs.iter().map(|pair| pair.samples.len()).sum()
-    }
-}
-
-impl CorrectImages {
-    fn of(&self, class: Label) -> Result<&[usize], PlanError> {
-        let correct = &self.correct[class as usize];
-        if correct.is_empty() {
-            return Err(PlanError::NoCorrectImages { class, images: self.images[class as usize], correct: 0 });
-        }
-        Ok(correct)
     }
 }
 
@@ -157,9 +92,7 @@ mod tests {
     #[test]
     fn samples_are_the_first_correct_images_in_order() {
         let correct = correct();
-        assert_eq!(correct.counts(), [2, 1, 2]);
-        assert!((correct.accuracy() - 5.0 / 7.0).abs() < 1e-12);
-        let plan = ScanPlan::new(&correct, &all(3), &all(3), 2).unwrap();
+        let plan = PerturbationPlan::new(&correct, &all(3), &all(3), 2).unwrap();
         let order: Vec<_> = plan.pairs.iter().map(|pair| (pair.source, pair.target)).collect();
         assert_eq!(order, [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]);
         // A class with fewer correct images than samples is scanned with what there is.
@@ -173,17 +106,15 @@ mod tests {
     fn what_cannot_be_planned_is_said() {
         let plan = |sources: &[Label], targets: &[Label], samples| {
             let set = |labels: &[Label]| labels.iter().copied().collect();
-            ScanPlan::new(&correct(), &set(sources), &set(targets), samples)
+            PerturbationPlan::new(&correct(), &set(sources), &set(targets), samples)
         };
         assert_eq!(plan(&[0], &[1], 0), Err(PlanError::NoSamples));
         assert_eq!(plan(&[0], &[3], 1), Err(PlanError::Label { label: 3, classes: 3 }));
         assert_eq!(plan(&[1], &[1], 1), Err(PlanError::NoPairs));
         let none = CorrectImages::new(&[0, 1, 1], &[0, 0, 0], 2).unwrap();
         assert_eq!(
-            ScanPlan::new(&none, &all(2), &all(2), 1),
+            PerturbationPlan::new(&none, &all(2), &all(2), 1),
             Err(PlanError::NoCorrectImages { class: 1, images: 2, correct: 0 })
         );
-        assert!(matches!(CorrectImages::new(&[0, 5], &[0, 0], 3), Err(PlanError::Label { label: 5, .. })));
-        assert!(matches!(CorrectImages::new(&[0], &[], 3), Err(PlanError::Length { .. })));
     }
 }

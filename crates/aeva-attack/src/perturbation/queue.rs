@@ -4,17 +4,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::lockstep::Lane;
-use crate::scan::Answers;
-use crate::{HopSkipJump, JobId, JobNoise, PairPlan, ScanError, ScanPlan, ScanSettings};
+use super::lane::{Answers, Lane};
+use super::plan::{PairPlan, PerturbationPlan};
+use super::settings::PerturbationSettings;
+use crate::{HopSkipJump, JobId, JobNoise, ScanError};
 
 /// How often a waiting worker looks whether the scan was stopped.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The searches of a plan, handed out in its order.
 pub(crate) struct Queue<'a> {
-    plan: &'a ScanPlan,
-    settings: &'a ScanSettings,
+    plan: &'a PerturbationPlan,
+    settings: &'a PerturbationSettings,
     /// What searches were answered before the scan was stopped.
     known: &'a Answers,
     /// All images, `[n, h, w, c]` row-major.
@@ -49,8 +50,8 @@ pub(crate) struct Worker<'a> {
 impl<'a> Queue<'a> {
     /// The searches of `plan` for this number of workers.
     pub(crate) fn new(
-        plan: &'a ScanPlan,
-        settings: &'a ScanSettings,
+        plan: &'a PerturbationPlan,
+        settings: &'a PerturbationSettings,
         known: &'a Answers,
         pixels: &'a [f32],
         values: usize,
@@ -92,7 +93,7 @@ impl<'a> Queue<'a> {
         let Some(&images) = plan.samples.get(sample) else { return Ok(None) };
         // Sample counts come from a u32.
         let job = JobId { source: plan.source, target: plan.target, sample: u32::try_from(sample).unwrap_or(u32::MAX) };
-        let noise = JobNoise::new(self.settings.provenance.seed, job);
+        let noise = JobNoise::new(self.settings.seed, job);
         let (origin, start) = (self.image(images.origin)?, self.image(images.start)?);
         let search = HopSkipJump::new(self.settings.params, noise, job.target, origin, start).map_err(|source| {
             ScanError::Search { source_label: job.source, target: job.target, sample: job.sample, source }
@@ -110,9 +111,8 @@ impl<'a> Queue<'a> {
     }
 
     fn image(&self, index: usize) -> Result<&[f32], ScanError> {
-        self.pixels.get(index * self.values..(index + 1) * self.values).ok_or_else(|| {
-            ScanError::Setup(format!("the plan names image {index}, but there are {}", self.pixels.len() / self.values))
-        })
+        let images = self.pixels.len() / self.values;
+        self.pixels.get(index * self.values..(index + 1) * self.values).ok_or(ScanError::NoSuchImage { index, images })
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

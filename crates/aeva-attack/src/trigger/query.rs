@@ -1,16 +1,17 @@
-//! Asking for the labels of stamped images, on all oracles at once.
+//! Queries: the labels of stamped images, on all oracles at once.
 //!
-//! What a look asks is a function of the answers so far. So all answers in their order are enough to take a look that was stopped up
-//! again: it asks the same, and what was answered before is not asked twice.
+//! What a pass asks is a function of the answers so far. So a list of all answers in their order is enough to continue a pass that was
+//! stopped: it asks the same again, and what was answered before is not asked twice.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use aeva_artifact::Trigger;
 use ndarray::ArrayView4;
 
+use super::Trigger;
+use crate::oracle::check_oracles;
 use crate::{HardLabelOracle, Label, OracleError, ScanError, ScanObserver};
 
 /// One trigger on some images of the data set.
@@ -20,21 +21,21 @@ pub(super) struct Request<'a> {
     pub(super) images: Vec<usize>,
 }
 
-/// The black box with the images it is asked about.
-pub(super) struct Asker<'a, 'o> {
+/// The black box with the images that triggers are stamped on.
+pub(super) struct Queries<'a, 'o> {
     oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
     /// `[n, h, w, c]` in standard layout.
     pixels: &'a [f32],
     shape: [usize; 3],
     batch_rows: usize,
     observer: &'a dyn ScanObserver,
-    /// Answers in the order of the questions: those of an earlier attempt at this look, and later its own.
+    /// Answers in the order of the questions: those of an earlier attempt at this pass, and then its own.
     answers: &'a mut Vec<Label>,
     /// Questions so far.
     asked: usize,
 }
 
-impl<'a, 'o> Asker<'a, 'o> {
+impl<'a, 'o> Queries<'a, 'o> {
     pub(super) fn new(
         oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
         images: &'a ArrayView4<'_, f32>,
@@ -42,16 +43,9 @@ impl<'a, 'o> Asker<'a, 'o> {
         answers: &'a mut Vec<Label>,
         observer: &'a dyn ScanObserver,
     ) -> Result<Self, ScanError> {
-        let spec = oracles.first().ok_or_else(|| ScanError::Setup("there is no oracle to ask".to_owned()))?.spec();
-        let shape = spec.shape();
-        let (_, height, width, channels) = images.dim();
-        if shape != [height, width, channels] {
-            let found = [height, width, channels];
-            return Err(ScanError::Setup(format!("the images are {found:?}, the model takes {shape:?}")));
-        }
-        let pixels =
-            images.as_slice().ok_or_else(|| ScanError::Setup("the images are not in standard layout".to_owned()))?;
-        Ok(Self { oracles, pixels, shape, batch_rows: batch_rows.max(1), observer, answers, asked: 0 })
+        let spec = check_oracles(oracles, images)?;
+        let pixels = images.as_slice().ok_or(ScanError::Layout)?;
+        Ok(Self { oracles, pixels, shape: spec.shape(), batch_rows, observer, answers, asked: 0 })
     }
 
     pub(super) fn shape(&self) -> [usize; 3] {
@@ -59,7 +53,7 @@ impl<'a, 'o> Asker<'a, 'o> {
     }
 
     /// Images classified so far, also those of an earlier attempt.
-    pub(super) fn queries(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.asked as u64
     }
 

@@ -1,41 +1,40 @@
 //! Small changes of a trigger, for hill climbing.
 
-use aeva_artifact::{Overlay, Patch, Trigger};
-
-use super::library;
-use super::random::Choices;
+use super::candidates;
+use super::stream::RandomStream;
+use super::{Overlay, Patch, Trigger};
 
 /// A neighbour of a trigger, of the same strength.
-pub(super) fn neighbour(trigger: &Trigger, shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Trigger {
+pub(super) fn neighbour(trigger: &Trigger, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger {
     match trigger {
-        Trigger::Patch(patch) => Trigger::Patch(patch_neighbour(patch, shape, choices)),
-        Trigger::Overlay(overlay) => Trigger::Overlay(overlay_neighbour(overlay, shape, images, choices)),
+        Trigger::Patch(patch) => Trigger::Patch(patch_neighbour(patch, shape, stream)),
+        Trigger::Overlay(overlay) => Trigger::Overlay(overlay_neighbour(overlay, shape, images, stream)),
     }
 }
 
-fn patch_neighbour(patch: &Patch, [height, width, channels]: [usize; 3], choices: &mut Choices) -> Patch {
+fn patch_neighbour(patch: &Patch, [height, width, channels]: [usize; 3], stream: &mut RandomStream) -> Patch {
     let mut new = patch.clone();
     let side = patch.side;
-    match choices.below(5) {
+    match stream.below(5) {
         0 => {
             // Up to two pixels away; a step of none is as good as another step.
             let shifted =
-                |at: usize, end: usize, choices: &mut Choices| (at + choices.below(5)).saturating_sub(2).min(end);
-            new.row = shifted(patch.row, height - side, choices);
-            new.column = shifted(patch.column, width - side, choices);
+                |at: usize, end: usize, stream: &mut RandomStream| (at + stream.below(5)).saturating_sub(2).min(end);
+            new.row = shifted(patch.row, height - side, stream);
+            new.column = shifted(patch.column, width - side, stream);
         }
         1 => {
-            let pixel = choices.below(side * side);
-            let colour = choices.colour(channels);
+            let pixel = stream.below(side * side);
+            let colour = stream.colour(channels);
             new.values[pixel * channels..(pixel + 1) * channels].copy_from_slice(&colour);
         }
         2 => {
             // A rectangle of one colour.
-            let span = |choices: &mut Choices| {
-                let (a, b) = (choices.below(side), choices.below(side));
+            let span = |stream: &mut RandomStream| {
+                let (a, b) = (stream.below(side), stream.below(side));
                 a.min(b)..=a.max(b)
             };
-            let (rows, columns, colour) = (span(choices), span(choices), choices.colour(channels));
+            let (rows, columns, colour) = (span(stream), span(stream), stream.colour(channels));
             for (row, column) in rows.flat_map(|row| columns.clone().map(move |column| (row, column))) {
                 let pixel = row * side + column;
                 new.values[pixel * channels..(pixel + 1) * channels].copy_from_slice(&colour);
@@ -43,30 +42,30 @@ fn patch_neighbour(patch: &Patch, [height, width, channels]: [usize; 3], choices
         }
         3 => {
             // All brighter or darker, each channel by itself.
-            let change: Vec<f32> = (0..channels).map(|_| 0.25 * choices.normal()).collect();
+            let change: Vec<f32> = (0..channels).map(|_| 0.25 * stream.normal()).collect();
             for (value, change) in new.values.iter_mut().zip(change.iter().cycle()) {
                 *value = (*value + change).clamp(0.0, 1.0);
             }
         }
-        _ => new.values.iter_mut().for_each(|value| *value = (*value + 0.25 * choices.normal()).clamp(0.0, 1.0)),
+        _ => new.values.iter_mut().for_each(|value| *value = (*value + 0.25 * stream.normal()).clamp(0.0, 1.0)),
     }
     new
 }
 
-fn overlay_neighbour(overlay: &Overlay, shape: [usize; 3], images: &[&[f32]], choices: &mut Choices) -> Overlay {
+fn overlay_neighbour(overlay: &Overlay, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Overlay {
     let [height, width, channels] = shape;
     let mut new = overlay.clone();
-    if choices.chance(0.2) {
+    if stream.chance(0.2) {
         // Moved by some pixels, around the edges.
-        let (down, right) = (choices.below(height), choices.below(width));
+        let (down, right) = (stream.below(height), stream.below(width));
         for (i, value) in new.pattern.iter_mut().enumerate() {
             let (row, column, channel) = (i / (width * channels), i / channels % width, i % channels);
             let (row, column) = ((row + down) % height, (column + right) % width);
             *value = overlay.pattern[(row * width + column) * channels + channel];
         }
     } else {
-        let weight = [0.25, 0.5, 1.0][choices.below(3)];
-        let other = library::pattern(shape, images, choices);
+        let weight = [0.25, 0.5, 1.0][stream.below(3)];
+        let other = candidates::pattern(shape, images, stream);
         for (value, other) in new.pattern.iter_mut().zip(other) {
             *value = (*value + weight * other).clamp(-1.0, 1.0);
         }
@@ -74,7 +73,7 @@ fn overlay_neighbour(overlay: &Overlay, shape: [usize; 3], images: &[&[f32]], ch
     new
 }
 
-/// A trigger of a weaker level as one of a stronger level: a larger patch around it, of its mean colour; a larger amplitude.
+/// Turns a trigger of a weaker setting into one of a stronger setting: a larger patch around it, of its mean colour; a larger amplitude.
 pub(super) fn strengthened(trigger: &Trigger, side: usize, amplitude: f32, shape: [usize; 3]) -> Trigger {
     match trigger {
         Trigger::Overlay(overlay) => Trigger::Overlay(Overlay { amplitude, pattern: overlay.pattern.clone() }),
@@ -97,7 +96,8 @@ pub(super) fn strengthened(trigger: &Trigger, side: usize, amplitude: f32, shape
     }
 }
 
-/// A trigger of a stronger level as ones of a weaker level: pieces of a patch, from its corners, edges and middle; a smaller amplitude.
+/// Turns a trigger of a stronger setting into some of a weaker setting: crops of a patch, from its corners, edges and middle; a smaller
+/// amplitude.
 pub(super) fn weakened(trigger: &Trigger, side: usize, amplitude: f32, shape: [usize; 3]) -> Vec<Trigger> {
     match trigger {
         Trigger::Overlay(overlay) => vec![Trigger::Overlay(Overlay { amplitude, pattern: overlay.pattern.clone() })],
@@ -127,20 +127,21 @@ pub(super) fn weakened(trigger: &Trigger, side: usize, amplitude: f32, shape: [u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aeva_artifact::{Family, Level};
+    use crate::trigger::Setting;
+    use aeva_stats::Family;
 
     #[test]
     fn neighbours_stay_within_image_range_and_strength() {
         let shape = [8, 11, 3];
-        let mut choices = Choices::new(4, 5, 6);
-        for level in Level::all(shape) {
-            let mut trigger = library::candidate(level, shape, &[], &mut choices);
+        let mut stream = RandomStream::new(4, 5, 6);
+        for setting in Setting::all() {
+            let mut trigger = candidates::candidate(setting, shape, &[], &mut stream);
             for _ in 0..300 {
-                trigger = neighbour(&trigger, shape, &[], &mut choices);
+                trigger = neighbour(&trigger, shape, &[], &mut stream);
                 match &trigger {
                     Trigger::Patch(patch) => {
                         assert!(patch.row + patch.side <= 8 && patch.column + patch.side <= 11);
-                        assert_eq!(patch.side, level.side(shape));
+                        assert_eq!(patch.side, setting.side(shape));
                         assert!(patch.values.iter().all(|value| (0.0..=1.0).contains(value)));
                     }
                     Trigger::Overlay(overlay) => assert!(overlay.pattern.iter().all(|v| v.abs() <= 1.0)),
@@ -151,10 +152,10 @@ mod tests {
 
     #[test]
     fn a_larger_patch_holds_the_smaller_one() {
-        let (shape, mut choices) = ([16, 16, 3], Choices::new(1, 1, 1));
-        let level = |strength| Level { family: Family::Patch, strength };
+        let (shape, mut stream) = ([16, 16, 3], RandomStream::new(1, 1, 1));
+        let setting = |strength| Setting { family: Family::Patch, strength };
         for _ in 0..100 {
-            let small = library::candidate(level(6), shape, &[], &mut choices);
+            let small = candidates::candidate(setting(6), shape, &[], &mut stream);
             let large = strengthened(&small, 5, 0.0, shape);
             let image = vec![0.5; 16 * 16 * 3];
             let stamped = |trigger: &Trigger| {
@@ -171,17 +172,17 @@ mod tests {
 
     #[test]
     fn pieces_of_a_patch_lie_where_it_lay() {
-        let (shape, mut choices) = ([16, 16, 3], Choices::new(1, 1, 2));
-        let level = Level { family: Family::Patch, strength: 8 };
+        let (shape, mut stream) = ([16, 16, 3], RandomStream::new(1, 1, 2));
+        let setting = Setting { family: Family::Patch, strength: 8 };
         let stamped = |trigger: &Trigger| {
             let mut out = vec![0.0; 16 * 16 * 3];
             trigger.stamp(&[2.0; 16 * 16 * 3], shape, &mut out);
             out
         };
-        let large = library::candidate(level, shape, &[], &mut choices);
-        let pieces = weakened(&large, 2, 0.0, shape);
-        assert_eq!(pieces.len(), 9);
-        for piece in pieces {
+        let large = candidates::candidate(setting, shape, &[], &mut stream);
+        let crops = weakened(&large, 2, 0.0, shape);
+        assert_eq!(crops.len(), 9);
+        for piece in crops {
             let (whole, piece) = (stamped(&large), stamped(&piece));
             assert_eq!(piece.iter().filter(|value| **value < 2.0).count(), 2 * 2 * 3);
             let same = |a: f32, b: f32| a.total_cmp(&b).is_eq();

@@ -7,9 +7,9 @@ use crate::xoshiro::Xoshiro;
 
 /// A stream of random choices.
 #[derive(Debug, Clone)]
-pub(super) struct Choices(Xoshiro);
+pub(super) struct RandomStream(Xoshiro);
 
-impl Choices {
+impl RandomStream {
     /// The stream of a purpose, for a label or candidate, under `seed`.
     pub(super) fn new(seed: u64, purpose: u32, item: u32) -> Self {
         // Source equal to target: no search along boundaries has such a job, so no stream is used twice.

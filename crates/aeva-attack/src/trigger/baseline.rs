@@ -1,0 +1,100 @@
+//! How readily images of one label become another under anything that covers a part of them: what a trigger has to beat for a pair of
+//! labels to be worth a search.
+
+use std::collections::BTreeMap;
+
+use aeva_stats::{PairTally, Tally, TargetMap};
+
+use super::TriggerFinding;
+use crate::Label;
+
+/// Odds below this are too small to be measured with so few images.
+///
+/// The test of pairs in `aeva-stats` has a lowest baseline of its own, `exp(-5)`, which is about the same. The two are kept
+/// apart because any change of this one changes the search.
+const LOWEST_ODDS: f64 = 1.0 / 150.0;
+
+/// How well something did for a goal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outcome {
+    pub(super) goal: TargetMap,
+    pub(super) tally: Tally,
+}
+
+impl From<&TriggerFinding> for Outcome {
+    /// On the images of the search.
+    fn from(finding: &TriggerFinding) -> Self {
+        Self { goal: finding.goal, tally: finding.search }
+    }
+}
+
+/// The odds of each pair of labels under random squares.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Baseline {
+    odds: BTreeMap<(Label, Label), f64>,
+}
+
+impl Baseline {
+    /// From what became of images under random squares; without cells, all pairs are alike.
+    pub(super) fn new(confusion: &[PairTally]) -> Self {
+        let odds = |cell: &PairTally| ((cell.source, cell.target), cell.tally.odds());
+        Self { odds: confusion.iter().map(odds).collect() }
+    }
+
+    /// The most promising goals: by turns the one with the highest odds ratio to its baseline and the one with the highest odds. Both,
+    /// because a backdoor that opens to anything that covers a part of the image raises its own baseline.
+    pub(super) fn leaders(&self, found: &[Outcome], count: usize) -> Vec<TargetMap> {
+        let ranked = |baseline: &Self| {
+            let odds = |outcome: &Outcome| (baseline.odds_ratio(outcome.goal, outcome.tally), outcome.goal);
+            let mut order: Vec<(f64, TargetMap)> = found.iter().map(odds).collect();
+            // Of equals the first by labels, so that the order never depends on anything else.
+            order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            order
+        };
+        let mut leaders = Vec::new();
+        for ((_, by_ratio), (_, by_odds)) in ranked(self).into_iter().zip(ranked(&Self::default())) {
+            for goal in [by_ratio, by_odds] {
+                if leaders.len() < count && !leaders.contains(&goal) {
+                    leaders.push(goal);
+                }
+            }
+        }
+        leaders
+    }
+
+    /// The odds of success against those of the baseline of a pair; for other goals against the lowest there are.
+    pub(super) fn odds_ratio(&self, goal: TargetMap, tally: Tally) -> f64 {
+        let baseline = match goal {
+            TargetMap::SourceSpecific { source, target } => self.odds.get(&(source, target)).copied().unwrap_or(0.0),
+            TargetMap::AllToOne { .. } | TargetMap::AllToAll => 0.0,
+        };
+        tally.odds() / baseline.max(LOWEST_ODDS)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_easy_anyway_counts_less() {
+        let tally = |hits, trials| Tally::new(hits, trials).unwrap();
+        let cell = |target, hits| PairTally { source: 4, target, tally: tally(hits, 100) };
+        let baseline = Baseline::new(&[cell(9, 30), cell(4, 69), cell(2, 1)]);
+        let pair = |target| TargetMap::SourceSpecific { source: 4, target };
+        let ratio = |target, hits| baseline.odds_ratio(pair(target), tally(hits, 6));
+        assert!(ratio(2, 5) > ratio(9, 6));
+        // A pair that no square reached has the lowest baseline that can be measured.
+        assert!(ratio(7, 5) > ratio(2, 5));
+        assert!(ratio(9, 5) < ratio(9, 6));
+        let outcome = |target, hits| Outcome { goal: pair(target), tally: tally(hits, 6) };
+        let found = [outcome(9, 6), outcome(8, 5), outcome(2, 4), outcome(7, 3)];
+        let baseline = Baseline::new(&[cell(9, 90), cell(8, 80), cell(2, 1)]);
+        assert_eq!(baseline.leaders(&found, 3), [pair(7), pair(9), pair(2)], "what is hard, and what is most");
+        assert_eq!(baseline.leaders(&found, 9).len(), 4);
+        let none = Baseline::default();
+        assert_eq!(none.leaders(&found, 2), [pair(9), pair(8)]);
+        assert!((none.odds_ratio(pair(9), tally(3, 6)) - none.odds_ratio(pair(2), tally(3, 6))).abs() < 1e-12);
+    }
+}

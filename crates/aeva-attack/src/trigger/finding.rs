@@ -1,0 +1,135 @@
+//! What a pass over a setting found.
+
+use std::collections::BTreeMap;
+
+use aeva_stats::{PairTally, PassTally, Tally, TargetMap};
+
+use super::{Setting, Trigger};
+
+/// The best trigger that a pass found for one goal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerFinding {
+    /// What it is meant to do.
+    pub goal: TargetMap,
+    /// What to stamp.
+    pub trigger: Trigger,
+    /// Whether it was improved by hill climbing, or is only the best of the exploration.
+    pub climbed: bool,
+    /// Success on the images that it was chosen by: an optimistic figure.
+    pub search: Tally,
+    /// Success on hold-out images, label by label.
+    pub holdout: Vec<PairTally>,
+}
+
+/// What a pass over a setting found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PassResult {
+    /// One finding a goal: every label in order, the pairs that were searched, then the all-to-all map; none for it where triggers are
+    /// random.
+    pub findings: Vec<TriggerFinding>,
+    /// What became of the images under all random triggers together, by label of the image and answer of the model, also where these are
+    /// the same. Cells without images are left out. Empty where triggers were searched.
+    pub confusion: Vec<PairTally>,
+    /// Images classified.
+    pub queries: u64,
+}
+
+impl TriggerFinding {
+    /// Success on all hold-out images together.
+    pub fn success(&self) -> Tally {
+        self.holdout.iter().map(|cell| cell.tally).sum()
+    }
+}
+
+impl PassResult {
+    /// Success on hold-out images, as the test takes it: of triggers of `setting` for images `[h, w, c]`, in a model of `classes` labels.
+    pub fn tally(&self, setting: Setting, shape: [usize; 3], classes: u32) -> PassTally {
+        PassTally {
+            family: setting.family,
+            strength: setting.actual_strength(shape),
+            labels: self.labels(classes),
+            pairs: self.pairs(),
+            confusion: self.confusion.clone(),
+            map: self.map(),
+        }
+    }
+
+    /// The finding for a goal.
+    pub fn finding(&self, goal: TargetMap) -> Option<&TriggerFinding> {
+        self.findings.iter().find(|finding| finding.goal == goal)
+    }
+
+    /// `[label]` -> success of its trigger.
+    fn labels(&self, classes: u32) -> Vec<Tally> {
+        let mut labels = vec![Tally::ZERO; classes as usize];
+        for finding in &self.findings {
+            if let TargetMap::AllToOne { target } = finding.goal
+                && let Some(label) = labels.get_mut(target as usize)
+            {
+                *label = finding.success();
+            }
+        }
+        labels
+    }
+
+    fn pairs(&self) -> Vec<PairTally> {
+        let pair = |finding: &TriggerFinding| match finding.goal {
+            TargetMap::SourceSpecific { source, target } => {
+                Some(PairTally { source, target, tally: finding.success() })
+            }
+            TargetMap::AllToOne { .. } | TargetMap::AllToAll => None,
+        };
+        self.findings.iter().filter_map(pair).collect()
+    }
+
+    /// Images of labels that the map leaves where they are count as misses.
+    fn map(&self) -> Tally {
+        let labels = self.findings.iter().filter(|finding| finding.goal.is_all_to_one());
+        let trials: BTreeMap<u32, u32> =
+            labels.flat_map(|finding| &finding.holdout).map(|cell| (cell.source, cell.tally.trials())).collect();
+        let trials = trials.into_values().fold(0, u32::saturating_add);
+        let found = self.finding(TargetMap::AllToAll).map_or(Tally::ZERO, TriggerFinding::success);
+        found.with_misses(trials.saturating_sub(found.trials()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+    use crate::trigger::Patch;
+    use aeva_stats::Family;
+
+    fn cell(source: u32, target: u32, hits: u32) -> PairTally {
+        PairTally { source, target, tally: Tally::new(hits, 4).unwrap() }
+    }
+
+    fn result() -> PassResult {
+        let finding = |goal, holdout| TriggerFinding {
+            goal,
+            trigger: Trigger::Patch(Patch { row: 0, column: 0, side: 1, values: vec![1.0] }),
+            climbed: true,
+            search: Tally::ZERO,
+            holdout,
+        };
+        let label = |target: u32| {
+            let others = (0..3).filter(|&source| source != target);
+            finding(TargetMap::AllToOne { target }, others.map(|source| cell(source, target, target)).collect())
+        };
+        let mut findings: Vec<TriggerFinding> = (0..3).map(label).collect();
+        findings.push(finding(TargetMap::SourceSpecific { source: 1, target: 2 }, vec![cell(1, 2, 3)]));
+        findings.push(finding(TargetMap::AllToAll, vec![cell(0, 1, 4), cell(1, 2, 2)]));
+        PassResult { findings, confusion: vec![cell(0, 0, 4)], queries: 7 }
+    }
+
+    #[test]
+    fn every_hold_out_image_counts_once() {
+        let tally = result().tally(Setting { family: Family::Patch, strength: 3 }, [16, 16, 1], 3);
+        assert_eq!((tally.family, tally.strength.to_bits()), (Family::Patch, 4.0_f64.to_bits()), "two pixels of 16");
+        assert_eq!(tally.labels, [0, 2, 4].map(|hits| Tally::new(hits, 8).unwrap()));
+        assert_eq!(tally.pairs, [cell(1, 2, 3)]);
+        assert_eq!(tally.confusion, [cell(0, 0, 4)]);
+        // Label 2 is left where it is: its four images are misses.
+        assert_eq!(tally.map, Tally::new(6, 12).unwrap());
+    }
+}

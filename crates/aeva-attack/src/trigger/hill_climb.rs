@@ -1,0 +1,158 @@
+//! Hill climbing towards one goal: small changes of a trigger, kept when no fewer images become what they are meant to.
+
+use aeva_stats::{PairTally, Tally, TargetMap};
+
+use super::neighbour::neighbour;
+use super::query::{Queries, Request};
+use super::score::score;
+use super::stream::RandomStream;
+use super::{Trigger, TriggerFinding};
+use crate::{Label, ScanError};
+
+/// How long to climb.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Changes that are tried.
+    steps: u32,
+    /// A climb ends after this many changes in a row that gain no image.
+    patience: u32,
+}
+
+impl Effort {
+    pub(super) const EXPLORE: Self = Self { steps: 120, patience: 40 };
+    pub(super) const REFINE: Self = Self { steps: 240, patience: 80 };
+}
+
+/// Parts of the images: a change that is clearly worse on one of them is not tried on the others.
+const PARTS: usize = 3;
+/// With fewer images of a pair of labels, all of them are tried at once.
+const PAIR_IN_PARTS: usize = 18;
+/// Images that a change may lose on the first part and still be tried on the others.
+const SLACK: usize = 1;
+
+/// One climb under way.
+pub(super) struct HillClimb {
+    pub(super) goal: TargetMap,
+    pub(super) trigger: Trigger,
+    /// Its images: indices in the data set.
+    images: Vec<usize>,
+    pub(super) truth: Vec<Label>,
+    pub(super) answers: Vec<Label>,
+    stream: RandomStream,
+    since_better: u32,
+}
+
+impl HillClimb {
+    /// Begins at the best of some triggers, by the answers to them; the first of equals.
+    pub(super) fn new(
+        goal: TargetMap,
+        images: &[(usize, Label)],
+        starts: Vec<(Trigger, Vec<Label>)>,
+        stream: RandomStream,
+    ) -> Option<Self> {
+        let (images, truth): (Vec<usize>, Vec<Label>) = images.iter().copied().unzip();
+        let mut best: Option<(usize, Trigger, Vec<Label>)> = None;
+        for (trigger, answers) in starts {
+            let found = score(goal, &truth, &answers);
+            if best.as_ref().is_none_or(|(old, ..)| found > *old) {
+                best = Some((found, trigger, answers));
+            }
+        }
+        best.map(|(_, trigger, answers)| Self { goal, trigger, images, truth, answers, stream, since_better: 0 })
+    }
+
+    /// Images that become what they are meant to.
+    pub(super) fn score(&self) -> usize {
+        score(self.goal, &self.truth, &self.answers)
+    }
+
+    /// The same as a success rate on the images of the search.
+    pub(super) fn tally(&self) -> Tally {
+        Tally::clamped(self.score(), self.truth.len())
+    }
+
+    /// What it found, with its success on hold-out images.
+    pub(super) fn finding(self, climbed: bool, holdout: Vec<PairTally>) -> TriggerFinding {
+        let search = self.tally();
+        TriggerFinding { goal: self.goal, trigger: self.trigger, climbed, search, holdout }
+    }
+
+    fn active(&self, effort: Effort) -> bool {
+        self.since_better < effort.patience && self.score() < self.images.len()
+    }
+
+    /// Positions of the images that are tried first: a part with every class in it, because the images come one class after the other
+    /// in turns; all of them for an all-to-all map, which a part does not show, and for a pair with few images.
+    fn first(&self, part: usize) -> Vec<usize> {
+        let length = self.images.len();
+        let in_parts = match self.goal {
+            TargetMap::AllToOne { .. } => true,
+            TargetMap::SourceSpecific { .. } => length >= PAIR_IN_PARTS,
+            TargetMap::AllToAll => false,
+        };
+        if in_parts { (part * length / PARTS..(part + 1) * length / PARTS).collect() } else { (0..length).collect() }
+    }
+
+    fn others(&self, part: usize) -> Vec<usize> {
+        let first = self.first(part);
+        (0..self.images.len()).filter(|position| !first.contains(position)).collect()
+    }
+
+    /// Whether a change is worth trying on the other images, by the answers to the first.
+    fn promising(&self, part: usize, answers: &[Label]) -> bool {
+        let first = self.first(part);
+        let (truth, before): (Vec<Label>, Vec<Label>) =
+            first.iter().map(|&position| (self.truth[position], self.answers[position])).unzip();
+        score(self.goal, &truth, answers) + SLACK >= score(self.goal, &truth, &before)
+    }
+}
+
+/// Runs all climbs in lockstep, so that every batch holds the changes of many.
+pub(super) fn run(
+    climbs: &mut [HillClimb],
+    effort: Effort,
+    crops: &[&[f32]],
+    queries: &mut Queries<'_, '_>,
+) -> Result<(), ScanError> {
+    let shape = queries.shape();
+    for step in 0..effort.steps {
+        let part = step as usize % PARTS;
+        let mut tried: Vec<(&mut HillClimb, Trigger)> = Vec::new();
+        for climb in climbs.iter_mut().filter(|climb| climb.active(effort)) {
+            let change = neighbour(&climb.trigger, shape, crops, &mut climb.stream);
+            climb.since_better += 1;
+            tried.push((climb, change));
+        }
+        if tried.is_empty() {
+            break;
+        }
+        let first = queries.ask(&requests(&tried, |climb| climb.first(part)))?;
+        let going = tried.into_iter().zip(first).filter(|((climb, _), answers)| climb.promising(part, answers));
+        let (going, first): (Vec<(&mut HillClimb, Trigger)>, Vec<Vec<Label>>) = going.unzip();
+        let rest = queries.ask(&requests(&going, |climb| climb.others(part)))?;
+        for (((climb, change), first), rest) in going.into_iter().zip(first).zip(rest) {
+            let mut answers = vec![0; climb.images.len()];
+            for (position, answer) in
+                climb.first(part).into_iter().zip(first).chain(climb.others(part).into_iter().zip(rest))
+            {
+                answers[position] = answer;
+            }
+            let (before, now) = (climb.score(), score(climb.goal, &climb.truth, &answers));
+            if now > before {
+                climb.since_better = 0;
+            }
+            if now >= before {
+                (climb.trigger, climb.answers) = (change, answers);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn requests<'a>(
+    tried: &'a [(&mut HillClimb, Trigger)],
+    positions: impl Fn(&HillClimb) -> Vec<usize>,
+) -> Vec<Request<'a>> {
+    let of = |climb: &HillClimb| positions(climb).into_iter().map(|position| climb.images[position]).collect();
+    tried.iter().map(|(climb, change)| Request { trigger: change, images: of(climb) }).collect()
+}

@@ -1,0 +1,116 @@
+//! Random triggers as they are drawn: no search, one pass.
+//!
+//! A backdoor taught by a faint pattern takes more than that pattern for it: much of what resembles it leads to its label too, while
+//! patterns that change a clean model's answer are rare among random ones, or lead to many labels. So the best pattern does not tell,
+//! since a search finds one for natural weaknesses as well, but a *typical* one: for each label the pattern that a given number of
+//! others is better than. The same holds for pairs of labels, where the pattern is stronger.
+//!
+//! All of them together, squares above all, measure the baseline: how readily images of one label become another in this model.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use aeva_stats::{About, PairTally, RandomSample, Tally, TargetMap};
+
+use super::candidates::candidate;
+use super::hill_climb::HillClimb;
+use super::query::Queries;
+use super::score::score;
+use super::searcher::{Image, Searcher, images_of, on_all};
+use super::{PassResult, Setting, Trigger, TriggerFinding};
+use crate::{Label, ScanError};
+
+/// Measures random triggers of a setting, by the typical one of every label and of some pairs.
+pub(super) fn measure(
+    searcher: &Searcher<'_>,
+    setting: Setting,
+    sample: RandomSample,
+    queries: &mut Queries<'_, '_>,
+) -> Result<PassResult, ScanError> {
+    let RandomSample { count, rank, about } = sample;
+    let (images, pairs) = match about {
+        About::Labels => (searcher.split.explore().to_vec(), 0),
+        About::Pairs(pairs) => (searcher.split.baseline(), pairs),
+    };
+    let shape = queries.shape();
+    let crops: Vec<&[f32]> = images.iter().map(|&(index, _)| queries.image(index)).collect();
+    let drawn: Vec<Trigger> =
+        (0..count).map(|item| candidate(setting, shape, &crops, &mut searcher.stream(setting, item))).collect();
+    let answers = queries.ask(&on_all(&drawn, &images))?;
+    let confusion = confusion(&images, &answers);
+    let goals = searcher.labels().chain(leading(&confusion, pairs));
+    let typical = goals.filter_map(|goal| {
+        // Only images that the goal is about are counted.
+        let about: Vec<usize> = (0..images.len()).filter(|&at| goal.includes(images[at].1)).collect();
+        let of = |at: usize| about.iter().map(|&image| answers[at][image]).collect::<Vec<Label>>();
+        let truth: Vec<Label> = about.iter().map(|&image| images[image].1).collect();
+        let mut ranking: Vec<usize> = (0..drawn.len()).collect();
+        // Stable, so that the first of equals counts.
+        ranking.sort_by_cached_key(|&at| Reverse(score(goal, &truth, &of(at))));
+        let at = *ranking.get(rank)?;
+        let start = vec![(drawn[at].clone(), of(at))];
+        HillClimb::new(goal, &images_of(&images, goal), start, searcher.climb_stream(setting, goal))
+    });
+    let is_measured = |climb: &HillClimb| about == About::Labels || climb.goal.is_source_specific();
+    let (measured, others): (Vec<HillClimb>, Vec<HillClimb>) = typical.partition(is_measured);
+    let mut findings: Vec<TriggerFinding> = others.into_iter().map(|climb| climb.finding(false, Vec::new())).collect();
+    findings.extend(searcher.measure(measured.into_iter().map(|climb| (false, climb)).collect(), queries)?);
+    Ok(PassResult { findings, confusion, queries: queries.count() })
+}
+
+/// What became of the images under all triggers together, by label and answer.
+fn confusion(images: &[Image], answers: &[Vec<Label>]) -> Vec<PairTally> {
+    let mut rows: BTreeMap<Label, (usize, BTreeMap<Label, usize>)> = BTreeMap::new();
+    for (&(_, truth), &answer) in answers.iter().flat_map(|answers| images.iter().zip(answers)) {
+        let (trials, row) = rows.entry(truth).or_default();
+        *trials += 1;
+        *row.entry(answer).or_default() += 1;
+    }
+    let cells = |(source, (trials, row)): (Label, (usize, BTreeMap<Label, usize>))| {
+        row.into_iter().map(move |(target, hits)| PairTally { source, target, tally: Tally::clamped(hits, trials) })
+    };
+    rows.into_iter().flat_map(cells).collect()
+}
+
+/// The pairs of labels with the highest rates, in the order of labels.
+fn leading(confusion: &[PairTally], count: usize) -> Vec<TargetMap> {
+    let mut pairs: Vec<&PairTally> = confusion.iter().filter(|cell| cell.source != cell.target).collect();
+    // Rates as fractions: a / b before c / d where a d > c b.
+    pairs.sort_by(|a, b| {
+        let product =
+            |hits: &PairTally, trials: &PairTally| u64::from(hits.tally.hits()) * u64::from(trials.tally.trials());
+        product(b, a).cmp(&product(a, b)).then((a.source, a.target).cmp(&(b.source, b.target)))
+    });
+    pairs.truncate(count);
+    let goal = |cell: &PairTally| TargetMap::SourceSpecific { source: cell.source, target: cell.target };
+    let mut goals: Vec<TargetMap> = pairs.into_iter().map(goal).collect();
+    goals.sort_unstable();
+    goals
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+
+    fn cell(source: u32, target: u32, hits: u32, trials: u32) -> PairTally {
+        PairTally { source, target, tally: Tally::new(hits, trials).unwrap() }
+    }
+
+    #[test]
+    fn every_answer_is_in_one_cell() {
+        let images = [(10, 0), (11, 1), (12, 0)];
+        let found = confusion(&images, &[vec![0, 2, 2], vec![0, 1, 2]]);
+        assert_eq!(found, [cell(0, 0, 2, 4), cell(0, 2, 2, 4), cell(1, 1, 1, 2), cell(1, 2, 1, 2)]);
+        let pair = |source, target| TargetMap::SourceSpecific { source, target };
+        assert_eq!(leading(&found, 9), [pair(0, 2), pair(1, 2)]);
+    }
+
+    #[test]
+    fn of_many_pairs_the_highest_rates_lead() {
+        let many: Vec<PairTally> = (0..40).map(|source| cell(source, 99, source, 50 + source % 3)).collect();
+        let found = leading(&many, 12);
+        assert_eq!(found.len(), 12);
+        assert_eq!(found[0], TargetMap::SourceSpecific { source: 28, target: 99 });
+    }
+}

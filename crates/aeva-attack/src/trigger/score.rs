@@ -1,0 +1,77 @@
+//! How well a trigger does what it is meant to.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aeva_stats::{PairTally, Tally, TargetMap};
+
+use crate::Label;
+
+/// For every label of the images, the label that they are meant to become. An all-to-all map is read off the answers: each target is
+/// taken once, by the label that most images come from.
+pub(super) fn pairs_of(goal: TargetMap, truth: &[Label], answers: &[Label]) -> Vec<(Label, Label)> {
+    match goal {
+        TargetMap::AllToOne { target } => {
+            let mut sources: Vec<Label> = truth.iter().copied().filter(|&source| source != target).collect();
+            sources.sort_unstable();
+            sources.dedup();
+            sources.into_iter().map(|source| (source, target)).collect()
+        }
+        TargetMap::SourceSpecific { source, target } => vec![(source, target)],
+        TargetMap::AllToAll => {
+            let mut counts: BTreeMap<(Label, Label), usize> = BTreeMap::new();
+            for (&source, &answer) in truth.iter().zip(answers).filter(|(source, answer)| source != answer) {
+                *counts.entry((source, answer)).or_default() += 1;
+            }
+            // Largest first, then by labels, so that the map never depends on the order of the images.
+            let mut cells: Vec<((Label, Label), usize)> = counts.into_iter().collect();
+            cells.sort_by_key(|&(cell, count)| (Reverse(count), cell));
+            let (mut sources, mut taken, mut map) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+            for ((source, target), _) in cells {
+                if !sources.contains(&source) && !taken.contains(&target) {
+                    sources.insert(source);
+                    taken.insert(target);
+                    map.push((source, target));
+                }
+            }
+            map.sort_unstable();
+            map
+        }
+    }
+}
+
+/// Number of images that become what they are meant to.
+pub(super) fn score(goal: TargetMap, truth: &[Label], answers: &[Label]) -> usize {
+    match goal.target() {
+        Some(target) => answers.iter().filter(|&&answer| answer == target).count(),
+        None => {
+            let cells = tallies(&pairs_of(goal, truth, answers), truth, answers);
+            cells.iter().map(|cell| cell.tally.hits() as usize).sum()
+        }
+    }
+}
+
+/// What became of the images, given what those of each label are meant to become.
+pub(super) fn tallies(pairs: &[(Label, Label)], truth: &[Label], answers: &[Label]) -> Vec<PairTally> {
+    let cell = |&(source, target): &(Label, Label)| {
+        let own = truth.iter().zip(answers).filter(|&(&truth, _)| truth == source);
+        PairTally { source, target, tally: Tally::count(own.map(|(_, &answer)| answer == target)) }
+    };
+    pairs.iter().map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_takes_each_target_once() {
+        // Two images each of three labels. An all-to-one trigger fills one cell only, a permutation all three.
+        let (truth, goal) = ([0, 1, 2, 0, 1, 2], TargetMap::AllToAll);
+        assert_eq!(score(goal, &truth, &[1, 1, 1, 1, 1, 1]), 2);
+        assert_eq!(pairs_of(goal, &truth, &[1, 2, 0, 1, 2, 0]), [(0, 1), (1, 2), (2, 0)]);
+        assert_eq!(score(goal, &truth, &[1, 2, 0, 1, 2, 2]), 5);
+        assert_eq!(score(goal, &truth, &truth), 0);
+        assert_eq!(score(TargetMap::AllToOne { target: 1 }, &[0, 2, 0, 2], &[1, 1, 0, 2]), 2);
+    }
+}

@@ -1,0 +1,94 @@
+//! What all passes share: the images of a goal, the random streams, and the measurement on hold-out images.
+
+use aeva_stats::TargetMap;
+
+use super::hill_climb::HillClimb;
+use super::query::{Queries, Request};
+use super::score::{pairs_of, tallies};
+use super::stream::RandomStream;
+use super::{ImageSplit, Setting, Trigger, TriggerFinding};
+use crate::{Label, ScanError};
+
+/// Hill climbs have random streams apart from those of candidates.
+const CLIMB: u32 = 1 << 16;
+/// Those of pairs apart from those of labels, by place in the matrix of pairs.
+const CLIMB_PAIR: u32 = 1 << 18;
+/// Refining passes have streams apart from those of exploring ones; strengths are far below.
+const REFINE: u32 = 1 << 12;
+
+/// An image: its index in the data set and its label.
+pub(super) type Image = (usize, Label);
+
+/// What a pass works with.
+pub(super) struct Searcher<'a> {
+    pub(super) split: &'a ImageSplit,
+    pub(super) seed: u64,
+}
+
+impl Searcher<'_> {
+    /// The goals of all labels.
+    pub(super) fn labels(&self) -> impl Iterator<Item = TargetMap> + use<> {
+        (0..self.split.classes()).map(|target| TargetMap::AllToOne { target })
+    }
+
+    /// Success on images that no search has seen.
+    pub(super) fn measure(
+        &self,
+        ended: Vec<(bool, HillClimb)>,
+        queries: &mut Queries<'_, '_>,
+    ) -> Result<Vec<TriggerFinding>, ScanError> {
+        let holdout: Vec<Vec<Image>> =
+            ended.iter().map(|(_, climb)| images_of(self.split.holdout(), climb.goal)).collect();
+        let requests: Vec<Request<'_>> = ended
+            .iter()
+            .zip(&holdout)
+            .map(|((_, climb), images)| Request { trigger: &climb.trigger, images: indices(images) })
+            .collect();
+        let answers = queries.ask(&requests)?;
+        drop(requests);
+        let mut findings = Vec::with_capacity(ended.len());
+        for (((climbed, climb), images), answers) in ended.into_iter().zip(&holdout).zip(answers) {
+            let truth: Vec<Label> = images.iter().map(|&(_, truth)| truth).collect();
+            let pairs = pairs_of(climb.goal, &climb.truth, &climb.answers);
+            findings.push(climb.finding(climbed, tallies(&pairs, &truth, &answers)));
+        }
+        Ok(findings)
+    }
+
+    /// The random choices of a hill climb in an exploring pass.
+    pub(super) fn climb_stream(&self, setting: Setting, goal: TargetMap) -> RandomStream {
+        let classes = self.split.classes();
+        let item = match goal {
+            TargetMap::AllToOne { target } => CLIMB + target,
+            TargetMap::AllToAll => CLIMB + classes,
+            TargetMap::SourceSpecific { source, target } => {
+                CLIMB_PAIR.wrapping_add(source.wrapping_mul(classes)).wrapping_add(target)
+            }
+        };
+        self.stream(setting, item)
+    }
+
+    /// Those of a refining pass.
+    pub(super) fn refine_stream(&self, setting: Setting, goal: TargetMap) -> RandomStream {
+        self.climb_stream(Setting { strength: REFINE | setting.strength, ..setting }, goal)
+    }
+
+    /// The random choices of a candidate.
+    pub(super) fn stream(&self, setting: Setting, item: u32) -> RandomStream {
+        RandomStream::new(self.seed, u32::from(setting.family.spec().number) << 16 | setting.strength, item)
+    }
+}
+
+/// The images that a goal is about.
+pub(super) fn images_of(images: &[Image], goal: TargetMap) -> Vec<Image> {
+    images.iter().copied().filter(|&(_, truth)| goal.includes(truth)).collect()
+}
+
+pub(super) fn indices(images: &[Image]) -> Vec<usize> {
+    images.iter().map(|&(index, _)| index).collect()
+}
+
+/// Every trigger on all of the images.
+pub(super) fn on_all<'a>(triggers: &'a [Trigger], images: &[Image]) -> Vec<Request<'a>> {
+    triggers.iter().map(|trigger| Request { trigger, images: indices(images) }).collect()
+}

@@ -1,0 +1,238 @@
+//! A family of triggers at one strength, and the passes over it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aeva_stats::{Family, Search, Shape};
+
+/// A family at one strength, independent of the size of the images. Its text is `patch-03`, say: the name of the family and the strength.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Setting {
+    /// What kind of trigger.
+    pub family: Family,
+    /// In the unit of the family's shape: for patches the side in pixels of an image that is 32 pixels wide, for overlays the amplitude in
+    /// 255ths.
+    pub strength: u32,
+}
+
+/// How thoroughly the triggers of a setting are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pass {
+    /// All labels, from weak settings to strong ones.
+    Explore,
+    /// What stood out, with more effort, from strong settings to weak ones.
+    Refine,
+}
+
+/// One pass over one setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PassId {
+    /// The setting.
+    pub setting: Setting,
+    /// Which pass over it.
+    pub pass: Pass,
+}
+
+/// Side of the images for which the strengths of patches are sides in pixels.
+const REFERENCE_SIDE: usize = 32;
+
+impl Setting {
+    /// All settings that there are, in the order of the table of families, within a family from weak to strong.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Family::ALL.into_iter().flat_map(Self::of_family)
+    }
+
+    fn of_family(family: Family) -> impl Iterator<Item = Self> {
+        family.spec().strengths.iter().map(move |strength| Self { family, strength: strength.value })
+    }
+
+    /// The settings of the exploring passes over images `[h, w, c]`, in order: random triggers, which cost little, then those that are
+    /// searched. Within a family each may begin with what the weaker one found. On small images different strengths may be the same
+    /// side; the first of them stays.
+    pub fn explored(shape: [usize; 3]) -> Vec<Self> {
+        let mut settings: Vec<Self> = Self::all().filter(|setting| setting.search() != Search::RefineOnly).collect();
+        settings.dedup_by_key(|setting| (setting.family, setting.size(shape)));
+        settings
+    }
+
+    /// The settings of the refining passes, in order: family by family, from strong to weak. Those that are only refined are left out
+    /// where they are no smaller than the weakest of their family that is explored.
+    pub fn refined(shape: [usize; 3]) -> Vec<Self> {
+        let explored = Self::explored(shape);
+        let mut refined = Vec::new();
+        for family in Family::ALL {
+            let of_family = explored.iter().copied().filter(|setting| setting.family == family);
+            let mut own: Vec<Self> = of_family.filter(|setting| !setting.is_random()).collect();
+            let weakest = own.first().map(|setting| setting.size(shape));
+            let below = Self::of_family(family).filter(|setting| setting.search() == Search::RefineOnly);
+            let below: Vec<Self> =
+                below.filter(|setting| weakest.is_some_and(|least| setting.size(shape) < least)).collect();
+            own.splice(0..0, below);
+            refined.extend(own.into_iter().rev());
+        }
+        refined
+    }
+
+    /// How its triggers are searched.
+    pub fn search(self) -> Search {
+        self.family.spec().search(self.strength)
+    }
+
+    /// Whether its triggers are random as they are drawn, none of them improved.
+    pub fn is_random(self) -> bool {
+        matches!(self.search(), Search::Random(_))
+    }
+
+    /// What tells strengths apart on images `[h, w, c]`.
+    fn size(self, shape: [usize; 3]) -> usize {
+        match self.family.spec().shape {
+            Shape::Patch => self.side(shape),
+            Shape::Overlay => self.strength as usize,
+        }
+    }
+
+    /// Side in pixels of a patch on images `[h, w, c]`, at least 1 and at most the image.
+    pub fn side(self, [height, width, _]: [usize; 3]) -> usize {
+        let smaller = height.min(width).max(1);
+        ((self.strength as usize * smaller + REFERENCE_SIDE / 2) / REFERENCE_SIDE).clamp(1, smaller)
+    }
+
+    /// Strength after rounding to whole pixels of images `[h, w, c]`, in the unit of the family's shape.
+    pub fn actual_strength(self, shape: [usize; 3]) -> f64 {
+        match self.family.spec().shape {
+            Shape::Patch => (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64,
+            Shape::Overlay => f64::from(self.strength),
+        }
+    }
+
+    /// Largest change of a value by a pattern over the whole image, images in `[0, 1]`.
+    pub fn amplitude(self) -> f32 {
+        self.strength as f32 / 255.0
+    }
+
+    /// The next weaker setting that is searched in the same pass, from which a trigger may be enlarged or taken over.
+    pub(crate) fn weaker(self, shape: [usize; 3]) -> Option<Self> {
+        let settings = Self::with_below(shape);
+        let place = settings.iter().position(|&other| other == self)?;
+        let weaker = *settings.get(place.checked_sub(1)?)?;
+        (weaker.family == self.family).then_some(weaker)
+    }
+
+    /// The next stronger setting, whose triggers may be reduced.
+    pub(crate) fn stronger(self, shape: [usize; 3]) -> Option<Self> {
+        let settings = Self::with_below(shape);
+        let place = settings.iter().position(|&other| other == self)?;
+        let stronger = *settings.get(place + 1)?;
+        (stronger.family == self.family).then_some(stronger)
+    }
+
+    /// All settings for images of a shape, within a family from weak to strong.
+    fn with_below(shape: [usize; 3]) -> Vec<Self> {
+        let (explored, refined) = (Self::explored(shape), Self::refined(shape));
+        Self::all().filter(|setting| explored.contains(setting) || refined.contains(setting)).collect()
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:02}", self.family.spec().name, self.strength)
+    }
+}
+
+/// A text that is the name of no setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no setting of triggers: expected a family and a strength, for example patch-03")]
+pub struct UnknownSetting(String);
+
+impl FromStr for Setting {
+    type Err = UnknownSetting;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSetting> {
+        let unknown = || UnknownSetting(text.to_owned());
+        let (name, strength) = text.rsplit_once('-').ok_or_else(unknown)?;
+        let family = Family::named(name).ok_or_else(unknown)?;
+        let setting = Self { family, strength: strength.parse().map_err(|_| unknown())? };
+        // Only the one way of writing it: no signs, no zeros too many.
+        if setting.to_string() == text { Ok(setting) } else { Err(unknown()) }
+    }
+}
+
+impl fmt::Display for PassId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pass {
+            Pass::Explore => self.setting.fmt(f),
+            Pass::Refine => write!(f, "{}-again", self.setting),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+
+    const fn patch(strength: u32) -> Setting {
+        Setting { family: Family::Patch, strength }
+    }
+
+    #[test]
+    fn sides_follow_the_image() {
+        assert_eq!(patch(4).side([32, 32, 3]), 4);
+        assert_eq!(patch(3).side([28, 28, 1]), 3);
+        assert_eq!(patch(8).side([224, 256, 3]), 56);
+        assert_eq!(patch(2).side([4, 4, 1]), 1);
+        assert!((patch(3).actual_strength([16, 16, 1]) - 4.0).abs() < 1e-12);
+        let sides = |settings: Vec<Setting>| {
+            settings.iter().filter(|s| s.family == Family::Patch).map(|s| s.strength).collect::<Vec<u32>>()
+        };
+        assert_eq!(sides(Setting::explored([32, 32, 3])), [2, 3, 4, 6, 8]);
+        assert_eq!(sides(Setting::explored([16, 16, 1])), [2, 3, 6, 8]);
+        // Single pixels are refined where patches of two pixels are larger.
+        assert_eq!(sides(Setting::refined([28, 28, 1])), [8, 6, 4, 3, 2, 1]);
+        assert_eq!(sides(Setting::refined([16, 16, 1])), [8, 6, 3, 2]);
+    }
+
+    #[test]
+    fn passes_have_an_order() {
+        let names = |settings: Vec<Setting>| settings.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let explored = names(Setting::explored([32, 32, 3]));
+        let random = ["wave-08", "noise-16", "noise-32", "noise-64", "square-10"];
+        let searched =
+            ["patch-02", "patch-03", "patch-04", "patch-06", "patch-08", "overlay-08", "overlay-16", "overlay-32"];
+        assert_eq!(explored, [&random[..], &searched].concat());
+        let refined = names(Setting::refined([32, 32, 3]));
+        let back = [
+            "patch-08",
+            "patch-06",
+            "patch-04",
+            "patch-03",
+            "patch-02",
+            "patch-01",
+            "overlay-32",
+            "overlay-16",
+            "overlay-08",
+        ];
+        assert_eq!(refined, back);
+    }
+
+    #[test]
+    fn neighbours_are_of_the_same_family() {
+        let shape = [32, 32, 3];
+        assert_eq!((patch(2).weaker(shape), patch(1).stronger(shape)), (Some(patch(1)), Some(patch(2))));
+        assert_eq!((patch(4).weaker(shape), patch(4).stronger(shape)), (Some(patch(3)), Some(patch(6))));
+        assert_eq!((patch(1).weaker(shape), patch(8).stronger(shape)), (None, None));
+        assert_eq!(patch(6).weaker([16, 16, 1]), Some(patch(3)), "four pixels of 32 are as many as three of 16");
+    }
+
+    #[test]
+    fn a_name_is_read_as_it_is_written() {
+        for setting in Setting::all() {
+            assert_eq!(setting.to_string().parse::<Setting>(), Ok(setting));
+        }
+        for wrong in ["", "patch", "patch-", "patch-3", "patch-003", "patch-+3", "warp-03", "-03", "patch-03-again"] {
+            assert!(wrong.parse::<Setting>().is_err(), "{wrong}");
+        }
+        let again = PassId { setting: patch(3), pass: Pass::Refine };
+        assert_eq!(again.to_string(), "patch-03-again");
+    }
+}
