@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use aeva_artifact::write_atomically;
 use anyhow::{Context, bail};
+use xtask::files::write_atomically;
 
-use crate::process::{aeva, output, say};
-use crate::root;
+use xtask::process::{aeva, output, say};
+use xtask::root;
 
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let path = root().join("docs").join("cli.md");

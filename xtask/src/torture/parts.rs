@@ -11,8 +11,8 @@ use super::run::Call;
 use super::{
     Args, corruption, determinism, disk, environment, folder, kills, oracles, readers, security, signals, together,
 };
-use crate::process::{self, built_aeva, say};
-use crate::root;
+use xtask::process::{self, built_aeva, say};
+use xtask::root;
 
 type Part = fn(&Context, &mut Findings) -> anyhow::Result<()>;
 

@@ -24,7 +24,7 @@ use super::folder;
 use super::npz::Digits;
 use super::random::Random;
 use super::run::{Call, Ended};
-use crate::process::say;
+use xtask::process::say;
 
 const GIB: u64 = 1 << 30;
 /// Of every section, at least so many cases are tried.

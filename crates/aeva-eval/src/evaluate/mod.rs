@@ -22,10 +22,10 @@ use serde::Serialize;
 use self::rules::{Judged, Rule, combined};
 use self::triggers::Triggers;
 use self::zoo::{Model, Split, Zoo};
-use crate::process::{self, print, say};
-use crate::python::measuring_python;
 use crate::sweep::{Depth, Sweep};
-use crate::{demo, root};
+use xtask::process::{self, print, say};
+use xtask::python::measuring_python;
+use xtask::{demo, root};
 
 /// A model with this many labels or more is scanned with one sample only.
 const MANY_LABELS: u32 = 20;

@@ -9,8 +9,8 @@ use aeva_stats::{CombinedRule, PublishedRule, judge};
 
 use super::zoo::{Split, Zoo};
 use super::{MANY_LABELS, Preset};
-use crate::demo;
-use crate::process::{print, say};
+use xtask::demo;
+use xtask::process::{print, say};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
