@@ -4,7 +4,6 @@ use std::fs;
 
 use anyhow::{Context, bail};
 use xtask::files::write_atomically;
-
 use xtask::process::{aeva, output, say};
 use xtask::root;
 

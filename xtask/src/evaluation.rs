@@ -1,4 +1,4 @@
-//! The commands of `aeva-eval`, which go on to it as they are: it links the libraries, and the chores build without them.
+//! Starting `aeva-eval` for the commands that measure the method: it links the libraries, and the chores build without them.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -36,7 +36,7 @@ pub enum Evaluation {
 /// What follows the name of a command.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Passed on as they are; `--help` lists them.
+    /// Options and values of the command; `--help` after its name lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     rest: Vec<OsString>,
 }
@@ -65,4 +65,30 @@ pub fn aeva_eval() -> Command {
     command.args(["run", "--package", "aeva-eval"]);
     command.arg("--manifest-path").arg(crate::root().join("Cargo.toml")).arg("--");
     command
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    #[test]
+    fn everything_after_the_name_is_passed_on() {
+        for words in [
+            &["evaluate", "target/zoo", "--seed", "1", "--against", "docs/evaluation.json"][..],
+            &["sweep", "m.onnx", "d.npz", "--value-range", "-1..1"],
+            &["growth", "--help"],
+            &["calibrate", "-h"],
+            &["compare", "--version"],
+            &["train-zoo"],
+        ] {
+            let program = Evaluation::augment_subcommands(clap::Command::new("cargo xtask").no_binary_name(true));
+            let evaluation = Evaluation::from_arg_matches(&program.try_get_matches_from(words).unwrap()).unwrap();
+            let command = evaluation.command();
+            let arguments: Vec<_> = command.get_args().skip_while(|argument| *argument != "--").skip(1).collect();
+            assert_eq!(arguments, words);
+        }
+    }
 }

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-
 use xtask::process::{aeva, say};
 use xtask::python::python;
 use xtask::{demo, root};

@@ -10,7 +10,6 @@ use aeva_artifact::RunDir;
 use aeva_stats::median;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-
 use xtask::process::{self, built_aeva, exit_code, say};
 use xtask::python::measuring_python;
 use xtask::{convert, demo, root, shared_data};

@@ -15,7 +15,6 @@ use aeva_attack::{
 use aeva_model::{Dataset, Device, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange};
 use aeva_stats::{PairScores, PublishedRule, judge, pair_score, peak_share};
 use serde::{Deserialize, Serialize};
-
 use xtask::process::print;
 
 /// Grows when the same scan would be kept otherwise.

@@ -11,12 +11,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::Value;
+use xtask::process::{built_aeva, exit_code, say};
+use xtask::{convert, demo, root};
 
 use self::assets::Assets;
 use self::published::{MODELS, Published};
 use self::report::{Found, Row};
-use xtask::process::{built_aeva, exit_code, say};
-use xtask::{convert, demo, root};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
