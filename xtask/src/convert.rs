@@ -4,25 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aeva_artifact::{sha256_hex, write_atomically};
-use aeva_model::{InputManifest, Layout, Manifest, ModelManifest, OutputManifest, ValueRange};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::files::{sha256_hex, write_atomically};
+use crate::manifest::{Input, Layout, Manifest, Model, value_range};
 use crate::process::say;
 use crate::python::python;
 use crate::root;
 
+/// What to convert, and where to.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     /// The Keras model: .h5 or .keras.
     model: PathBuf,
     /// The ONNX file to write; its manifest gets the same name with the ending .toml.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Interval of the model's pixels, for the manifest, for example `0..255`; `aeva scan` tries it out if not stated.
-    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
-    value_range: Option<ValueRange>,
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true, value_parser = value_range)]
+    value_range: Option<[f32; 2]>,
     /// Where the model comes from, for the manifest.
     #[arg(long)]
     source: Option<String>,
@@ -44,12 +45,16 @@ struct Report {
 
 impl Args {
     /// A conversion that states nothing about the model.
-    pub(crate) fn new(model: PathBuf, out: PathBuf) -> Self {
+    pub fn new(model: PathBuf, out: PathBuf) -> Self {
         Self { model, out, value_range: None, source: None, license: None }
     }
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+/// Converts a model and writes its manifest.
+///
+/// # Errors
+/// When there is no such model, it cannot be converted, or the result cannot be written.
+pub fn run(args: &Args) -> anyhow::Result<()> {
     if !args.model.is_file() {
         bail!("there is no file {}", args.model.display());
     }
@@ -72,34 +77,28 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let bytes = fs::read(&onnx).context("the converter left no model")?;
 
     let manifest = Manifest::new(
-        ModelManifest {
+        Model {
             file: file_name(&args.out),
             sha256: sha256_hex(&bytes),
             classes: report.classes,
             source: args.source.clone().or_else(|| Some(format!("converted from {}", file_name(&args.model)))),
             license: args.license.clone(),
         },
-        InputManifest {
-            layout: Some(report.layout),
-            shape: Some(report.shape),
-            value_range: args.value_range,
-            ..InputManifest::default()
-        },
-        OutputManifest::default(),
+        Input { layout: report.layout, shape: report.shape, value_range: args.value_range },
     );
     let manifest_path = Manifest::path_for(&args.out);
     if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     // The model first: a manifest without its model would be worse than a model without manifest.
-    let text = manifest.to_toml(&manifest_path)?;
+    let text = manifest.to_toml()?;
     write_atomically(&args.out, &bytes)?;
     write_atomically(&manifest_path, text.as_bytes())?;
     say(&format!(
         "{} ({} classes, {} {:?}): labels agree on {} inputs ({} ties), scores to {:.1e}; manifest {}",
         args.out.display(),
         report.classes,
-        report.layout,
+        report.layout.name(),
         report.shape,
         report.checked,
         report.ties,

@@ -6,11 +6,18 @@ use crate::process::{self, aeva, exit_code};
 use crate::root;
 
 /// Installs ONNX Runtime, if it is not there.
-pub(crate) fn setup() -> anyhow::Result<()> {
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn setup() -> anyhow::Result<()> {
     process::run(aeva().arg("setup"))
 }
 
-pub(crate) fn run() -> anyhow::Result<()> {
+/// Scans the shipped infected model.
+///
+/// # Errors
+/// When it is not flagged.
+pub fn run() -> anyhow::Result<()> {
     setup()?;
     let models = root().join("models");
     let code = exit_code(

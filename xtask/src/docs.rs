@@ -2,11 +2,10 @@
 
 use std::fs;
 
-use aeva_artifact::write_atomically;
 use anyhow::{Context, bail};
-
-use crate::process::{aeva, output, say};
-use crate::root;
+use xtask::files::write_atomically;
+use xtask::process::{aeva, output, say};
+use xtask::root;
 
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let path = root().join("docs").join("cli.md");

@@ -1,27 +1,17 @@
 //! `cargo xtask`: the chores of this workspace, one file a task.
 
-mod compare;
-mod convert;
-mod demo;
 mod docs;
-mod evaluate;
-mod growth;
 mod picture;
-mod process;
-mod python;
-mod reproduce;
-mod shared_data;
-mod sweep;
 mod test;
 #[cfg_attr(not(unix), path = "torture/elsewhere.rs")]
 mod torture;
 mod train_demo;
-mod train_zoo;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::evaluation::Evaluation;
+use xtask::{convert, demo, process};
 
 /// Chores of the AEVA workspace.
 #[derive(Debug, Parser)]
@@ -43,24 +33,8 @@ enum Task {
     TrainDemo,
     /// Draws the README's picture of a scan.
     Picture,
-    /// Runs the published experiments again and prints them beside the published figures.
-    ReproducePaper(reproduce::Args),
-    /// Trains a zoo of small clean and infected models.
-    TrainZoo(train_zoo::Args),
-    /// Scans every model of a zoo and measures how often the verdict is right.
-    Evaluate(evaluate::Args),
-    /// Scans the clean models that a zoo has for that purpose: the null distributions of the verdict.
-    Calibrate(evaluate::calibrate::Args),
-    /// Scans one model deeply and prints what the published rule says at every depth up to there.
-    Sweep(sweep::Args),
-    /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
-    Compare(compare::Args),
-    /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
-    Growth {
-        /// Two steps in each direction, only to see that it works.
-        #[arg(long)]
-        quick: bool,
-    },
+    #[command(flatten)]
+    Evaluation(Evaluation),
     /// Tries the built program under kills, full disks, damaged files, crafted inputs and signals.
     Torture(torture::Args),
     /// Writes the generated documentation.
@@ -78,13 +52,11 @@ fn main() -> ExitCode {
         Task::Convert(args) => convert::run(&args),
         Task::TrainDemo => train_demo::run(),
         Task::Picture => picture::run(),
-        Task::ReproducePaper(args) => reproduce::run(&args),
-        Task::TrainZoo(args) => train_zoo::run(&args),
-        Task::Evaluate(args) => evaluate::run(&args),
-        Task::Calibrate(args) => evaluate::calibrate::run(&args),
-        Task::Sweep(args) => sweep::run(&args),
-        Task::Compare(args) => compare::run(&args),
-        Task::Growth { quick } => growth::run(quick),
+        Task::Evaluation(evaluation) => match process::exit_code(&mut evaluation.command()) {
+            // It has said itself what is wrong.
+            Ok(code) => return ExitCode::from(u8::try_from(code).unwrap_or(2)),
+            Err(error) => Err(error),
+        },
         Task::Torture(args) => torture::run(&args),
         Task::Docs { check } => docs::run(check),
     };
@@ -95,10 +67,4 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// The root of the workspace.
-fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    here.parent().map_or(here.clone(), PathBuf::from)
 }

@@ -4,10 +4,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-
-use crate::process::{aeva, say};
-use crate::python::python;
-use crate::{demo, root};
+use xtask::process::{aeva, say};
+use xtask::python::python;
+use xtask::{demo, root};
 
 const COMMAND: &str = "aeva scan models/digits-infected.onnx --data models/digits.npz";
 

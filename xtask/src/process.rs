@@ -9,13 +9,13 @@ use crate::root;
 
 /// Says what happens, on stderr.
 #[expect(clippy::print_stderr, reason = "programs print")]
-pub(crate) fn say(message: &str) {
+pub fn say(message: &str) {
     eprintln!("{message}");
 }
 
 /// Prints a result, on stdout.
 #[expect(clippy::print_stdout, reason = "programs print")]
-pub(crate) fn print(text: &str) {
+pub fn print(text: &str) {
     println!("{text}");
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn print(text: &str) {
 ///
 /// # Errors
 /// When it cannot be started, or ends with another exit code than 0.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let code = exit_code(command)?;
     if code != 0 {
         bail!("{} ended with exit code {code}", name(command));
@@ -32,7 +32,10 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Exit code of a command, its output going where ours goes; a command ended by a signal counts as 128.
-pub(crate) fn exit_code(command: &mut Command) -> anyhow::Result<i32> {
+///
+/// # Errors
+/// When it cannot be started.
+pub fn exit_code(command: &mut Command) -> anyhow::Result<i32> {
     let status = command.status().with_context(|| format!("cannot run {}", name(command)))?;
     Ok(status.code().unwrap_or(128))
 }
@@ -41,7 +44,7 @@ pub(crate) fn exit_code(command: &mut Command) -> anyhow::Result<i32> {
 ///
 /// # Errors
 /// When it cannot be started, or fails; its stderr is then in the message.
-pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
+pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let Output { status, stdout, stderr } =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", name(command)))?;
     if !status.success() {
@@ -52,14 +55,19 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
 }
 
 /// `cargo` in the root of the workspace.
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+pub fn cargo() -> Command {
+    let mut command = cargo_here();
     command.current_dir(root());
     command
 }
 
+/// `cargo` in the folder of the caller.
+pub(crate) fn cargo_here() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
 /// The program `aeva`, built from this workspace.
-pub(crate) fn aeva() -> Command {
+pub fn aeva() -> Command {
     let mut command = cargo();
     command.args(["run", "--package", "aeva-cli", "--"]);
     command
@@ -69,7 +77,7 @@ pub(crate) fn aeva() -> Command {
 ///
 /// # Errors
 /// When it cannot be built.
-pub(crate) fn built_aeva() -> anyhow::Result<PathBuf> {
+pub fn built_aeva() -> anyhow::Result<PathBuf> {
     let text = output(cargo().args(["build", "--quiet", "--package", "aeva-cli", "--message-format", "json"]))?;
     let path = text.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;

@@ -1,12 +1,13 @@
 //! A Python environment of our own, with pinned packages, in the user's cache folder.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aeva_artifact::sha256_hex;
 use anyhow::{Context, bail};
 
+use crate::files::sha256_hex;
 use crate::process::{output, run, say};
 use crate::root;
 
@@ -14,12 +15,32 @@ use crate::root;
 ///
 /// # Errors
 /// When there is no Python 3.11 to 3.13, no cache folder, or pip cannot install the packages.
-pub(crate) fn python() -> anyhow::Result<PathBuf> {
+pub fn python() -> anyhow::Result<PathBuf> {
     environment("requirements.txt", None)
 }
 
-/// The same with the packages that measurements need, installed on top.
-pub(crate) fn measuring_python() -> anyhow::Result<PathBuf> {
+/// The user's cache folder: `AEVA_CACHE_DIR`, or `aeva` in the system's usual place, as `aeva setup` has it. `None` when the
+/// environment names neither it nor a home.
+pub fn cache_folder() -> Option<PathBuf> {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(own) = folder("AEVA_CACHE_DIR") {
+        return Some(own);
+    }
+    let base = if cfg!(target_os = "windows") {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library").join("Caches"))
+    } else {
+        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
+    };
+    base.map(|base| base.join("aeva"))
+}
+
+/// The environment of [`python`] with the packages that measurements need, installed on top.
+///
+/// # Errors
+/// As those of [`python`].
+pub fn measuring_python() -> anyhow::Result<PathBuf> {
     environment("requirements-measure.txt", Some(python()?))
 }
 
@@ -27,7 +48,7 @@ pub(crate) fn measuring_python() -> anyhow::Result<PathBuf> {
 fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let requirements = root().join("xtask").join("python").join(list);
     let text = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
-    let cache = aeva_model::cache_folder().context("there is no cache folder; set AEVA_CACHE_DIR to one")?;
+    let cache = cache_folder().context("there is no cache folder; set AEVA_CACHE_DIR to one")?;
     // Another set of packages is another environment.
     let below = base.as_ref().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
     let folder = cache.join(format!("python-{}", &sha256_hex(&[&text[..], below.as_bytes()].concat())[..12]));

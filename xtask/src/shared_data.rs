@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::root;
 
 /// The folder, if it is there.
-pub(crate) fn folder() -> Option<PathBuf> {
+pub fn folder() -> Option<PathBuf> {
     let folder = match std::env::var_os("AEVA_SHARED_DATA").filter(|value| !value.is_empty()) {
         Some(folder) => PathBuf::from(folder),
         None => root().parent()?.join("shared").join("data"),
@@ -14,12 +14,12 @@ pub(crate) fn folder() -> Option<PathBuf> {
 }
 
 /// Where the converted models are kept between runs.
-pub(crate) fn converted() -> PathBuf {
+pub fn converted() -> PathBuf {
     root().join("target").join("shared-models")
 }
 
 /// Keras models in `folder`, with the place of each converted one.
-pub(crate) fn keras_models(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
+pub fn keras_models(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     let names =
         ["cifar10/aeva_resnet20_patch", "cifar10/clean_resnet8", "mnist/badnets_cnn_target0", "mnist/clean_cnn"];
     names

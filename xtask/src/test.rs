@@ -1,9 +1,11 @@
 //! `cargo xtask test`: all tests, with what they need.
 
-use anyhow::ensure;
+use std::fs;
 
-use crate::process::{self, aeva, cargo, say};
-use crate::{convert, demo, evaluate, reproduce, root, shared_data, train_zoo};
+use anyhow::Context;
+use xtask::evaluation::aeva_eval;
+use xtask::process::{self, aeva, cargo, say};
+use xtask::{convert, demo, root, shared_data};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     demo::setup()?;
@@ -13,9 +15,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     {
         say(&format!("no OpenVINO, its tests are skipped: {error:#}"));
     }
-    match shared_data::folder() {
+    let shared = shared_data::folder();
+    match &shared {
         Some(folder) => {
-            for (keras, onnx) in shared_data::keras_models(&folder) {
+            for (keras, onnx) in shared_data::keras_models(folder) {
                 if !onnx.is_file() {
                     convert::run(&convert::Args::new(keras, onnx))?;
                 }
@@ -28,23 +31,14 @@ pub(crate) fn run() -> anyhow::Result<()> {
     // `--all-targets` leaves documentation tests out, hence two calls.
     process::run(cargo().args(["test", "--workspace", "--all-targets"]))?;
     process::run(cargo().args(["test", "--workspace", "--doc"]))?;
-    small_zoo()?;
-    match shared_data::folder() {
-        Some(folder) => reproduce::run(&reproduce::Args::quick(folder)?),
-        None => Ok(()),
+    process::run(aeva_eval().arg("small-zoo"))?;
+    let Some(folder) = shared else { return Ok(()) };
+    // Anew each time: what is there would not be done again.
+    let out = root().join("target").join("tmp").join("reproduce");
+    if out.is_dir() {
+        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
     }
-}
-
-/// Trains six models on shipped data and measures on them.
-fn small_zoo() -> anyhow::Result<()> {
-    let zoo = root().join("target").join("small-zoo");
-    train_zoo::run(&train_zoo::Args::some(zoo.clone(), &["digits-clean-dense1", "digits-pixel"]))?;
-    evaluate::calibrate::run(&evaluate::calibrate::Args::small(zoo.clone()))?;
-    let auc = evaluate::measured(&evaluate::Args::small(zoo))?;
-    // Single pixels that turn any image: what the published rule was made to see.
-    ensure!(
-        auc.get("pixel") == Some(&Some(1.0)),
-        "the infected models of the small zoo are not told from the clean one: {auc:?}"
-    );
-    Ok(())
+    process::run(
+        aeva_eval().args(["reproduce-paper", "--scale", "quick", "--assets"]).arg(folder).arg("--out").arg(out),
+    )
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use aeva_artifact::{sha256_hex, write_atomically};
-use aeva_model::{InputManifest, Layout, Manifest, ModelManifest, OutputManifest, ValueRange};
 use anyhow::Context;
 use serde::Deserialize;
-
-use crate::process::{output, say};
-use crate::python::python;
-use crate::root;
+use xtask::files::{sha256_hex, write_atomically};
+use xtask::manifest::{Input, Layout, Manifest, Model};
+use xtask::process::{output, say};
+use xtask::python::python;
+use xtask::root;
 
 /// Figures of one trained model.
 #[derive(Debug, Deserialize)]
@@ -33,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let file = format!("digits-{name}.onnx");
         let bytes = fs::read(work.path().join(&file)).with_context(|| format!("the training left no {file}"))?;
         let manifest = Manifest::new(
-            ModelManifest {
+            Model {
                 file: file.clone(),
                 sha256: sha256_hex(&bytes),
                 classes: 10,
@@ -45,18 +44,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
                     "MIT OR Apache-2.0; images: UCI Optical Recognition of Handwritten Digits, CC BY 4.0".to_owned(),
                 ),
             },
-            InputManifest {
-                layout: Some(Layout::Nhwc),
-                shape: Some([16, 16, 1]),
-                value_range: Some(ValueRange::UNIT),
-                ..InputManifest::default()
-            },
-            OutputManifest::default(),
+            Input { layout: Layout::Nhwc, shape: [16, 16, 1], value_range: Some([0.0, 1.0]) },
         );
         let path = models.join(&file);
         write_atomically(&path, &bytes)?;
         let manifest_path = Manifest::path_for(&path);
-        write_atomically(&manifest_path, manifest.to_toml(&manifest_path)?.as_bytes())?;
+        write_atomically(&manifest_path, manifest.to_toml()?.as_bytes())?;
         say(&format!(
             "{}: clean accuracy {:.3}, attack success {:.3}",
             path.display(),

@@ -1,7 +1,7 @@
 //! The container of artifacts, opened and closed again with a checksum that is right.
 
-use aeva_artifact::sha256_hex;
 use anyhow::{Context, ensure};
+use xtask::files::sha256_hex;
 
 const MAGIC: &[u8] = b"AEVA\r\n\x1a\n";
 /// Bytes before the header.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::process::say;
+use xtask::process::say;
 
 /// So many wrong cases are printed in full; the others only count.
 const PRINTED: u64 = 60;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aeva_artifact::sha256_hex;
 use anyhow::Context;
 use serde_json::Value;
+use xtask::files::sha256_hex;
 
 use super::run::{End, Ended};
 

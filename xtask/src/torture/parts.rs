@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
+use xtask::process::{self, built_aeva, say};
+use xtask::root;
 
 use super::context::Context;
 use super::findings::Findings;
@@ -11,8 +13,6 @@ use super::run::Call;
 use super::{
     Args, corruption, determinism, disk, environment, folder, kills, oracles, readers, security, signals, together,
 };
-use crate::process::{self, built_aeva, say};
-use crate::root;
 
 type Part = fn(&Context, &mut Findings) -> anyhow::Result<()>;
 

@@ -18,13 +18,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use xtask::process::say;
+
 use super::context::{CLEAN, Context, Recipe, SHORTEST};
 use super::findings::Findings;
 use super::folder;
 use super::npz::Digits;
 use super::random::Random;
 use super::run::{Call, Ended};
-use crate::process::say;
 
 const GIB: u64 = 1 << 30;
 /// Of every section, at least so many cases are tried.

@@ -18,14 +18,14 @@ use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use anyhow::{Context, bail};
 use serde::Serialize;
+use xtask::process::{self, print, say};
+use xtask::python::measuring_python;
+use xtask::{demo, root};
 
 use self::rules::{Judged, Rule, combined};
 use self::triggers::Triggers;
 use self::zoo::{Model, Split, Zoo};
-use crate::process::{self, print, say};
-use crate::python::measuring_python;
 use crate::sweep::{Depth, Sweep};
-use crate::{demo, root};
 
 /// A model with this many labels or more is scanned with one sample only.
 const MANY_LABELS: u32 = 20;

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use crate::process::{self, built_aeva};
-use crate::python::measuring_python;
-use crate::{demo, root};
+use xtask::process::{self, built_aeva};
+use xtask::python::measuring_python;
+use xtask::{demo, root};
 
 pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
     demo::setup()?;

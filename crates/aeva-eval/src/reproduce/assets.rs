@@ -6,11 +6,11 @@ use std::process::Command;
 
 use aeva_artifact::sha256_hex;
 use anyhow::Context;
+use xtask::process::{output, say};
+use xtask::python::python;
+use xtask::root;
 
 use super::published::{COMMIT, Data, Published, REPOSITORY};
-use crate::process::{output, say};
-use crate::python::python;
-use crate::root;
 
 /// Folders below the given one that are looked into, and files that are looked at: a home folder given by mistake ends early.
 const MAXIMUM_DEPTH: usize = 6;

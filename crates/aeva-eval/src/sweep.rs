@@ -15,8 +15,7 @@ use aeva_attack::{
 use aeva_model::{Dataset, Device, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange};
 use aeva_stats::{PairScores, PublishedRule, judge, pair_score, peak_share};
 use serde::{Deserialize, Serialize};
-
-use crate::process::print;
+use xtask::process::print;
 
 /// Grows when the same scan would be kept otherwise.
 const VERSION: u32 = 2;
@@ -135,7 +134,7 @@ impl Sweep {
 
 /// `cargo xtask sweep MODEL DATA`: the published rule at every depth up to the given one.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    crate::demo::setup()?;
+    xtask::demo::setup()?;
     let &Args { samples, iterations, initial_evaluations, .. } = args;
     let search = HopSkipJumpBuilder { iterations, initial_evaluations, ..HopSkipJumpBuilder::PUBLISHED };
     let looks: Vec<u32> = (8.min(iterations)..=iterations).collect();

@@ -11,12 +11,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::Value;
+use xtask::process::{built_aeva, exit_code, say};
+use xtask::{convert, demo, root};
 
 use self::assets::Assets;
 use self::published::{MODELS, Published};
 use self::report::{Found, Row};
-use crate::process::{built_aeva, exit_code, say};
-use crate::{convert, demo, root};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -35,17 +35,6 @@ pub(crate) struct Args {
     /// Folder for converted models, runs and the report; what is there is not done again.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-}
-
-impl Args {
-    /// What the tests run: anew each time, as what is there would not be done again.
-    pub(crate) fn quick(assets: PathBuf) -> anyhow::Result<Self> {
-        let out = root().join("target").join("tmp").join("reproduce");
-        if out.is_dir() {
-            fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-        }
-        Ok(Self { assets: Some(assets), scale: Scale::Quick, device: "cpu".to_owned(), seed: 0, out: Some(out) })
-    }
 }
 
 /// How deep to look.

@@ -6,11 +6,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use aeva_stats::{CombinedRule, PublishedRule, judge};
+use xtask::demo;
+use xtask::process::{print, say};
 
 use super::zoo::{Split, Zoo};
 use super::{MANY_LABELS, Preset};
-use crate::demo;
-use crate::process::{print, say};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -10,10 +10,9 @@ use aeva_artifact::RunDir;
 use aeva_stats::median;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-
-use crate::process::{self, built_aeva, exit_code, say};
-use crate::python::measuring_python;
-use crate::{convert, demo, root, shared_data};
+use xtask::process::{self, built_aeva, exit_code, say};
+use xtask::python::measuring_python;
+use xtask::{convert, demo, root, shared_data};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::process::{self, say};
-use crate::python::python;
-use crate::{root, shared_data};
+use xtask::process::{self, say};
+use xtask::python::python;
+use xtask::{root, shared_data};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -1,0 +1,94 @@
+//! Starting `aeva-eval` for the commands that measure the method: it links the libraries, and the chores build without them.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use clap::Subcommand;
+
+use crate::process::cargo_here;
+
+/// Commands that measure the method. Their options are those of `aeva-eval`.
+#[derive(Debug, Subcommand)]
+pub enum Evaluation {
+    /// Runs the published experiments again and prints them beside the published figures.
+    #[command(disable_help_flag = true)]
+    ReproducePaper(Arguments),
+    /// Trains a zoo of small clean and infected models.
+    #[command(disable_help_flag = true)]
+    TrainZoo(Arguments),
+    /// Scans every model of a zoo and measures how often the verdict is right.
+    #[command(disable_help_flag = true)]
+    Evaluate(Arguments),
+    /// Scans the clean models that a zoo has for that purpose: the null distributions of the verdict.
+    #[command(disable_help_flag = true)]
+    Calibrate(Arguments),
+    /// Scans one model deeply and prints what the published rule says at every depth up to there.
+    #[command(disable_help_flag = true)]
+    Sweep(Arguments),
+    /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
+    #[command(disable_help_flag = true)]
+    Compare(Arguments),
+    /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
+    #[command(disable_help_flag = true)]
+    Growth(Arguments),
+}
+
+/// What follows the name of a command.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Options and values of the command; `--help` after its name lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    rest: Vec<OsString>,
+}
+
+impl Evaluation {
+    /// The command of `aeva-eval`.
+    pub fn command(&self) -> Command {
+        let (name, Arguments { rest }) = match self {
+            Self::ReproducePaper(arguments) => ("reproduce-paper", arguments),
+            Self::TrainZoo(arguments) => ("train-zoo", arguments),
+            Self::Evaluate(arguments) => ("evaluate", arguments),
+            Self::Calibrate(arguments) => ("calibrate", arguments),
+            Self::Sweep(arguments) => ("sweep", arguments),
+            Self::Compare(arguments) => ("compare", arguments),
+            Self::Growth(arguments) => ("growth", arguments),
+        };
+        let mut command = aeva_eval();
+        command.arg(name).args(rest);
+        command
+    }
+}
+
+/// `aeva-eval`, built from this workspace, in the folder of the caller: paths among its arguments are relative to that.
+pub fn aeva_eval() -> Command {
+    let mut command = cargo_here();
+    command.args(["run", "--package", "aeva-eval"]);
+    command.arg("--manifest-path").arg(crate::root().join("Cargo.toml")).arg("--");
+    command
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    #[test]
+    fn everything_after_the_name_is_passed_on() {
+        for words in [
+            &["evaluate", "target/zoo", "--seed", "1", "--against", "docs/evaluation.json"][..],
+            &["sweep", "m.onnx", "d.npz", "--value-range", "-1..1"],
+            &["growth", "--help"],
+            &["calibrate", "-h"],
+            &["compare", "--version"],
+            &["train-zoo"],
+        ] {
+            let program = Evaluation::augment_subcommands(clap::Command::new("cargo xtask").no_binary_name(true));
+            let evaluation = Evaluation::from_arg_matches(&program.try_get_matches_from(words).unwrap()).unwrap();
+            let command = evaluation.command();
+            let arguments: Vec<_> = command.get_args().skip_while(|argument| *argument != "--").skip(1).collect();
+            assert_eq!(arguments, words);
+        }
+    }
+}
