@@ -9,9 +9,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use aeva_artifact::sha256_hex;
-
 use crate::ModelError;
+use crate::digest::sha256_hex;
 use crate::model_file::read_file;
 use crate::protobuf::{Field, Fields, Malformed, Message};
 

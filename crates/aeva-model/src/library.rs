@@ -9,10 +9,10 @@ use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 
-use aeva_artifact::sha256_hex;
 use libloading::{Library, Symbol};
 use ort::sys::{ORT_API_VERSION, OrtApiBase};
 
+use crate::digest::sha256_hex;
 use crate::pins::wheel_for_this_machine;
 use crate::{Build, RuntimeError};
 

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aeva_artifact::{ArtifactError, read_regular, sha256_hex};
-
-use crate::ModelError;
+use crate::digest::sha256_hex;
 use crate::external_data::{self, ExternalFiles};
+use crate::regular_file::{FileError, read_regular};
+use crate::{FileFormat, ModelError};
 
 /// A protocol buffer message has at most 2 GiB; weights in other files may have more.
 const LARGEST_MODEL: u64 = 1 << 31;
@@ -44,16 +43,16 @@ impl ModelFile {
         let bytes = read_at_most(path, LARGEST_MODEL)?;
         let format = |found| Err(ModelError::Format { path: path.to_owned(), found });
         if bytes.is_empty() {
-            return format("an empty file");
+            return format(FileFormat::Empty);
         }
         if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
-            return format("an HDF5 file, as Keras writes it");
+            return format(FileFormat::Hdf5);
         }
         if bytes.starts_with(b"PK\x03\x04") {
-            return format("a zip archive, as Keras (.keras) and PyTorch (.pt, .pth) write it");
+            return format(FileFormat::Zip);
         }
         if bytes.get(4..8) == Some(b"ORTM") {
-            return format("a model in ONNX Runtime's own format (.ort)");
+            return format(FileFormat::Ort);
         }
         let locations = external_data::locations(&bytes)
             .map_err(|_| ModelError::Malformed { path: path.to_owned(), bytes: bytes.len() })?;
@@ -89,10 +88,9 @@ pub(crate) fn read_file(path: &Path) -> Result<Arc<[u8]>, ModelError> {
 /// Reads a regular file of at most `limit` bytes. Anything else (a pipe, a device) may have no end.
 pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Arc<[u8]>, ModelError> {
     read_regular(path, limit).map(Into::into).map_err(|error| match error {
-        ArtifactError::NotRegular { path } => ModelError::NotAFile { path },
-        ArtifactError::TooLarge { path, limit } => ModelError::TooLarge { path, limit },
-        ArtifactError::Io { path, source, .. } => ModelError::Io { path, source },
-        other => ModelError::Io { path: path.to_owned(), source: io::Error::other(other) },
+        FileError::Folder | FileError::Special => ModelError::NotAFile { path: path.to_owned() },
+        FileError::TooLarge(_) => ModelError::TooLarge { path: path.to_owned(), limit },
+        FileError::Io(source) => ModelError::Io { path: path.to_owned(), source },
     })
 }
 

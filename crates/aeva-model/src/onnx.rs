@@ -9,15 +9,15 @@ use ndarray::ArrayView4;
 use ort::session::{RunOptions, Session, SessionOutputs};
 use ort::value::{TensorRef, ValueType};
 
-use crate::bound::Bound;
-use crate::form::{image_shape, input_form, output_index};
+use crate::batching::Portions;
 use crate::guard::guarded;
 use crate::input::InputWriter;
+use crate::io_binding::Bound;
 use crate::label_graph::{self, NOT_A_NUMBER};
-use crate::rows::Portions;
 use crate::session::session;
+use crate::signature::{image_shape, input_layout, output_index};
 use crate::watch::{Stoppable, Watched};
-use crate::{Device, Layout, ModelError, ModelFile, Preprocessing, Runtime};
+use crate::{Device, ExpectedOutput, Layout, ModelError, ModelFile, Preprocessing, Runtime};
 
 /// Most labels that a model may have: far above any classifier, and few enough that their scores fit the memory.
 pub const MOST_CLASSES: u32 = 100_000;
@@ -86,7 +86,7 @@ impl OnnxOracle {
         let device = options.device;
         let mut loaded = session(runtime, model, &model.bytes, device)?;
         let [height, width, channels] = options.image_shape;
-        let (layout, fixed_rows) = input_form(model, &loaded, options.image_shape, options.layout)?;
+        let (layout, fixed_rows) = input_layout(model, &loaded, options.image_shape, options.layout)?;
         let mut output = output_index(model, &loaded, options.output.as_deref())?;
         let input = loaded.inputs().first().map(|input| input.name().to_owned()).unwrap_or_default();
         let default = if device.cuda_index().is_some() { Transfer::Bound } else { Transfer::Direct };
@@ -200,17 +200,13 @@ impl OnnxOracle {
                 Answer::Labels(_) => in_form.or(stated),
             })
         })?;
-        let wrong = |found: String, expected: &str| {
-            Err(ModelError::Output { path: self.path.clone(), found, expected: expected.to_owned() })
-        };
+        let wrong = |found: String, expected| Err(ModelError::Output { path: self.path.clone(), found, expected });
         match (found, stated) {
-            (None, _) => wrong("labels".to_owned(), "scores, or a number of classes stated in the manifest"),
+            (None, _) => wrong("labels".to_owned(), ExpectedOutput::StatedClasses),
             (Some(found), Some(stated)) if found != stated => {
-                wrong(format!("scores of {found} classes"), &format!("{stated} classes, as stated"))
+                wrong(format!("scores of {found} classes"), ExpectedOutput::Classes(stated))
             }
-            (Some(found), _) if found < 2 => {
-                wrong(format!("scores of {found} class"), "at least 2 classes (a single score is no label)")
-            }
+            (Some(found), _) if found < 2 => wrong(format!("scores of {found} class"), ExpectedOutput::TwoClasses),
             (Some(found), _) if found > MOST_CLASSES => Err(ModelError::Limit {
                 path: self.path.clone(),
                 what: "labels",
@@ -340,7 +336,7 @@ fn answer<'a>(
     let unexpected = |found: String| ModelError::Output {
         path: path.to_owned(),
         found,
-        expected: format!("f32 scores [n, classes] or i64 labels [n], n = {rows}"),
+        expected: ExpectedOutput::ScoresOrLabels(rows),
     };
     if let Ok((shape, scores)) = output.try_extract_tensor::<f32>() {
         // Trailing dimensions of 1 are harmless; anything else is no list of scores.
@@ -416,7 +412,7 @@ fn push_labels(
                 labels.push(label.ok_or_else(|| ModelError::Output {
                     path: path.to_owned(),
                     found: "a label outside of its classes".to_owned(),
-                    expected: format!("labels from 0 to {}", classes.saturating_sub(1)),
+                    expected: ExpectedOutput::LabelBelow(classes),
                 })?);
             }
         }

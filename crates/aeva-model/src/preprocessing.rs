@@ -7,16 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
-/// Order of the dimensions of a model's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// `[n, h, w, c]`: Keras and TensorFlow.
-    Nhwc,
-    /// `[n, c, h, w]`: PyTorch.
-    Nchw,
-}
-
 /// The interval that a model's pixels lie in, before a mean is subtracted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "[f32; 2]", into = "[f32; 2]")]
@@ -81,27 +71,6 @@ impl FromStr for ValueRange {
 impl fmt::Display for ValueRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.low, self.high)
-    }
-}
-
-impl FromStr for Layout {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "nhwc" => Ok(Self::Nhwc),
-            "nchw" => Ok(Self::Nchw),
-            _ => Err(format!("`{text}` is no layout: expected nhwc or nchw")),
-        }
-    }
-}
-
-impl fmt::Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nhwc => "nhwc",
-            Self::Nchw => "nchw",
-        })
     }
 }
 
@@ -178,8 +147,6 @@ mod tests {
         for bad in ["255", "1..0", "0..nan", "a..b", ""] {
             assert!(bad.parse::<ValueRange>().is_err(), "{bad}");
         }
-        assert_eq!("NCHW".parse(), Ok(Layout::Nchw));
-        assert!("hwcn".parse::<Layout>().is_err());
     }
 
     #[test]

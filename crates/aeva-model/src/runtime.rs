@@ -63,7 +63,7 @@ impl Runtime {
         let system = Path::new(library_file_name());
         Self::load_from(system).map_err(|_| {
             searched.push(format!("the system's {}", system.display()));
-            RuntimeError::NotFound { device: device.to_string(), searched }
+            RuntimeError::NotFound { device, searched }
         })
     }
 

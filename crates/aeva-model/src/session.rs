@@ -68,7 +68,7 @@ pub(crate) fn session(
 }
 
 fn refused(device: Device, error: &dyn std::fmt::Display) -> ModelError {
-    ModelError::Device { device: device.to_string(), why: error.to_string() }
+    ModelError::Device { device, why: error.to_string() }
 }
 
 fn builder(runtime: &Runtime, device: Device) -> Result<SessionBuilder, ModelError> {

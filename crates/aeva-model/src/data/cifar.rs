@@ -27,18 +27,16 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     } else if fits(2) && small_labels(2, &[20, 100]) {
         2
     } else {
-        let found = if fits(1) || fits(2) {
-            format!("{} bytes with labels beyond the class count", bytes.len())
-        } else {
-            format!(
-                "{} bytes ({} whole CIFAR-10 records and {} bytes)",
-                bytes.len(),
-                bytes.len() / (1 + PIXELS),
-                bytes.len() % (1 + PIXELS)
-            )
-        };
-        let expected = "records of 3073 bytes with a label below 10 (CIFAR-10), or of 3074 bytes with labels below 20 and 100 (CIFAR-100)";
-        return Err(form(path, found, expected));
+        if fits(1) || fits(2) {
+            let found = format!("{} bytes with labels beyond the class count", bytes.len());
+            return Err(form(path, found, DataError::CIFAR_RECORDS));
+        }
+        return Err(DataError::PartialRecord {
+            path: path.to_owned(),
+            bytes: bytes.len(),
+            records: bytes.len() / (1 + PIXELS),
+            remainder: bytes.len() % (1 + PIXELS),
+        });
     };
     let record = label_bytes + PIXELS;
     let labels = bytes.chunks_exact(record).map(|record| u32::from(record[label_bytes - 1])).collect();

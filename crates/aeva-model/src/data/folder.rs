@@ -125,15 +125,12 @@ impl<'a> Picture<'a> {
 
     /// That it can be put beside the first picture.
     fn expect_shape(&self, expected: [usize; 3], first: &Path) -> Result<(), DataError> {
-        let first = first.display();
-        let channels = |count: usize| format!("{count} {}", if count == 1 { "channel" } else { "channels" });
+        let (path, first) = (self.path.to_owned(), first.to_owned());
         if self.shape[..2] != expected[..2] {
-            let expected = format!("{expected:?} as in {first}: all images of one size");
-            return Err(form(self.path, format!("shape {:?} [h, w, c]", self.shape), &expected));
+            return Err(DataError::ImageSize { path, found: self.shape, expected, first });
         }
         if self.shape[2] != expected[2] {
-            let expected = format!("{} as in {first}: all images with the same channels", channels(expected[2]));
-            return Err(form(self.path, channels(self.shape[2]), &expected));
+            return Err(DataError::ImageChannels { path, found: self.shape[2], expected: expected[2], first });
         }
         Ok(())
     }

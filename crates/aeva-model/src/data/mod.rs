@@ -9,14 +9,14 @@ mod npy;
 mod npz;
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
-use aeva_artifact::{ArtifactError, hex};
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
 use crate::DataError;
+use crate::digest::hex;
+use crate::regular_file::{self, FileError};
 
 /// Most values of all images of a data set together: 1 GiB as f32. They are all in memory during a scan, which needs a few images
 /// of each class; a small file can state, and a packed one can hold, far more than a machine has.
@@ -117,32 +117,29 @@ fn unit(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }
 
-/// Opens a regular file; its length in bytes comes with it. Anything else is refused before it is opened: opening a pipe waits for a
-/// writer, and a device may have no end.
+/// Opens a regular file and returns it with its length in bytes. Folders, pipes and devices are refused before they are opened.
 ///
 /// # Errors
-/// [`DataError::Io`] where there is no file; [`DataError::Form`] says what is there instead of a regular one.
+/// [`DataError::Io`], and [`DataError::Form`] for something other than a regular file.
 fn open_regular(path: &Path) -> Result<(File, u64), DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
-    let metadata = fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        let found = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
-        return Err(form(path, found.to_owned(), "a regular file"));
-    }
-    Ok((File::open(path).map_err(io)?, metadata.len()))
+    regular_file::open_regular(path).map_err(|error| refused(path, error, u64::MAX))
 }
 
-/// The bytes of a regular file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// As [`open_regular`], and [`DataError::Form`] for a file that is longer.
-pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
-    let (_, length) = open_regular(path)?;
-    aeva_artifact::read_regular(path, limit).map_err(|error| match error {
-        ArtifactError::TooLarge { .. } => form(path, format!("{length} bytes"), &format!("at most {limit} bytes")),
-        ArtifactError::Io { source, .. } => DataError::Io { path: path.to_owned(), source },
-        other => DataError::Io { path: path.to_owned(), source: io::Error::other(other) },
-    })
+/// As for [`open_regular`], and [`DataError::Form`] for a larger file.
+fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
+    regular_file::read_regular(path, limit).map_err(|error| refused(path, error, limit))
+}
+
+fn refused(path: &Path, error: FileError, limit: u64) -> DataError {
+    match error {
+        FileError::Io(source) => DataError::Io { path: path.to_owned(), source },
+        FileError::Folder => form(path, "a folder".to_owned(), "a regular file"),
+        FileError::Special => form(path, "a pipe, socket or device".to_owned(), "a regular file"),
+        FileError::TooLarge(bytes) => form(path, format!("{bytes} bytes"), &format!("at most {limit} bytes")),
+    }
 }
 
 /// Number of values of images of shape `[n, h, w, c]`, once it is known that they can be held.

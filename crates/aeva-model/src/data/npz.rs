@@ -19,12 +19,12 @@ const CHUNK: usize = 1 << 16;
 
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     let archive = Archive::open(path)?;
-    let find = |what: &str, wanted: &[&'static str]| {
-        let found = wanted.iter().find(|name| archive.names().any(|found| found == **name)).copied();
+    let find = |what: &'static str, names: &'static [&'static str]| {
+        let found = names.iter().find(|name| archive.names().any(|found| found == **name)).copied();
         found.ok_or_else(|| {
-            // Names are the file's: enough of them to see what it is.
-            let names: Vec<String> = archive.names().take(20).map(|name| name.chars().take(40).collect()).collect();
-            form(path, format!("arrays {names:?}"), &format!("{what} under one of the names {wanted:?}"))
+            // The file may have any number of names of any length. A few show what it is.
+            let found = archive.names().take(20).map(|name| name.chars().take(40).collect()).collect();
+            DataError::MissingArray { path: path.to_owned(), what, found, names }
         })
     };
     let (images, labels) = (find("images", &IMAGE_NAMES)?, find("labels", &LABEL_NAMES)?);

@@ -1,0 +1,62 @@
+//! What to do about an error: one sentence for each that a user can cause.
+
+mod artifact;
+mod attack;
+mod load;
+mod model;
+
+use std::fmt;
+
+use aeva_artifact::ArtifactError;
+use aeva_attack::{OracleError, PlanError};
+use aeva_model::{DataError, LoadError, ModelError, RuntimeError};
+
+pub(crate) use self::load::preprocessing_options;
+
+/// An error of this program itself, with its hint.
+#[derive(Debug)]
+pub(crate) struct Hinted {
+    message: String,
+    hint: String,
+}
+
+impl Hinted {
+    /// An error whose hint is known where it arises.
+    pub(crate) fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Self { message: message.into(), hint: hint.into() })
+    }
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hinted {}
+
+/// The hint for the first error of the chain that has one.
+pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(hinted) = cause.downcast_ref::<Hinted>() {
+            return Some(hinted.hint.clone());
+        }
+        if let Some(error) = cause.downcast_ref::<LoadError>() {
+            return load::hint(error);
+        }
+        let known = cause
+            .downcast_ref::<ModelError>()
+            .map(model::model)
+            .or_else(|| cause.downcast_ref::<OracleError>().map(oracle))
+            .or_else(|| cause.downcast_ref::<DataError>().map(model::data))
+            .or_else(|| cause.downcast_ref::<RuntimeError>().map(model::runtime))
+            .or_else(|| cause.downcast_ref::<ArtifactError>().map(artifact::artifact))
+            .or_else(|| cause.downcast_ref::<PlanError>().map(attack::plan));
+        known.flatten().map(str::to_owned)
+    })
+}
+
+/// An oracle's error is whatever its adapter reports.
+fn oracle(error: &OracleError) -> Option<&'static str> {
+    error.0.downcast_ref::<ModelError>().and_then(model::model)
+}
