@@ -22,7 +22,7 @@ impl FromStr for Layout {
         match text.to_ascii_lowercase().as_str() {
             "nhwc" => Ok(Self::Nhwc),
             "nchw" => Ok(Self::Nchw),
-            _ => Err(format!("`{text}` is no layout: expected nhwc or nchw")),
+            _ => Err(format!("`{text}` is not a layout: expected nhwc or nchw")),
         }
     }
 }
@@ -44,6 +44,6 @@ mod tests {
     fn layouts_are_parsed_in_any_case() {
         assert_eq!("NCHW".parse(), Ok(Layout::Nchw));
         assert_eq!("nhwc".parse(), Ok(Layout::Nhwc));
-        assert_eq!("hwcn".parse::<Layout>().unwrap_err(), "`hwcn` is no layout: expected nhwc or nchw");
+        assert_eq!("hwcn".parse::<Layout>().unwrap_err(), "`hwcn` is not a layout: expected nhwc or nchw");
     }
 }

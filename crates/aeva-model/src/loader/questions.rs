@@ -155,3 +155,99 @@ fn classify(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp, clippy::cast_precision_loss, reason = "known values")]
+mod tests {
+    use super::*;
+    use crate::{Device, Stated};
+    use aeva_attack::synthetic::NearestCentre;
+    use aeva_attack::{InputSpec, OracleError};
+    use ndarray::Array4;
+
+    const SPEC: InputSpec = InputSpec { height: 1, width: 1, channels: 1, classes: 4 };
+
+    fn oracle() -> NearestCentre {
+        NearestCentre::new(SPEC, vec![vec![0.0], vec![0.3], vec![0.6], vec![0.9]])
+    }
+
+    /// A hundred images, 25 of each class in turn.
+    fn data(label: impl Fn(u32) -> u32) -> Dataset {
+        let images = Array4::from_shape_fn((100, 1, 1, 1), |(n, ..)| 0.3 * (n % 4) as f32);
+        Dataset::new(Path::new("data"), images, (0..100).map(|n| label(n % 4)).collect(), None).unwrap()
+    }
+
+    fn with<O: HardLabelOracle, T>(
+        mut oracles: Vec<O>,
+        data: &Dataset,
+        stop: bool,
+        work: impl FnOnce(&mut Questions<'_, O>) -> Result<T, LoadError>,
+    ) -> Result<T, LoadError> {
+        let (stated, stop) = (Stated::default(), move || stop);
+        let request =
+            Request { model: Path::new("model"), stated: &stated, device: Device::Cpu, threads: 1, stop: &stop };
+        work(&mut Questions::new(&request, &mut oracles, data)?)
+    }
+
+    #[test]
+    fn any_oracle_can_be_asked() {
+        let check = |questions: &mut Questions<'_, NearestCentre>| {
+            let (answers, per_second) = questions.all()?;
+            assert!(answers.correct.accuracy() == 1.0 && per_second > 0.0);
+            assert_eq!(questions.queries, 100);
+            questions.check_chance(&answers)?;
+            questions.check_repeats(&answers)?;
+            Ok((questions.queries, answers.sha256()))
+        };
+        let alone = with(vec![oracle()], &data(|label| label), false, check).unwrap();
+        let three = with(vec![oracle(), oracle(), oracle()], &data(|label| label), false, check).unwrap();
+        assert_eq!((alone.0, &alone), (180, &three));
+    }
+
+    #[test]
+    fn answers_that_say_nothing_are_refused() {
+        let chance = |oracle: NearestCentre, data: &Dataset| {
+            with(vec![oracle], data, false, |questions| {
+                let (answers, _) = questions.all()?;
+                questions.check_chance(&answers)
+            })
+        };
+        let shifted = chance(oracle(), &data(|label| (label + 1) % 4)).unwrap_err();
+        assert!(matches!(shifted, LoadError::ChanceLevel { accuracy: 0.0, needed: 0.25, .. }), "{shifted}");
+        let same = NearestCentre::new(SPEC, vec![vec![9.0], vec![9.0], vec![0.5], vec![9.0]]);
+        let same = chance(same, &data(|label| label)).unwrap_err();
+        assert!(matches!(same, LoadError::OneLabel { label: 2, images: 100, .. }), "{same}");
+        assert!(chance(oracle(), &data(|_| 1)).is_ok(), "data of one class cannot tell");
+        let unknown = chance(oracle(), &data(|label| label + 1)).unwrap_err();
+        assert!(matches!(unknown, LoadError::Labels { .. }), "{unknown}");
+    }
+
+    /// Answers as long as it is asked about many images.
+    struct Fails(NearestCentre, usize);
+
+    impl HardLabelOracle for Fails {
+        fn spec(&self) -> &InputSpec {
+            self.0.spec()
+        }
+
+        fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+            if batch.dim().0 < self.1 {
+                return Err(OracleError::new("no answer"));
+            }
+            self.0.classify(batch, labels)
+        }
+    }
+
+    #[test]
+    fn failures_and_stops_are_told_apart() {
+        let data = data(|label| label);
+        let check = |questions: &mut Questions<'_, Fails>| {
+            let (answers, _) = questions.all()?;
+            questions.check_repeats(&answers)
+        };
+        let error = with(vec![Fails(oracle(), 50)], &data, false, check).unwrap_err();
+        assert!(matches!(&error, LoadError::Classify(cause) if cause.to_string() == "no answer"), "{error}");
+        let error = with(vec![Fails(oracle(), 0)], &data, true, check).unwrap_err();
+        assert!(matches!(error, LoadError::Stopped), "{error}");
+    }
+}
