@@ -138,7 +138,7 @@ fn reordered(labels: &[u32], predicted: &[u32]) -> Option<(Vec<(u32, u32)>, usiz
 }
 
 /// At most `count` images `[n, h, w, c]` and their labels, spread evenly over the data set, which may be sorted by class.
-pub fn spread(images: ArrayView4<'_, f32>, labels: &[u32], count: usize) -> (Array4<f32>, Vec<u32>) {
+pub(crate) fn spread(images: ArrayView4<'_, f32>, labels: &[u32], count: usize) -> (Array4<f32>, Vec<u32>) {
     let step = labels.len().div_ceil(count.max(1)).max(1);
     let chosen: Vec<usize> = (0..labels.len()).step_by(step).collect();
     (images.select(Axis(0), &chosen), chosen.iter().map(|&index| labels[index]).collect())

@@ -252,16 +252,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn classes_have_names_where_folders_have() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["cat", "dog"] {
-            grey(&folder.path().join(name), "a.png", 0);
-        }
-        let data = Dataset::load(folder.path()).unwrap();
-        assert_eq!([0, 1, 2].map(|label| data.class_name(label)), [Some("cat"), Some("dog"), None]);
-    }
-
     /// Images of two classes, and one more file that `make` puts at the path that it is given.
     fn with_picture(name: &str, make: impl Fn(&Path)) -> String {
         let folder = tempfile::tempdir().unwrap();

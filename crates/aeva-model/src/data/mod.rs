@@ -85,11 +85,6 @@ impl Dataset {
         &self.path
     }
 
-    /// Name of the class of a label. `None` if the data has no names, or no such class.
-    pub fn class_name(&self, label: u32) -> Option<&str> {
-        self.class_names.as_ref()?.get(label as usize).map(String::as_str)
-    }
-
     /// Image shape `[h, w, c]`.
     pub fn image_shape(&self) -> [usize; 3] {
         let (_, height, width, channels) = self.images.dim();
