@@ -60,3 +60,37 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
 fn oracle(error: &OracleError) -> Option<&'static str> {
     error.0.downcast_ref::<ModelError>().and_then(model::model)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use aeva_model::{Device, FileFormat};
+
+    fn hint(error: impl std::error::Error + Send + Sync + 'static) -> String {
+        of(&anyhow::Error::new(error).context("in a scan")).unwrap()
+    }
+
+    #[test]
+    fn hints_are_found_by_the_type_of_an_error_however_it_is_wrapped() {
+        let model = || ModelError::Format { path: PathBuf::from("m"), found: FileFormat::Zip };
+        let expected = hint(model());
+        assert!(expected.starts_with("convert a Keras model first"), "{expected}");
+        assert_eq!(hint(LoadError::Model(model())), expected);
+        assert_eq!(hint(OracleError::new(model())), expected);
+        assert_eq!(hint(LoadError::Classify(OracleError::new(model()))), expected);
+        let other = ModelError::Format { path: PathBuf::from("m"), found: FileFormat::Ort };
+        assert_eq!(hint(other), "the file must be an ONNX model");
+        let missing = |device| hint(LoadError::Runtime(RuntimeError::NotFound { device, searched: Vec::new() }));
+        assert!(missing(Device::CoreMl).starts_with("Core ML"));
+        assert!(missing(Device::Cpu).starts_with("install it once"));
+    }
+
+    #[test]
+    fn an_error_without_a_remedy_has_no_hint() {
+        assert_eq!(of(&anyhow::Error::new(LoadError::Stopped)), None);
+        assert_eq!(of(&anyhow::Error::new(OracleError::new("unknown"))), None);
+    }
+}
