@@ -13,7 +13,7 @@ const ERRORS_EXPLAINED: f64 = 2.0 / 3.0;
 /// Share of the images that must be right with it.
 const PLAUSIBLE: f64 = 0.5;
 /// Largest p-value of a one-sided sign test on the images whose correctness it changes.
-const LUCK: f64 = 0.01;
+const MAX_P_VALUE: f64 = 0.01;
 /// Conventions whose accuracy is this close to the best one's fit as well.
 const ALIKE: f64 = 0.05;
 
@@ -117,7 +117,7 @@ pub fn settle<E>(
         let gained = found.iter().zip(&plain).filter(|&(&found, &plain)| found && !plain).count();
         let lost = found.iter().zip(&plain).filter(|&(&found, &plain)| !found && plain).count();
         let accuracy = share(&found);
-        if accuracy >= needed && sign_test(gained, lost) <= LUCK {
+        if accuracy >= needed && sign_test(gained, lost) <= MAX_P_VALUE {
             better.push(Fit { convention, accuracy });
         }
     }

@@ -10,6 +10,7 @@
 //! - [`settle`](conventions::settle) finds out which common preprocessing a model was made for, and
 //!   [`diagnose`](diagnosis::diagnose) why a model misclassifies clean images.
 
+mod answer;
 mod batching;
 pub mod conventions;
 pub mod data;
