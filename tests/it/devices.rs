@@ -60,7 +60,7 @@ fn a_build_without_the_provider_is_an_error_with_a_hint() {
 #[test]
 fn no_device_of_that_name() {
     let ran = scan(&Aeva::new(), "gpu", "run", |_| {}).ends_with(2);
-    assert!(ran.stderr.contains("`gpu` is no device") && ran.stderr.contains("tensorrt"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`gpu` is not a device") && ran.stderr.contains("tensorrt"), "{}", ran.stderr);
 }
 
 /// Another provider: its decisions about probes are compared with the CPU's before a scan, and the figure is in the report. In

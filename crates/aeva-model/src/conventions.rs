@@ -1,28 +1,28 @@
-//! The usual ways in which models take pixels, and which of them a model understands.
+//! The common conventions for the pixels of a model, and which of them a model was made for.
 //!
-//! A model does not say how its pixels are scaled. Where the user does not say either, the usual ways are tried on clean images. What
-//! is found is never more than an assumption: a scan states it, and where several ways fit, it asks.
+//! A model does not state how its pixels are scaled. If the user does not state it either, the common conventions are tried on clean
+//! images. The result remains an assumption, which a scan reports. If several conventions fit, the user has to decide.
 
 use ndarray::ArrayView4;
 
 use crate::{Preprocessing, ValueRange};
 
-/// An explanation must gain this much accuracy, or explain this share of the errors that are left.
+/// A convention is believed if it gains this much accuracy, or removes this share of the errors.
 const GAIN: f64 = 0.2;
 const ERRORS_EXPLAINED: f64 = 2.0 / 3.0;
-/// An explanation must make at least this share of the images right.
+/// Share of the images that must be right with it.
 const PLAUSIBLE: f64 = 0.5;
-/// Chance at most that it explains so much by luck (a one-sided sign test on the images that it changes).
-const LUCK: f64 = 0.01;
-/// Ways that are no more than this below the best one fit as well.
+/// Largest p-value of a one-sided sign test on the images whose correctness it changes.
+const MAX_P_VALUE: f64 = 0.01;
+/// Conventions whose accuracy is this close to the best one's fit as well.
 const ALIKE: f64 = 0.05;
 
-/// A usual way in which models take pixels.
+/// A common convention for the pixels of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Convention {
-    /// Who uses it, in words.
+    /// Its name, for people.
     pub name: &'static str,
-    /// What it does to images in `[0, 1]`.
+    /// How images in `[0, 1]` become the model's input.
     pub preprocessing: Preprocessing,
 }
 
@@ -35,18 +35,18 @@ pub struct Fit {
     pub accuracy: f64,
 }
 
-/// Which conventions a model understands.
+/// Which convention a model was made for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Settled {
-    /// Pixels in `[0, 1]`, as they are: nothing else does clearly better.
+    /// Pixels in `[0, 1]`, as they are: no other convention is clearly better.
     Plain,
-    /// One other, clearly better than pixels in `[0, 1]`.
+    /// Another one, which is clearly better than pixels in `[0, 1]`.
     Other(Fit),
-    /// Several others that do about as well as each other, best first: which one it is, cannot be told from here.
+    /// One of several others, best first. They are about equally good, so the answers cannot tell which one it is.
     Several(Vec<Fit>),
 }
 
-/// The usual conventions for images with so many channels, pixels in `[0, 1]` first.
+/// The common conventions for images with this number of channels. Pixels in `[0, 1]` come first.
 pub fn conventions(channels: usize) -> Vec<Convention> {
     let ranges = [
         ("pixels in 0..1", ValueRange::UNIT),
@@ -75,7 +75,7 @@ pub fn conventions(channels: usize) -> Vec<Convention> {
     all
 }
 
-/// Mean and standard deviation that are usual for images with so many channels, for pixels in `[0, 1]`, and whose they are.
+/// Well-known data sets of images with this number of channels, each with its mean and standard deviation for pixels in `[0, 1]`.
 pub(crate) fn usual_constants(channels: usize) -> Vec<(&'static str, Vec<f32>, Vec<f32>)> {
     match channels {
         3 => vec![
@@ -87,10 +87,11 @@ pub(crate) fn usual_constants(channels: usize) -> Vec<(&'static str, Vec<f32>, V
     }
 }
 
-/// Tries the usual conventions on `images` `[n, h, w, c]` with these labels. `predict` asks the model with a given preprocessing.
+/// Tries the common conventions on `images` `[n, h, w, c]` with these labels. `predict` returns the labels that the model gives to
+/// images with a preprocessing.
 ///
-/// Pixels in `[0, 1]` are left only for a convention that explains most of their errors, by more than luck: many models hardly mind
-/// the scale, and for those the plain one is the assumption that can do the least harm.
+/// Pixels in `[0, 1]` are kept unless another convention removes most of the errors, and by more than chance. Many models are hardly
+/// sensitive to the scale, and for those this is the least harmful assumption.
 ///
 /// # Errors
 /// Those of `predict`.
@@ -116,11 +117,11 @@ pub fn settle<E>(
         let gained = found.iter().zip(&plain).filter(|&(&found, &plain)| found && !plain).count();
         let lost = found.iter().zip(&plain).filter(|&(&found, &plain)| !found && plain).count();
         let accuracy = share(&found);
-        if accuracy >= needed && sign_test(gained, lost) <= LUCK {
+        if accuracy >= needed && sign_test(gained, lost) <= MAX_P_VALUE {
             better.push(Fit { convention, accuracy });
         }
     }
-    // Stable: of equals the more usual one is first.
+    // The sort is stable: of equally good ones, the more common one comes first.
     better.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy));
     let best = better.first().map_or(0.0, |fit| fit.accuracy);
     better.retain(|fit| fit.accuracy >= best - ALIKE);
@@ -131,7 +132,7 @@ pub fn settle<E>(
     })
 }
 
-/// Chance that of `gained + lost` throws of a coin at least `gained` are heads.
+/// Probability of at least `gained` heads in `gained + lost` tosses of a coin.
 fn sign_test(gained: usize, lost: usize) -> f64 {
     let throws = gained + lost;
     let (mut term, mut sum) = (0.5_f64.powi(i32::try_from(throws).unwrap_or(i32::MAX)), 0.0);

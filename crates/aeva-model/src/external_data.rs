@@ -1,27 +1,26 @@
 //! Weights that an ONNX model keeps in other files ("external data").
 //!
-//! An ONNX file may name other files for the values of its tensors, wherever a tensor may stand: in the graph, in graphs inside of
-//! attributes, in functions. Those files decide what the model answers as much as its own bytes do. So they are found here, read
-//! from beside the model and nowhere else, and made part of its digest. (Field numbers are those of `onnx.proto`.)
+//! An ONNX file may name other files for the values of its tensors wherever tensors occur: in the graph, in graphs within attributes
+//! and in functions. Those files determine the model's answers as much as its own bytes do. So they are found here, read from the
+//! model's folder and nowhere else, and included in its digest. (Field numbers are those of `onnx.proto`.)
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use aeva_artifact::sha256_hex;
-
 use crate::ModelError;
+use crate::digest::sha256_hex;
 use crate::model_file::read_file;
 use crate::protobuf::{Field, Fields, Malformed, Message};
 
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: u64 = 1;
 
-/// The files that a model names, by the names it uses for them.
+/// The files that a model names, by their names in the model.
 pub(crate) type ExternalFiles = BTreeMap<String, Arc<[u8]>>;
 
-/// Messages that tensors can be found in.
+/// Kinds of messages that may contain tensors.
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
@@ -35,7 +34,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What a field of this message holds, where tensors can be in it.
+    /// The kind of message in a field of this message, if it may contain tensors.
     fn child(self, number: u64) -> Option<Self> {
         Some(match (self, number) {
             (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => Self::Graph,
@@ -50,13 +49,13 @@ impl Kind {
     }
 }
 
-/// The names of the files that a model takes the values of its tensors from, each once, in order.
+/// The names of the files with values of a model's tensors, sorted and without duplicates.
 ///
 /// # Errors
-/// [`Malformed`] when the bytes are no protocol buffer message.
+/// [`Malformed`] if the bytes are not a protocol buffer message.
 pub(crate) fn locations(model: &[u8]) -> Result<Vec<String>, Malformed> {
     let mut found = Vec::new();
-    // A stack of our own: how deep graphs are nested is up to the file.
+    // An explicit stack, because the file determines how deep graphs are nested.
     let mut open = vec![(Kind::Model, model)];
     while let Some((kind, message)) = open.pop() {
         if let Kind::Tensor = kind {
@@ -76,17 +75,17 @@ pub(crate) fn locations(model: &[u8]) -> Result<Vec<String>, Malformed> {
     Ok(found)
 }
 
-/// Where the values of a tensor are.
+/// Where the values of a tensor are stored.
 #[derive(Default)]
 struct Place {
-    /// The file; empty where the tensor names none.
+    /// The file; empty if the tensor names none.
     location: String,
     offset: usize,
-    /// To the end of the file where it is not stated.
+    /// Number of bytes; to the end of the file if not stated.
     length: Option<usize>,
 }
 
-/// The file that a `TensorProto` names for its values, empty where it names none; nothing when its values are in the message.
+/// The file that a `TensorProto` names for its values; empty if it names none. `None` if its values are in the message.
 fn location(tensor: &[u8]) -> Result<Option<String>, Malformed> {
     Ok(place(tensor)?.map(|place| place.location))
 }
@@ -105,7 +104,7 @@ fn place(tensor: &[u8]) -> Result<Option<Place>, Malformed> {
                         _ => {}
                     }
                 }
-                // A name that is no text is no name of a file that is there, and a number that is none leads nowhere.
+                // A name that is not text names no existing file, and a number that is malformed points outside the file.
                 let text = String::from_utf8_lossy(value);
                 match key {
                     b"location" => place.location = text.into_owned(),
@@ -120,13 +119,13 @@ fn place(tensor: &[u8]) -> Result<Option<Place>, Malformed> {
     Ok(external.then_some(place))
 }
 
-/// Tensors of at most so many bytes are put into the model: shapes and the like, which ONNX Runtime has to know while it reads a model,
-/// and does not look for in other files. Larger ones are weights.
+/// Largest tensor, in bytes, that is put into the model. These are shapes and the like, which ONNX Runtime needs while it reads a model
+/// and does not look for in other files. Larger tensors are weights.
 const SMALL: usize = 1 << 16;
-/// Messages in messages that are followed; deeper ones stay as they are.
+/// Deepest nesting of messages that is rewritten. Deeper messages stay as they are.
 const DEEPEST: usize = 200;
 
-/// The model with the values of small tensors in it; nothing where that changes nothing.
+/// The model with the values of small tensors put in. `None` if that changes nothing.
 pub(crate) fn with_small_tensors(model: &[u8], files: &ExternalFiles) -> Option<Vec<u8>> {
     rewritten(Kind::Model, model, files, DEEPEST)
 }
@@ -153,7 +152,7 @@ fn rewritten(kind: Kind, message: &[u8], files: &ExternalFiles, depth: usize) ->
     changed.then_some(out.0)
 }
 
-/// A small tensor with its values in the message.
+/// A small tensor with its values put in.
 fn filled(tensor: &[u8], files: &ExternalFiles) -> Option<Vec<u8>> {
     let place = place(tensor).ok()??;
     let rest = files.get(&place.location)?.get(place.offset..)?;
@@ -176,10 +175,10 @@ fn filled(tensor: &[u8], files: &ExternalFiles) -> Option<Vec<u8>> {
     Some(out.0)
 }
 
-/// Reads the files that the model at `path` names, from its own folder.
+/// Reads the files that the model at `path` names from the model's folder.
 ///
 /// # Errors
-/// [`ModelError::External`] for names that lead out of that folder, or to something else than a file; [`ModelError::Io`].
+/// [`ModelError::External`] for names that lead out of the folder or to something other than a file; [`ModelError::Io`].
 pub(crate) fn read(path: &Path, locations: Vec<String>) -> Result<ExternalFiles, ModelError> {
     let folder = folder_of(path);
     let mut files = ExternalFiles::new();
@@ -191,12 +190,12 @@ pub(crate) fn read(path: &Path, locations: Vec<String>) -> Result<ExternalFiles,
     Ok(files)
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The file `location` in `folder`, if it is one and stays there.
+/// The file `location`, which must be in `folder`.
 fn inside(model: &Path, folder: &Path, location: &str) -> Result<PathBuf, ModelError> {
     let refused = |found: &str| ModelError::External {
         path: model.to_owned(),
@@ -213,7 +212,7 @@ fn inside(model: &Path, folder: &Path, location: &str) -> Result<PathBuf, ModelE
     }
     let file = folder.join(relative);
     let resolve = |path: &Path| fs::canonicalize(path).map_err(|error| refused(&error.to_string()));
-    // Links are followed as long as they stay in the folder.
+    // Links may point to files within the folder.
     if !resolve(&file)?.starts_with(resolve(folder)?) {
         return Err(refused("a link that leaves the model's folder"));
     }
@@ -223,10 +222,10 @@ fn inside(model: &Path, folder: &Path, location: &str) -> Result<PathBuf, ModelE
     Ok(file)
 }
 
-/// Digest of a model together with its files: SHA-256 over a line of text for each, the model's own first.
+/// Digest of a model together with its files: SHA-256 over one line of text per file, the model's own first.
 pub(crate) fn digest(model: &str, files: &ExternalFiles) -> String {
     let mut lines = vec!["aeva model with external data".to_owned(), model.to_owned()];
-    // The length keeps one name from passing for two.
+    // The length prevents one name from looking like two.
     lines.extend(files.iter().map(|(name, bytes)| format!("{} {} {name}", sha256_hex(bytes), name.len())));
     sha256_hex(format!("{}\n", lines.join("\n")).as_bytes())
 }

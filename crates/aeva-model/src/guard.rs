@@ -1,7 +1,7 @@
-//! Panics of the bindings to ONNX Runtime, as errors.
+//! Turns panics of the bindings to ONNX Runtime into errors.
 //!
-//! The bindings panic where ONNX Runtime answers what they take for impossible, as it does for some hostile models. Such a panic is
-//! an error of that model, not of this program.
+//! The bindings panic when ONNX Runtime gives an answer that they consider impossible, which it does for some hostile models. Such a
+//! panic is an error of the model, not of this program.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -14,7 +14,7 @@ thread_local! {
 
 static QUIET: Once = Once::new();
 
-/// Does `work`; what a panic says comes back as the error, and is not printed.
+/// Does `work`. The message of a panic becomes the error and is not printed.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.call_once(|| {
         let before = panic::take_hook();
@@ -25,7 +25,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         }));
     });
     let outer = GUARDED.replace(true);
-    // What `work` leaves half-done is dropped by all callers together with the session.
+    // All callers drop what `work` leaves unfinished, together with the session.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
     result.map_err(|panic| text(panic.as_ref()))

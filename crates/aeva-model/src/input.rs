@@ -1,4 +1,4 @@
-//! Writing images into the input of a model.
+//! Writes images into the input of a model.
 
 use crate::{Layout, ModelError, Preprocessing};
 
@@ -7,7 +7,7 @@ use crate::{Layout, ModelError, Preprocessing};
 pub(crate) struct InputWriter {
     layout: Layout,
     pixels: usize,
-    /// Factor and summand of each channel of the model's input, and the image channel it is taken from.
+    /// For each channel of the input: factor, summand and the image channel that it is computed from.
     channels: Vec<(f32, f32, usize)>,
 }
 
@@ -24,7 +24,7 @@ impl InputWriter {
         Ok(Self { layout, pixels: height * width, channels })
     }
 
-    /// Whether images go in as they are, so that no copy is needed.
+    /// Whether images are the input as they are, so that no copy is needed.
     pub(crate) fn passes_through(&self) -> bool {
         // Exactly these leave every value as it is.
         self.uniform() == Some((1.0, 0.0))
@@ -39,7 +39,7 @@ impl InputWriter {
         (in_place && self.channels.iter().enumerate().all(same)).then_some((factor, summand))
     }
 
-    /// Writes `images` to the beginning of `input` and zeros to its rest.
+    /// Writes `images` to the beginning of `input`, and zeros to the rest.
     pub(crate) fn write(&self, images: &[f32], input: &mut [f32]) {
         let (filled, padding) = input.split_at_mut(images.len());
         padding.fill(0.0);

@@ -1,18 +1,17 @@
-//! The label in the graph: a model that answers scores is made to answer labels too, so that only those come back from a
-//! device, 8 bytes an image.
+//! Adds the label to the graph of a model that answers scores, so that a device returns only 8 bytes per image.
 //!
-//! An ONNX file is one protocol buffer message. Where such a message is followed by another one, readers merge the two: repeated
-//! fields are appended, messages in messages merged likewise. So nodes and an output are added to a model by
-//! appending a small message to its bytes, without reading it. (Field numbers are those of `onnx.proto`.)
+//! An ONNX file is one protocol buffer message. When another message follows, readers merge the two: repeated fields are appended,
+//! and inner messages are merged likewise. So a small message that is appended to the file adds nodes and an output to the model,
+//! which need not be parsed. (Field numbers are those of `onnx.proto`.)
 
 use crate::protobuf::Message;
 
-/// Name of the output that is added: i64 `[n]`.
+/// Name of the added output, i64 `[n]`.
 pub(crate) const OUTPUT: &str = "aeva_label";
-/// What it answers for an image whose scores contain NaN.
+/// The value of the added output for an image whose scores contain NaN.
 pub(crate) const NOT_A_NUMBER: i64 = -1;
 
-/// From this version of the operator set on, `ReduceMax` takes its axes as an input.
+/// The first version of the operator set in which `ReduceMax` takes its axes as an input.
 const AXES_AS_INPUT: u32 = 18;
 /// Element types.
 const FLOAT: i64 = 1;
@@ -29,7 +28,7 @@ pub(crate) fn with_label(bytes: &[u8], scores: &str, opset: u32) -> Vec<u8> {
 
     let mut nodes = vec![
         node("ArgMax", &[scores], &best, &[integer("axis", 1), flat()]),
-        // A maximum over NaN is undefined, so rows with one are told apart: max over classes of (score is NaN).
+        // A maximum over NaN is undefined. So rows with NaN are found by the maximum over classes of "the score is NaN".
         node("IsNaN", &[scores], &nan, &[]),
         node("Cast", &[&nan], &number, &[integer("to", FLOAT)]),
     ];

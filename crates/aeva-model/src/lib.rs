@@ -1,24 +1,30 @@
-//! The black boxes and images of AEVA.
+//! The black boxes and the images of AEVA.
 //!
-//! - [`OnnxOracle`] runs an ONNX model through ONNX Runtime on the CPU or a CUDA device and answers with labels only;
-//!   [`Runtime`] finds and loads the library. No type of ONNX Runtime's bindings is in this crate's interface.
-//! - [`Manifest`] (`model.toml`) states what a model file is and what it takes; [`Preprocessing`] how images in `[0, 1]`
-//!   become its input.
+//! - [`Loader`] turns what the user names and states into a [`LoadedModel`]: oracles, the images that they classify correctly, and
+//!   what was found out on the way. Nothing above it depends on the kind of model.
+//! - [`OnnxOracle`] runs an ONNX model through ONNX Runtime, on the CPU or on a [`Device`] of another kind, and answers with labels
+//!   only. [`Runtime`] finds and loads the library. No type of ONNX Runtime's bindings is public.
+//! - [`Manifest`] (`model.toml`) states what a model file is and what it takes. [`Preprocessing`] states how images in `[0, 1]`
+//!   become the model's input.
 //! - [`Dataset`] loads CIFAR binaries, `.npz` files and image folders.
-//! - [`settle`](conventions::settle) finds out which usual preprocessing a model understands, [`diagnose`](clean::diagnose) why it
-//!   gets clean images wrong.
+//! - [`settle`](conventions::settle) finds out which common preprocessing a model was made for, and
+//!   [`diagnose`](diagnosis::diagnose) why a model misclassifies clean images.
 
-mod bound;
-pub mod clean;
+mod answer;
+mod batching;
 pub mod conventions;
 pub mod data;
+pub mod diagnosis;
+mod digest;
 mod error;
 mod external_data;
-mod form;
 mod guard;
 mod input;
+mod io_binding;
 mod label_graph;
+mod layout;
 mod library;
+pub mod loader;
 mod manifest;
 mod model_file;
 mod onnx;
@@ -26,19 +32,22 @@ mod pins;
 mod preprocessing;
 mod protobuf;
 mod provider;
-mod rows;
+mod regular_file;
 mod runtime;
 mod session;
+mod signature;
 mod telemetry;
 mod watch;
 
 pub use data::Dataset;
-pub use error::{DataError, ModelError, RuntimeError};
+pub use error::{DataError, ExpectedInput, ExpectedOutput, FileFormat, ModelError, RuntimeError};
+pub use layout::Layout;
+pub use loader::{LoadError, LoadedModel, Loader, Stated};
 pub use manifest::{InputManifest, Manifest, ModelManifest, OutputManifest};
 pub use model_file::ModelFile;
 pub use onnx::{MOST_CLASSES, OnnxOptions, OnnxOracle, Transfer};
 pub use pins::{Library, Wheel, wheels};
-pub use preprocessing::{Layout, Preprocessing, ValueRange};
+pub use preprocessing::{Preprocessing, ValueRange};
 pub use provider::{Build, Device, OpenVinoHardware};
 pub use runtime::{Runtime, cache_folder, check_installation, library_file_name, library_folder};
 pub use telemetry::{TELEMETRY_OFF, TELEMETRY_SWITCH};

@@ -1,7 +1,7 @@
-//! Whether a file is ONNX Runtime, found out before the bindings take it for granted.
+//! Checks that a file is ONNX Runtime before the bindings rely on it.
 //!
-//! The bindings panic, or follow a null pointer, when a library has the right name and does not keep its promises. And the system's
-//! loader maps a file that was cut short, which ends the process at the first access to what is missing.
+//! The bindings panic, or follow a null pointer, if a library has the right name and the wrong content. The system's loader even maps a
+//! truncated file, which ends the process at the first access to a missing part.
 
 #![allow(unsafe_code, reason = "a library is asked for its interface before the bindings are allowed to use it")]
 
@@ -9,17 +9,17 @@ use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 
-use aeva_artifact::sha256_hex;
 use libloading::{Library, Symbol};
 use ort::sys::{ORT_API_VERSION, OrtApiBase};
 
+use crate::digest::sha256_hex;
 use crate::pins::wheel_for_this_machine;
 use crate::{Build, RuntimeError};
 
-/// Compares every library that `aeva setup` installs for a build with what it installed.
+/// Compares the digest of every library of a build with that of the library that `aeva setup` installs.
 ///
 /// # Errors
-/// [`RuntimeError::Digest`] for a file that was changed, [`RuntimeError::Load`] for one that cannot be read.
+/// [`RuntimeError::Digest`] for a changed file, [`RuntimeError::Load`] for a file that cannot be read.
 pub(crate) fn check_installed(build: Build, folder: &Path) -> Result<(), RuntimeError> {
     for library in wheel_for_this_machine(build).map_or(&[][..], |wheel| wheel.libraries) {
         let path = folder.join(library.name);
@@ -33,10 +33,10 @@ pub(crate) fn check_installed(build: Build, folder: &Path) -> Result<(), Runtime
     Ok(())
 }
 
-/// Makes sure that a library is whole and has the interface that the bindings need.
+/// Makes sure that a library is complete and has the interface that the bindings need.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of what is wrong with it.
 pub(crate) fn check_interface(path: &Path) -> Result<(), String> {
     if path.is_file() {
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
@@ -44,10 +44,10 @@ pub(crate) fn check_interface(path: &Path) -> Result<(), String> {
             return Err("the file is damaged or cut short".to_owned());
         }
     }
-    // SAFETY: loading runs the library's initialisers. Which library that is, is the user's decision: it is the one that they
-    // installed or named, and it is about to be loaded for good in any case.
+    // SAFETY: loading runs the library's initialisers. The user installed or named this library, and it is about to be loaded in
+    // any case.
     let library = unsafe { Library::new(path) }.map_err(|error| error.to_string())?;
-    // SAFETY: this is the signature of the function of this name in every version of ONNX Runtime.
+    // SAFETY: the function of this name has this signature in every version of ONNX Runtime.
     let base: Symbol<'_, unsafe extern "C" fn() -> *const OrtApiBase> = unsafe { library.get(b"OrtGetApiBase") }
         .map_err(|_| "it does not export OrtGetApiBase: it is not ONNX Runtime".to_owned())?;
     // SAFETY: the function takes nothing, and its result is a null pointer or points to a static of the library, which stays loaded
@@ -67,8 +67,8 @@ pub(crate) fn check_interface(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a file in the format of Linux' libraries (ELF, 64 bits, little-endian) has everything that its headers speak of. True for
-/// files of other formats, about which nothing is known here.
+/// Whether an ELF file (the format of Linux libraries; 64 bits, little-endian) has everything that its headers refer to. On Linux,
+/// files of other formats are not libraries; elsewhere they are accepted.
 fn is_whole(bytes: &[u8]) -> bool {
     if !bytes.starts_with(b"\x7fELF\x02\x01") {
         return !cfg!(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"));
@@ -84,14 +84,14 @@ fn is_whole(bytes: &[u8]) -> bool {
         |size: Option<u64>, count: Option<u64>| size.zip(count).and_then(|(size, count)| size.checked_mul(count));
     let (sections, section_size, section_count) = (number(40, 8), number(58, 2), number(60, 2));
     let (segments, segment_size, segment_count) = (number(32, 8), number(54, 2), number(56, 2));
-    // The table of sections is at the end of the file as a rule.
+    // The table of sections is usually at the end of the file.
     if !within(sections, times(section_size, section_count)) || !within(segments, times(segment_size, segment_count)) {
         return false;
     }
     let (Some(begin), Some(size), Some(count)) = (segments, segment_size, segment_count) else { return false };
     (0..count).all(|index| {
         let at = usize::try_from(begin.saturating_add(index.saturating_mul(size))).unwrap_or(usize::MAX);
-        // Where a segment lies in the file, and how long it is there.
+        // Position and length of a segment in the file.
         at < bytes.len() && within(number(at + 8, 8), number(at + 32, 8))
     })
 }

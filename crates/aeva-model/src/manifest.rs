@@ -1,4 +1,4 @@
-//! `model.toml`: what a model file is and what it takes. It lies beside the model: `NAME.toml` for `NAME.onnx`.
+//! The manifest of a model states what the file is and what it takes. It is `NAME.toml` beside `NAME.onnx`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,47 +8,47 @@ use serde::{Deserialize, Serialize};
 use crate::model_file::read_at_most;
 use crate::{Layout, ModelError, ValueRange};
 
-/// A manifest is some lines long.
+/// Largest manifest that is read, in bytes. A manifest has a few lines.
 const LARGEST: u64 = 1 << 20;
 
-/// Version of the manifest's form.
+/// Version of the manifest's schema.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Manifest of a model.
+/// The manifest of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of this form: 1.
+    /// Version of this schema: 1.
     pub schema_version: u32,
-    /// The file.
+    /// The file of the model.
     pub model: ModelManifest,
-    /// What it takes.
+    /// What the model takes.
     #[serde(default)]
     pub input: InputManifest,
-    /// What it answers.
+    /// What the model answers.
     #[serde(default, skip_serializing_if = "OutputManifest::is_default")]
     pub output: OutputManifest,
 }
 
-/// `[model]`: which file, and where it comes from.
+/// `[model]`: which file this is, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelManifest {
-    /// File name, beside the manifest.
+    /// Name of the file, in the folder of the manifest.
     pub file: String,
-    /// SHA-256 of the file, lower-case hexadecimal.
+    /// SHA-256 of the model as [`ModelFile::sha256`](crate::ModelFile::sha256) has it, lower-case hexadecimal.
     pub sha256: String,
     /// Number of labels.
     pub classes: u32,
-    /// Where it comes from.
+    /// The origin of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Under which licence.
+    /// Its licence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
 }
 
-/// `[input]`: everything is optional; what is not stated is found out, or taken from the command line.
+/// `[input]`: what the model takes. All fields are optional; a field that is missing is found out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InputManifest {
@@ -58,7 +58,7 @@ pub struct InputManifest {
     /// Image shape `[h, w, c]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shape: Option<[usize; 3]>,
-    /// Interval of the pixels, before a mean is subtracted.
+    /// Interval of the pixels, before the mean is subtracted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value_range: Option<ValueRange>,
     /// Mean of each channel, in the unit of `value_range`.
@@ -67,16 +67,16 @@ pub struct InputManifest {
     /// Standard deviation of each channel, in the same unit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub std: Vec<f32>,
-    /// Whether channels are taken in reverse order (BGR).
+    /// Whether the model takes the channels in reverse order (BGR).
     #[serde(skip_serializing_if = "is_false")]
     pub reverse_channels: bool,
 }
 
-/// `[output]`: which of the model's outputs to read.
+/// `[output]`: which of the model's outputs is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputManifest {
-    /// Its name; the first output if not stated.
+    /// Name of the output; the first output if not stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -93,20 +93,21 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Manifest {
-    /// A manifest of the current form.
+    /// A manifest of the current schema.
     pub fn new(model: ModelManifest, input: InputManifest, output: OutputManifest) -> Self {
         Self { schema_version: SCHEMA_VERSION, model, input, output }
     }
 
-    /// Where the manifest of `model` lies.
+    /// The path of the manifest of `model`.
     pub fn path_for(model: &Path) -> PathBuf {
         model.with_extension("toml")
     }
 
-    /// Reads the manifest at `path`; `None` when there is none.
+    /// Reads the manifest at `path`. `None` if there is no such file.
     ///
     /// # Errors
-    /// [`ModelError::Io`], [`ModelError::NotAFile`], [`ModelError::TooLarge`], [`ModelError::Manifest`].
+    /// [`ModelError::Io`], [`ModelError::NotAFile`], [`ModelError::TooLarge`], and [`ModelError::Manifest`] for a file that is not a
+    /// manifest, or has another schema version.
     pub fn read(path: &Path) -> Result<Option<Self>, ModelError> {
         let bytes = match read_at_most(path, LARGEST) {
             Ok(bytes) => bytes,
@@ -126,7 +127,7 @@ impl Manifest {
     /// The manifest as TOML.
     ///
     /// # Errors
-    /// [`ModelError::Manifest`] when it cannot be represented.
+    /// [`ModelError::Manifest`] if TOML cannot represent it; `path` is the one that the error names.
     pub fn to_toml(&self, path: &Path) -> Result<String, ModelError> {
         toml::to_string(self).map_err(|error| ModelError::Manifest { path: path.to_owned(), why: error.to_string() })
     }

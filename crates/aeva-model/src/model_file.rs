@@ -1,28 +1,27 @@
-//! The file of a model, with the files that it keeps its weights in.
+//! The file of a model, together with the files that hold its weights.
 
 use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aeva_artifact::{ArtifactError, read_regular, sha256_hex};
-
-use crate::ModelError;
+use crate::digest::sha256_hex;
 use crate::external_data::{self, ExternalFiles};
+use crate::regular_file::{FileError, read_regular};
+use crate::{FileFormat, ModelError};
 
-/// A protocol buffer message has at most 2 GiB; weights in other files may have more.
+/// Largest model file, in bytes: a protocol buffer message has at most 2 GiB. Weights in other files may have more.
 const LARGEST_MODEL: u64 = 1 << 31;
-/// Larger files are no weights that a classifier of images has.
+/// Largest file with weights, in bytes. No image classifier needs more.
 const LARGEST_FILE: u64 = 1 << 35;
 
-/// A model in memory: its file, and the files that this one names for its weights.
+/// A model in memory: its file, and the files that it names for its weights.
 #[derive(Clone)]
 pub struct ModelFile {
     path: PathBuf,
-    /// Of the file, with what is small of the others.
+    /// The file, with small tensors of the other files put in.
     pub(crate) bytes: Arc<[u8]>,
-    /// By the names that the model has for them.
+    /// The other files, by their names in the model.
     pub(crate) external: ExternalFiles,
     sha256: String,
 }
@@ -34,26 +33,25 @@ impl fmt::Debug for ModelFile {
 }
 
 impl ModelFile {
-    /// Reads a model file, and the files beside it that it keeps weights in.
+    /// Reads a model file, and the files beside it that hold its weights.
     ///
     /// # Errors
     /// [`ModelError::Io`], [`ModelError::NotAFile`], [`ModelError::TooLarge`]; [`ModelError::Format`] and
-    /// [`ModelError::Malformed`] for files that are something else; [`ModelError::External`] for weights outside of the model's
-    /// folder.
+    /// [`ModelError::Malformed`] for a file that is not an ONNX model; [`ModelError::External`] for weights outside the model's folder.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let bytes = read_at_most(path, LARGEST_MODEL)?;
         let format = |found| Err(ModelError::Format { path: path.to_owned(), found });
         if bytes.is_empty() {
-            return format("an empty file");
+            return format(FileFormat::Empty);
         }
         if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
-            return format("an HDF5 file, as Keras writes it");
+            return format(FileFormat::Hdf5);
         }
         if bytes.starts_with(b"PK\x03\x04") {
-            return format("a zip archive, as Keras (.keras) and PyTorch (.pt, .pth) write it");
+            return format(FileFormat::Zip);
         }
         if bytes.get(4..8) == Some(b"ORTM") {
-            return format("a model in ONNX Runtime's own format (.ort)");
+            return format(FileFormat::Ort);
         }
         let locations = external_data::locations(&bytes)
             .map_err(|_| ModelError::Malformed { path: path.to_owned(), bytes: bytes.len() })?;
@@ -64,35 +62,34 @@ impl ModelFile {
         Ok(Self { path: path.to_owned(), bytes, external, sha256 })
     }
 
-    /// SHA-256 in lower-case hexadecimal: of the file, or, where it keeps weights in other files, of a text that has the digest of
-    /// each of them (docs/formats.md).
+    /// SHA-256 in lower-case hexadecimal. For a model of several files it is the digest of a text that has the digest of each file
+    /// (docs/formats.md).
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    /// The folder that its other files are in, by its whole path; `None` when it is not there any more.
+    /// Absolute path of the folder of the other files. `None` if it no longer exists.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
         fs::canonicalize(external_data::folder_of(&self.path)).ok()
     }
 
-    /// Where it was read from.
+    /// The path that the model was read from.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// A whole file with weights.
+/// Reads a file with weights.
 pub(crate) fn read_file(path: &Path) -> Result<Arc<[u8]>, ModelError> {
     read_at_most(path, LARGEST_FILE)
 }
 
-/// Reads a regular file of at most `limit` bytes. Anything else (a pipe, a device) may have no end.
+/// Reads a regular file of at most `limit` bytes. Other files, such as pipes and devices, may have no end.
 pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Arc<[u8]>, ModelError> {
     read_regular(path, limit).map(Into::into).map_err(|error| match error {
-        ArtifactError::NotRegular { path } => ModelError::NotAFile { path },
-        ArtifactError::TooLarge { path, limit } => ModelError::TooLarge { path, limit },
-        ArtifactError::Io { path, source, .. } => ModelError::Io { path, source },
-        other => ModelError::Io { path: path.to_owned(), source: io::Error::other(other) },
+        FileError::Folder | FileError::Special => ModelError::NotAFile { path: path.to_owned() },
+        FileError::TooLarge(_) => ModelError::TooLarge { path: path.to_owned(), limit },
+        FileError::Io(source) => ModelError::Io { path: path.to_owned(), source },
     })
 }
 

@@ -6,59 +6,60 @@ use std::time::Duration;
 
 use aeva_attack::{HardLabelOracle, InputSpec, Label, OracleError};
 use ndarray::ArrayView4;
-use ort::session::{RunOptions, Session, SessionOutputs};
-use ort::value::{TensorRef, ValueType};
+use ort::session::{RunOptions, Session};
+use ort::value::TensorRef;
 
-use crate::bound::Bound;
-use crate::form::{image_shape, input_form, output_index};
+use crate::answer::{Answer, answer, push_labels, stated_classes};
+use crate::batching::Portions;
 use crate::guard::guarded;
 use crate::input::InputWriter;
-use crate::label_graph::{self, NOT_A_NUMBER};
-use crate::rows::Portions;
+use crate::io_binding::Bound;
+use crate::label_graph;
 use crate::session::session;
+use crate::signature::{image_shape, input_layout, output_index};
 use crate::watch::{Stoppable, Watched};
-use crate::{Device, Layout, ModelError, ModelFile, Preprocessing, Runtime};
+use crate::{Device, ExpectedOutput, Layout, ModelError, ModelFile, Preprocessing, Runtime};
 
-/// Most labels that a model may have: far above any classifier, and few enough that their scores fit the memory.
+/// Largest number of labels that a model may have: far more than any classifier has, and few enough to keep their scores in memory.
 pub const MOST_CLASSES: u32 = 100_000;
 
-/// How a model is asked.
+/// How a model is run.
 #[derive(Debug, Clone)]
 pub struct OnnxOptions {
     /// Where it runs.
     pub device: Device,
     /// Image shape `[h, w, c]` of the data.
     pub image_shape: [usize; 3],
-    /// Order of the input's dimensions; told from its shape if not stated.
+    /// Order of the input's dimensions; found from the input's shape if not stated.
     pub layout: Option<Layout>,
-    /// How images become the input.
+    /// How images become the model's input.
     pub preprocessing: Preprocessing,
-    /// Name of the output; the first one if not stated.
+    /// Name of the output; the first output if not stated.
     pub output: Option<String>,
-    /// Number of labels, needed when the model answers labels instead of scores.
+    /// Number of labels; needed for a model that answers labels instead of scores.
     pub classes: Option<u32>,
-    /// How batches get to the device; the device's own way if not stated.
+    /// How batches are sent to the device; the best way for the device if not stated.
     pub transfer: Option<Transfer>,
-    /// Time that the model may take for each image of a batch; beyond that it counts as hanging.
+    /// Time that the model may take for each image of a batch. A model that takes longer counts as hanging.
     pub answer_timeout: Duration,
 }
 
 impl OnnxOptions {
-    /// Far more than any model takes of which a scan could end.
+    /// Far more than a model takes if a scan of it is to finish.
     pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
-/// How batches get to the device, and labels back.
+/// How batches are sent to the device, and how labels come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transfer {
-    /// A batch is handed over where it lies, and scores come back: right where the device shares the host's memory.
+    /// A batch is passed in place, and scores come back. This is best for a device that shares the host's memory.
     Direct,
-    /// Inputs lie in pinned memory and are bound, the label is found in the graph, and only labels come back: for CUDA and
-    /// TensorRT. It works everywhere.
+    /// Inputs are bound to pinned memory, the graph computes the label, and only labels come back. This is best for CUDA and
+    /// TensorRT, and works on every device.
     Bound,
 }
 
-/// An ONNX model behind [`HardLabelOracle`]: one session with one thread of its own on the CPU, or on another device.
+/// An ONNX model as a [`HardLabelOracle`]: one session, with a single thread on the CPU.
 pub struct OnnxOracle {
     session: Session,
     path: PathBuf,
@@ -68,7 +69,7 @@ pub struct OnnxOracle {
     output: usize,
     portions: Portions,
     writer: InputWriter,
-    /// Input of one run where images cannot go in as they are; kept to be reused.
+    /// Input of one run, where images are not the input as they are. Kept to be reused.
     buffer: Vec<f32>,
     /// Input and output in memory of the device's choice, with [`Transfer::Bound`].
     bound: Option<Bound>,
@@ -77,16 +78,16 @@ pub struct OnnxOracle {
 }
 
 impl OnnxOracle {
-    /// Loads a model and finds out what it takes and how it can be run.
+    /// Loads a model, and finds out what it takes and in which batch sizes it can be run.
     ///
     /// # Errors
-    /// [`ModelError`]: the model cannot be loaded, does not take images of the data's shape, answers neither scores nor
-    /// labels, does not answer in time or not twice the same, or the device is not there.
+    /// [`ModelError`] for a model that cannot be loaded, does not take images of the data's shape, answers neither scores nor labels,
+    /// does not answer in time or does not repeat its answers, and for a device that is not available.
     pub fn load(runtime: &Runtime, model: &ModelFile, options: &OnnxOptions) -> Result<Self, ModelError> {
         let device = options.device;
         let mut loaded = session(runtime, model, &model.bytes, device)?;
         let [height, width, channels] = options.image_shape;
-        let (layout, fixed_rows) = input_form(model, &loaded, options.image_shape, options.layout)?;
+        let (layout, fixed_rows) = input_layout(model, &loaded, options.image_shape, options.layout)?;
         let mut output = output_index(model, &loaded, options.output.as_deref())?;
         let input = loaded.inputs().first().map(|input| input.name().to_owned()).unwrap_or_default();
         let default = if device.cuda_index().is_some() { Transfer::Bound } else { Transfer::Direct };
@@ -104,15 +105,15 @@ impl OnnxOracle {
                         loaded = session;
                         label = Some(label_graph::OUTPUT);
                     }
-                    // Models of old operator sets, say; scores are read instead.
-                    Err(error) => tracing::warn!(%error, "the label cannot be found in the graph, which is slower"),
+                    // Old operator sets lack some operators, for example. Then the scores are read.
+                    Err(error) => tracing::warn!(%error, "the label cannot be computed in the graph, which is slower"),
                 }
             }
-            // Scores at first: whether they depend on the batch must be seen in their bits.
+            // Scores at first, because it takes their bits to see whether they depend on the batch.
             let new = Bound::new(&loaded, device, &input, &scores);
             bound =
                 Some(new.map_err(|error| ModelError::Run { path: model.path().to_owned(), why: error.to_string() })?);
-            // Only the bound output comes back.
+            // Only the bound output is returned.
             output = 0;
         }
         let values = height * width * channels;
@@ -140,10 +141,10 @@ impl OnnxOracle {
         Ok(oracle)
     }
 
-    /// Image shape `[h, w, c]` that a model takes, where its input states one.
+    /// The image shape `[h, w, c]` that the model's input states.
     ///
     /// # Errors
-    /// [`ModelError::Load`], and [`ModelError::Input`] when the shape is not stated, or could be read in both layouts.
+    /// [`ModelError::Load`], and [`ModelError::Input`] for an input that does not state its shape, or whose layout cannot be told.
     pub fn image_shape(runtime: &Runtime, model: &ModelFile, layout: Option<Layout>) -> Result<[usize; 3], ModelError> {
         image_shape(model, &session(runtime, model, &model.bytes, Device::Cpu)?, layout)
     }
@@ -151,7 +152,7 @@ impl OnnxOracle {
     /// Changes how images become the model's input.
     ///
     /// # Errors
-    /// [`ModelError::Preprocessing`] when it does not fit the channels; nothing is changed then.
+    /// [`ModelError::Preprocessing`] if it does not fit the channels. Then nothing is changed.
     pub fn set_preprocessing(&mut self, preprocessing: &Preprocessing) -> Result<(), ModelError> {
         self.writer = InputWriter::new(self.spec.shape(), self.layout, preprocessing)?;
         Ok(())
@@ -162,16 +163,16 @@ impl OnnxOracle {
         self.layout
     }
 
-    /// Numbers of rows that the model is run with, in descending order: batches of the first one keep a device busy.
+    /// Numbers of images that the model is run with, in descending order. Batches of the first size keep a device busy.
     pub fn run_sizes(&self) -> &[usize] {
         self.portions.sizes()
     }
 
-    /// Runs the model on the first `rows` of `images` `[n, h, w, c]`, over and over until `done`, and drops the answers:
-    /// nothing but inference, for measuring. Returns the number of images.
+    /// Runs the model on the first `rows` of `images` `[n, h, w, c]` again and again until `done`, and drops the answers. This is pure
+    /// inference, for measurements. Returns the number of images.
     ///
     /// # Errors
-    /// [`ModelError::Run`], for other numbers of rows than [`run_sizes`](Self::run_sizes) on models that take no others, too.
+    /// [`ModelError::Run`], also for a number of rows that the model does not take.
     pub fn run_raw(
         &mut self,
         images: ArrayView4<'_, f32>,
@@ -190,7 +191,7 @@ impl OnnxOracle {
         Ok(count)
     }
 
-    /// Asks with one image to see what comes back.
+    /// Finds the number of labels by a run on one image.
     fn count_classes(&mut self, in_form: Option<u32>, stated: Option<u32>) -> Result<u32, ModelError> {
         let image = vec![0.5; self.spec.values()];
         let (_, run) = self.portions.next(1);
@@ -200,17 +201,13 @@ impl OnnxOracle {
                 Answer::Labels(_) => in_form.or(stated),
             })
         })?;
-        let wrong = |found: String, expected: &str| {
-            Err(ModelError::Output { path: self.path.clone(), found, expected: expected.to_owned() })
-        };
+        let wrong = |found: String, expected| Err(ModelError::Output { path: self.path.clone(), found, expected });
         match (found, stated) {
-            (None, _) => wrong("labels".to_owned(), "scores, or a number of classes stated in the manifest"),
+            (None, _) => wrong("labels".to_owned(), ExpectedOutput::StatedClasses),
             (Some(found), Some(stated)) if found != stated => {
-                wrong(format!("scores of {found} classes"), &format!("{stated} classes, as stated"))
+                wrong(format!("scores of {found} classes"), ExpectedOutput::Classes(stated))
             }
-            (Some(found), _) if found < 2 => {
-                wrong(format!("scores of {found} class"), "at least 2 classes (a single score is no label)")
-            }
+            (Some(found), _) if found < 2 => wrong(format!("scores of {found} class"), ExpectedOutput::TwoClasses),
             (Some(found), _) if found > MOST_CLASSES => Err(ModelError::Limit {
                 path: self.path.clone(),
                 what: "labels",
@@ -221,19 +218,19 @@ impl OnnxOracle {
         }
     }
 
-    /// Compares the outputs of some images bit by bit between two runs, between batch sizes and places in a batch. Where places
-    /// differ, images run alone from then on; where sizes differ, images run alone on the CPU, and in the largest size only
-    /// elsewhere. A model that answers two equal runs differently is refused.
+    /// Compares the outputs of some images bit by bit between two runs, between batch sizes and between places in a batch. If places
+    /// differ, images run alone from then on. If sizes differ, images run alone on the CPU, and in fewer sizes on other devices.
+    /// A model that answers two equal runs differently is refused.
     fn settle_portions(&mut self, device: Device) -> Result<(), ModelError> {
         let values = self.spec.values();
         let largest = self.portions.largest();
         let count = largest.min(32);
-        // Any images will do; these differ in every value. (A Weyl sequence of the golden ratio.)
+        // Any images will do. These differ in every value (a Weyl sequence of the golden ratio).
         let images: Vec<f32> = (0..count * values).map(|i| (i as f32 * 0.618_034).fract()).collect();
         let mut turned = images.clone();
         turned.rotate_left(values * (count / 3));
         let mut reference = self.outputs_of(&images, largest)?;
-        // Other devices may add up in any order; whether their labels repeat is for the caller to see.
+        // Other devices may add up in any order. The caller checks whether their labels repeat.
         if device.is_processor() && self.outputs_of(&images, largest)? != reference {
             return Err(ModelError::NotDeterministic { path: self.path.clone() });
         }
@@ -267,7 +264,7 @@ impl OnnxOracle {
         Ok(())
     }
 
-    /// Outputs of images, bit by bit, in one run of `run` rows.
+    /// The bits of the outputs of images, from one run of `run` rows.
     fn outputs_of(&mut self, images: &[f32], run: usize) -> Result<Vec<Vec<u64>>, ModelError> {
         let count = images.len() / self.spec.values();
         self.run(images, run, |answer| {
@@ -281,7 +278,7 @@ impl OnnxOracle {
         })
     }
 
-    /// Runs images `[n, h, w, c]`, padded to `run` rows, and hands the answer to `take`.
+    /// Runs the model on images `[n, h, w, c]`, padded to `run` rows, and passes the answer to `take`.
     fn run<T>(
         &mut self,
         images: &[f32],
@@ -324,52 +321,6 @@ impl OnnxOracle {
     }
 }
 
-/// What one run answers, for all its rows.
-enum Answer<'a> {
-    Scores { width: usize, scores: &'a [f32] },
-    Labels(&'a [i64]),
-}
-
-fn answer<'a>(
-    outputs: &'a SessionOutputs<'_>,
-    index: usize,
-    rows: usize,
-    path: &std::path::Path,
-) -> Result<Answer<'a>, ModelError> {
-    let output = &outputs[index];
-    let unexpected = |found: String| ModelError::Output {
-        path: path.to_owned(),
-        found,
-        expected: format!("f32 scores [n, classes] or i64 labels [n], n = {rows}"),
-    };
-    if let Ok((shape, scores)) = output.try_extract_tensor::<f32>() {
-        // Trailing dimensions of 1 are harmless; anything else is no list of scores.
-        let width = shape.get(1).and_then(|&width| usize::try_from(width).ok()).unwrap_or(0);
-        if width == 0 || scores.len() != width * rows || usize::try_from(shape[0]) != Ok(rows) {
-            return Err(unexpected(format!("f32 {:?}", &shape[..])));
-        }
-        return Ok(Answer::Scores { width, scores });
-    }
-    if let Ok((shape, labels)) = output.try_extract_tensor::<i64>() {
-        if labels.len() != rows {
-            return Err(unexpected(format!("i64 {:?}", &shape[..])));
-        }
-        return Ok(Answer::Labels(labels));
-    }
-    Err(unexpected(format!("{:?}", output.dtype())))
-}
-
-/// Number of classes, if the output has f32 scores `[n, classes]` or `[n, classes, 1, ..]` of a stated number.
-fn stated_classes(session: &Session, output: usize) -> Option<u32> {
-    let ValueType::Tensor { ty: ort::value::TensorElementType::Float32, shape, .. } =
-        session.outputs().get(output)?.dtype()
-    else {
-        return None;
-    };
-    let &[_, classes, ref rest @ ..] = &shape[..] else { return None };
-    rest.iter().all(|&size| size == 1).then_some(u32::try_from(classes).ok().filter(|&classes| classes > 0)?)
-}
-
 impl HardLabelOracle for OnnxOracle {
     fn spec(&self) -> &InputSpec {
         &self.spec
@@ -389,63 +340,5 @@ impl HardLabelOracle for OnnxOracle {
                 .map_err(OracleError::new)?;
         }
         Ok(())
-    }
-}
-
-/// Appends the labels of the first `used` rows.
-fn push_labels(
-    answer: &Answer<'_>,
-    used: usize,
-    classes: u32,
-    path: &std::path::Path,
-    labels: &mut Vec<Label>,
-) -> Result<(), ModelError> {
-    let not_a_number = || ModelError::NotANumber { path: path.to_owned() };
-    match answer {
-        Answer::Scores { width, scores } => {
-            for row in scores.chunks(*width).take(used) {
-                labels.push(top_label(row).ok_or_else(not_a_number)?);
-            }
-        }
-        Answer::Labels(found) => {
-            for &label in found.iter().take(used) {
-                if label == NOT_A_NUMBER {
-                    return Err(not_a_number());
-                }
-                let label = Label::try_from(label).ok().filter(|&label| label < classes);
-                labels.push(label.ok_or_else(|| ModelError::Output {
-                    path: path.to_owned(),
-                    found: "a label outside of its classes".to_owned(),
-                    expected: format!("labels from 0 to {}", classes.saturating_sub(1)),
-                })?);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Index of the largest score, the lowest one among equals (as numpy has it); `None` when a score is NaN.
-fn top_label(scores: &[f32]) -> Option<Label> {
-    let mut best = 0;
-    for (index, score) in scores.iter().enumerate() {
-        if score.is_nan() {
-            return None;
-        }
-        if *score > scores[best] {
-            best = index;
-        }
-    }
-    Label::try_from(best).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_top_label_is_the_first_maximum() {
-        assert_eq!(top_label(&[0.1, 0.7, 0.7, 0.2]), Some(1));
-        assert_eq!(top_label(&[f32::NEG_INFINITY, f32::MIN]), Some(1));
-        assert_eq!(top_label(&[0.1, f32::NAN]), None);
     }
 }

@@ -1,26 +1,26 @@
 //! The packages of ONNX Runtime that `aeva setup` installs, and the libraries in them, each by its SHA-256.
 //!
-//! The digests are those of the wheels as their makers published them: `pip download --no-deps PACKAGE==VERSION --platform PLATFORM`,
-//! and of the files under `onnxruntime/capi/` in them.
+//! The digests are those of the published wheels (`pip download --no-deps PACKAGE==VERSION --platform PLATFORM`) and of the files under
+//! `onnxruntime/capi/` in them.
 
 use crate::Build;
 
-/// A wheel that can be installed: the libraries in it depend on the platform only, not on the Python that runs pip.
+/// A wheel that can be installed. Its libraries depend on the platform only, not on the version of Python.
 #[derive(Debug)]
 pub struct Wheel {
-    /// The build that is in it.
+    /// The build that it contains.
     pub build: Build,
-    /// Operating system, as `std::env::consts::OS` has it.
+    /// Operating system, as in `std::env::consts::OS`.
     pub os: &'static str,
-    /// Processor, as `std::env::consts::ARCH` has it.
+    /// Processor, as in `std::env::consts::ARCH`.
     pub arch: &'static str,
     /// Name of the package.
     pub package: &'static str,
-    /// Platform, as pip has it.
+    /// Platform, as pip names it.
     pub platform: &'static str,
     /// SHA-256 of the wheel, lower-case hexadecimal.
     pub sha256: &'static str,
-    /// What is taken out of it; the first one is ONNX Runtime itself.
+    /// The libraries that are installed. The first one is ONNX Runtime itself.
     pub libraries: &'static [Library],
 }
 
@@ -29,13 +29,13 @@ pub struct Wheel {
 pub struct Library {
     /// Its name in the folder `onnxruntime/capi` of the wheel.
     pub name_in_wheel: &'static str,
-    /// Its name once it is installed: the main library is looked for without its version.
+    /// Its name once it is installed. The main library loses its version.
     pub name: &'static str,
     /// SHA-256, lower-case hexadecimal.
     pub sha256: &'static str,
 }
 
-/// All wheels that are known.
+/// All known wheels.
 pub fn wheels() -> &'static [Wheel] {
     &WHEELS
 }

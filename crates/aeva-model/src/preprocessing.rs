@@ -1,4 +1,4 @@
-//! How images in `[0, 1]`, shape `[n, h, w, c]`, become the input of a model.
+//! How images `[n, h, w, c]` in `[0, 1]` become the input of a model.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,17 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
-/// Order of the dimensions of a model's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// `[n, h, w, c]`: Keras and TensorFlow.
-    Nhwc,
-    /// `[n, c, h, w]`: PyTorch.
-    Nchw,
-}
-
-/// The interval that a model's pixels lie in, before a mean is subtracted.
+/// The interval of a model's pixels, before the mean is subtracted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "[f32; 2]", into = "[f32; 2]")]
 pub struct ValueRange {
@@ -25,7 +15,7 @@ pub struct ValueRange {
     high: f32,
 }
 
-/// Pixel `x` in `[0, 1]` of channel `c` becomes `(low + x (high - low) - mean_c) / std_c`.
+/// How images become the input of a model: a pixel `x` in `[0, 1]` of channel `c` becomes `(low + x (high - low) - mean_c) / std_c`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocessing {
     /// Interval of the model's pixels.
@@ -46,7 +36,7 @@ impl ValueRange {
     /// `[-1, 1]`.
     pub const SIGNED: Self = Self { low: -1.0, high: 1.0 };
 
-    /// An interval; `None` unless both ends are finite and `low < high`.
+    /// The interval from `low` to `high`. `None` unless both are finite and `low < high`.
     pub fn new(low: f32, high: f32) -> Option<Self> {
         (low.is_finite() && high.is_finite() && low < high).then_some(Self { low, high })
     }
@@ -74,7 +64,7 @@ impl FromStr for ValueRange {
         let parse = |part: &str| part.trim().parse::<f32>().ok();
         text.split_once("..")
             .and_then(|(low, high)| Self::new(parse(low)?, parse(high)?))
-            .ok_or_else(|| format!("`{text}` is no value range: expected LOW..HIGH, for example 0..255"))
+            .ok_or_else(|| format!("`{text}` is not a value range: expected LOW..HIGH, for example 0..255"))
     }
 }
 
@@ -84,29 +74,8 @@ impl fmt::Display for ValueRange {
     }
 }
 
-impl FromStr for Layout {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "nhwc" => Ok(Self::Nhwc),
-            "nchw" => Ok(Self::Nchw),
-            _ => Err(format!("`{text}` is no layout: expected nhwc or nchw")),
-        }
-    }
-}
-
-impl fmt::Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nhwc => "nhwc",
-            Self::Nchw => "nchw",
-        })
-    }
-}
-
 impl Default for Preprocessing {
-    /// Images go in as they are.
+    /// Images are the input as they are.
     fn default() -> Self {
         Self { value_range: ValueRange::UNIT, mean: Vec::new(), std: Vec::new(), reverse_channels: false }
     }
@@ -132,8 +101,8 @@ impl Preprocessing {
     /// Factor and summand of each channel: the model's pixel is `factor * x + summand`.
     ///
     /// # Errors
-    /// [`ModelError::Preprocessing`] when mean or standard deviation have another number of values than 0, 1 or `channels`, or
-    /// values that cannot be used.
+    /// [`ModelError::Preprocessing`] if mean or standard deviation has a number of values other than 0, 1 or `channels`, or values that
+    /// cannot be used.
     pub(crate) fn affine(&self, channels: usize) -> Result<Vec<(f32, f32)>, ModelError> {
         let spread = |what, values: &[f32], default: f32| match values {
             [] => Ok(vec![default; channels]),
@@ -178,8 +147,6 @@ mod tests {
         for bad in ["255", "1..0", "0..nan", "a..b", ""] {
             assert!(bad.parse::<ValueRange>().is_err(), "{bad}");
         }
-        assert_eq!("NCHW".parse(), Ok(Layout::Nchw));
-        assert!("hwcn".parse::<Layout>().is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! As much of protocol buffers as ONNX files need: reading the fields of a message one after the other, and writing some.
+//! As much of protocol buffers as ONNX files need: reads the fields of a message in order, and writes messages.
 
-/// The bytes are no protocol buffer message.
+/// The bytes are not a protocol buffer message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -15,7 +15,7 @@ pub(crate) enum Field<'a> {
     Fixed,
 }
 
-/// The fields of a message, in order: number, value, and all its bytes. Ends after the first error.
+/// Iterates over the fields of a message: number, value, and all bytes of the field. Ends after the first error.
 pub(crate) struct Fields<'a> {
     rest: &'a [u8],
 }
@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
 
     fn varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0_u64;
-        // Seven bits a byte, lowest first; ten bytes hold 64 bits.
+        // Seven bits per byte, lowest first. Ten bytes hold 64 bits.
         for shift in (0..70).step_by(7) {
             let [byte] = self.take(1)? else { return Err(Malformed) };
             value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
@@ -98,7 +98,7 @@ impl Message {
     }
 
     fn varint(&mut self, mut value: u64) {
-        // Seven bits a byte, lowest first, the highest bit saying that more follow.
+        // Seven bits per byte, lowest first. The highest bit says that more bytes follow.
         while value >= 0x80 {
             self.0.push(value.to_le_bytes()[0] | 0x80);
             value >>= 7;

@@ -1,14 +1,14 @@
-//! What runs the model.
+//! The devices that run models, and the builds of ONNX Runtime that support them.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Where a model runs. There is no fallback: a device that was asked for and is missing is an error.
+/// Where a model runs. There is no fallback: a requested device that is not available is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
-    /// The CPU, f32: the reference for every other device.
+    /// The CPU in f32, the reference for every other device.
     Cpu,
-    /// A CUDA device, f32 without TF32.
+    /// A CUDA device in f32, without TF32.
     Cuda {
         /// Its number.
         index: u16,
@@ -18,9 +18,9 @@ pub enum Device {
         /// Its number.
         index: u16,
     },
-    /// Intel's OpenVINO, f32 where the hardware has it.
+    /// Intel's OpenVINO, in f32 if the hardware supports it.
     OpenVino {
-        /// What it runs on.
+        /// The hardware that it runs on.
         hardware: OpenVinoHardware,
     },
     /// Apple's Core ML.
@@ -32,23 +32,23 @@ pub enum Device {
     },
 }
 
-/// What OpenVINO runs on.
+/// The hardware that OpenVINO runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenVinoHardware {
     /// The processor.
     Cpu,
-    /// The processor in bf16: several times as fast where it has matrix units, and too coarse for most searches.
+    /// The processor in bf16: several times as fast on processors with matrix units, and too coarse for most searches.
     Bf16,
     /// Intel graphics.
     Gpu,
-    /// A neural processing unit; these compute in 16 bits.
+    /// A neural processing unit, which computes in 16 bits.
     Npu,
 }
 
-/// Builds of ONNX Runtime, each with the execution providers of some devices.
+/// A build of ONNX Runtime, with the execution providers of some devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
-    /// The plain one; on macOS with Core ML.
+    /// The plain build; on macOS with Core ML.
     Cpu,
     /// With CUDA and TensorRT.
     Cuda,
@@ -69,7 +69,7 @@ impl Build {
         }
     }
 
-    /// The version of ONNX Runtime that `aeva setup` installs: the newest that there is of this build.
+    /// The version of ONNX Runtime that `aeva setup` installs for this build.
     pub fn version(self) -> &'static str {
         match self {
             Self::Cpu | Self::Cuda => "1.31.1",
@@ -79,7 +79,7 @@ impl Build {
     }
 }
 
-/// For messages: what `--device` takes.
+/// The names of all devices, for messages.
 const EXPECTED: &str =
     "cpu, cuda, cuda:N, tensorrt, tensorrt:N, openvino (:cpu, :bf16, :gpu or :npu), coreml, directml or directml:N";
 
@@ -88,7 +88,7 @@ impl FromStr for Device {
 
     /// `cpu`, `cuda` (device 0), `cuda:N`, `tensorrt[:N]`, `openvino[:cpu|bf16|gpu|npu]`, `coreml`, `directml[:N]`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no device: expected {EXPECTED}");
+        let wrong = || format!("`{text}` is not a device: expected {EXPECTED}");
         let (name, detail) = text.split_once(':').map_or((text, None), |(name, detail)| (name, Some(detail)));
         let index = || detail.map_or(Ok(0), str::parse::<u16>).map_err(|_| wrong());
         match name {
@@ -123,7 +123,7 @@ impl fmt::Display for Device {
 }
 
 impl Device {
-    /// Kind of device, without its number: what rounding depends on.
+    /// The kind of device, without its number. Rounding depends on it.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -138,7 +138,7 @@ impl Device {
         }
     }
 
-    /// The build of ONNX Runtime that has it.
+    /// The build of ONNX Runtime that supports it.
     pub fn build(self) -> Build {
         match self {
             Self::Cpu | Self::CoreMl => Build::Cpu,
@@ -148,13 +148,13 @@ impl Device {
         }
     }
 
-    /// Whether it is the processor, where one session a thread is best and small batches are as fast as large ones.
+    /// Whether it is the processor, on which one session per thread is best and small batches are as fast as large ones.
     pub fn is_processor(self) -> bool {
         use OpenVinoHardware::{Bf16, Cpu};
         matches!(self, Self::Cpu | Self::OpenVino { hardware: Cpu | Bf16 })
     }
 
-    /// Its number where it has memory of its own, reached through CUDA.
+    /// Its number, if it is a device with memory of its own that is reached through CUDA.
     pub(crate) fn cuda_index(self) -> Option<u16> {
         match self {
             Self::Cuda { index } | Self::TensorRt { index } => Some(index),

@@ -1,4 +1,4 @@
-//! Finding and loading ONNX Runtime, a dynamic library that this program does not link.
+//! Finds and loads ONNX Runtime, a dynamic library that is not linked.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::{Build, Device, RuntimeError, TELEMETRY_OFF, TELEMETRY_SWITCH, teleme
 
 const OVERRIDE: &str = "ORT_DYLIB_PATH";
 
-/// The process's library: it cannot be unloaded, and it allows one environment only.
+/// The library of the process. It cannot be unloaded, and it allows only one environment.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
-/// The loaded library. Cheap to clone; models are loaded through it.
+/// The loaded library, which loads models. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
     pub(crate) environment: Environment,
@@ -22,16 +22,16 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Finds the library for `device` and loads it: the file that `ORT_DYLIB_PATH` names, else the one beside the
-    /// executable, else the one that `aeva setup` put into the cache folder, else the system's.
+    /// Finds the library for `device` and loads it. These places are searched in order: the file that `ORT_DYLIB_PATH` names, the folder
+    /// of the executable, the cache folder of `aeva setup`, and the system's libraries.
     ///
-    /// A process has one library only: the first one stays, whatever later calls ask for.
+    /// A process has only one library. Later calls return the first one, whatever device they name.
     ///
-    /// The environment must have [`TELEMETRY_SWITCH`] set to [`TELEMETRY_OFF`]: the library begins to report what it does as soon as it
-    /// is loaded otherwise. Programs set it first thing in `main`, where no other thread can read the environment yet.
+    /// The environment must have [`TELEMETRY_SWITCH`] set to [`TELEMETRY_OFF`], because otherwise the library reports what it does as
+    /// soon as it is loaded. Programs set the variable at the beginning of `main`, when no other thread can read the environment.
     ///
     /// # Errors
-    /// [`RuntimeError`] says where it was looked for, or what is wrong with what was found.
+    /// [`RuntimeError`] names the places that were searched, or what is wrong with the library that was found.
     pub fn load(device: Device) -> Result<Self, RuntimeError> {
         if !telemetry::is_off() {
             return Err(RuntimeError::Telemetry { variable: TELEMETRY_SWITCH, value: TELEMETRY_OFF });
@@ -63,7 +63,7 @@ impl Runtime {
         let system = Path::new(library_file_name());
         Self::load_from(system).map_err(|_| {
             searched.push(format!("the system's {}", system.display()));
-            RuntimeError::NotFound { device: device.to_string(), searched }
+            RuntimeError::NotFound { device, searched }
         })
     }
 
@@ -76,12 +76,12 @@ impl Runtime {
         Ok(Self { environment, path: path.to_owned() })
     }
 
-    /// The library that was loaded.
+    /// Path of the loaded library.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Version and commit, as the library states them: `1.31 (6af1a93)`.
+    /// Version and commit as the library states them, such as `1.31 (6af1a93)`.
     pub fn version(&self) -> String {
         // "ORT Build Info: git-branch=..., git-commit-id=6af1a93, build type=Release, ..."
         let mut parts = ort::info().split([' ', ',']);
@@ -104,8 +104,8 @@ pub fn library_file_name() -> &'static str {
     }
 }
 
-/// The user's cache folder of this program: `AEVA_CACHE_DIR`, or `aeva` in the system's usual place. `None` when the
-/// environment names neither it nor a home.
+/// The user's cache folder of this program: `AEVA_CACHE_DIR`, or `aeva` in the system's usual place. `None` if the environment
+/// names neither of them.
 pub fn cache_folder() -> Option<PathBuf> {
     let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(own) = folder("AEVA_CACHE_DIR") {
@@ -121,12 +121,12 @@ pub fn cache_folder() -> Option<PathBuf> {
     base.map(|base| base.join("aeva"))
 }
 
-/// Where `aeva setup` puts a build of the library.
+/// The folder that `aeva setup` installs a build into. `None` without a cache folder.
 pub fn library_folder(build: Build) -> Option<PathBuf> {
     cache_folder().map(|cache| cache.join(format!("onnxruntime-{}-{}", build.version(), build.name())))
 }
 
-/// Files that may be the library, and the build that was installed there, where it was.
+/// Files that may be the library, each with the build that `aeva setup` installs there, if it does.
 fn candidates(device: Device) -> Vec<(PathBuf, Option<Build>)> {
     let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
     let installed = |build: Build| library_folder(build).map(|folder| (folder, Some(build)));
@@ -136,10 +136,10 @@ fn candidates(device: Device) -> Vec<(PathBuf, Option<Build>)> {
     folders.into_iter().flatten().map(|(folder, build)| (folder.join(library_file_name()), build)).collect()
 }
 
-/// Whether what `aeva setup` installs for a build is there, whole and unchanged.
+/// Makes sure that a build is installed as `aeva setup` installs it, complete and unchanged.
 ///
 /// # Errors
-/// [`RuntimeError`] says what is wrong.
+/// [`RuntimeError::Digest`] and [`RuntimeError::Load`] name the library and what is wrong with it.
 pub fn check_installation(build: Build) -> Result<(), RuntimeError> {
     let folder = library_folder(build).unwrap_or_default();
     check_installed(build, &folder)?;

@@ -1,4 +1,4 @@
-//! A session of ONNX Runtime on a device.
+//! Sessions of ONNX Runtime on devices.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::guard::guarded;
 use crate::watch::{Stoppable, Watched};
 use crate::{Device, ModelError, ModelFile, OpenVinoHardware, Runtime};
 
-/// Time that the CPU may take to load a model; other devices compile it, which takes as long as it takes.
+/// Time that the CPU may take to load a model. Other devices compile it, which has no limit.
 const LOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// Loads a model, given as the bytes of its file, on a device.
+/// Loads a model on a device. `bytes` are those of its file, possibly with an added output.
 ///
 /// # Errors
-/// [`ModelError::Device`] when the device is not there, [`ModelError::Load`] when the model is refused.
+/// [`ModelError::Device`] if the device is not available, [`ModelError::Load`] if ONNX Runtime refuses the model.
 pub(crate) fn session(
     runtime: &Runtime,
     model: &ModelFile,
@@ -34,13 +34,13 @@ pub(crate) fn session(
         };
         let mut builder = builder;
         for (name, file) in &model.external {
-            // The bytes that were read, and are in the digest: what lies in the folders later, or in the working folder, never matters.
+            // These bytes are in the digest. Files that are changed later, or lie in the working folder, make no difference.
             builder = builder
                 .with_external_initializer_file_in_memory(name, Arc::clone(file))
                 .map_err(|error| refused(&error))?;
         }
         if let (false, Some(folder)) = (model.external.is_empty(), model.folder()) {
-            // For tensors of inner graphs, to which the files above do not apply. They were found, read and hashed as well.
+            // ONNX Runtime reads the tensors of inner graphs itself. Their files are in the digest as well.
             builder = builder
                 .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
                 .map_err(|error| refused(&error))?;
@@ -57,7 +57,7 @@ pub(crate) fn session(
     if device.cuda_index().is_none() {
         return load(builder(runtime, device)?);
     }
-    // Nodes that the device lacks would run on the CPU, and every batch would travel there and back.
+    // Nodes that the device does not support would run on the CPU, and every batch would be copied there and back.
     let strict = builder(runtime, device)?.with_disable_cpu_fallback().map_err(|error| refused(device, &error))?;
     if let Ok(session) = load(strict) {
         return Ok(session);
@@ -68,16 +68,16 @@ pub(crate) fn session(
 }
 
 fn refused(device: Device, error: &dyn std::fmt::Display) -> ModelError {
-    ModelError::Device { device: device.to_string(), why: error.to_string() }
+    ModelError::Device { device, why: error.to_string() }
 }
 
 fn builder(runtime: &Runtime, device: Device) -> Result<SessionBuilder, ModelError> {
     let builder = Session::builder(&runtime.environment)
         .map_err(|error| refused(device, &error))?
-        // Needed for the blocked layouts, which double the throughput on the CPU.
+        // For the blocked layouts, which double the throughput on the CPU.
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(|error| refused(device, &error))?
-        // One session a worker, one thread a session: no synchronisation within a run, and its sums keep their order.
+        // One thread per session: no synchronisation within a run, and sums are always added in the same order.
         .with_intra_threads(1)
         .map_err(|error| refused(device, &error))?
         .with_execution_providers(providers(device))
@@ -89,13 +89,13 @@ fn builder(runtime: &Runtime, device: Device) -> Result<SessionBuilder, ModelErr
     Ok(builder)
 }
 
-/// The providers of a device, in order of preference. Each one that is missing is an error: without
-/// `error_on_failure` the model would silently run on the CPU.
+/// The providers of a device, in order of preference. A provider that is missing is an error: without `error_on_failure` the model
+/// would run on the CPU without notice.
 fn providers(device: Device) -> Vec<ExecutionProviderDispatch> {
     let cuda = |index: u16| {
         ep::CUDA::default()
             .with_device_id(i32::from(index))
-            // TF32 has 10 bits of mantissa; probes of 6e-6 a pixel drown in its rounding.
+            // TF32 has 10 bits of mantissa. Probes of 6e-6 per pixel are lost in its rounding.
             .with_tf32(false)
             // The exhaustive search may pick another kernel on the next run.
             .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
@@ -131,14 +131,14 @@ fn providers(device: Device) -> Vec<ExecutionProviderDispatch> {
 }
 
 fn open_vino(hardware: OpenVinoHardware) -> ep::OpenVINO {
-    // One thread a session, and free to move: pinned ones all end up on the first core.
+    // One thread per session, not pinned: pinned threads would all run on the first core.
     let processor = |precision: &str| {
         let config = format!(r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","ENABLE_CPU_PINNING":"NO"}}}}"#);
         let provider = ep::OpenVINO::default().with_device_type("CPU").with_num_threads(1);
         provider.with_arbitrary_config("load_config", config)
     };
     match hardware {
-        // Unless told otherwise it may compute in bf16 where the processor is fast at that.
+        // Without this hint, OpenVINO may compute in bf16 on processors that are fast at it.
         OpenVinoHardware::Cpu => processor("f32"),
         OpenVinoHardware::Bf16 => processor("bf16"),
         OpenVinoHardware::Gpu => ep::OpenVINO::default().with_device_type("GPU").with_precision("FP32"),

@@ -1,9 +1,9 @@
-//! ONNX Runtime's telemetry, and how it is kept off.
+//! The telemetry of ONNX Runtime, which is kept off.
 //!
 //! From version 1.29 on, ONNX Runtime writes a device identifier and events into the user's cache folder and sends them to its
-//! makers. It does so as soon as it is initialised, before any setting of its interface can be applied. What stops all of it is
-//! an environment variable, read when the library is loaded. [`Runtime::load`](crate::Runtime::load) therefore refuses to load
-//! the library while that variable is not set.
+//! makers. It does so as soon as it is initialised, before its interface accepts any setting. An environment variable prevents this,
+//! which the library reads when it is loaded. So [`Runtime::load`](crate::Runtime::load) refuses to load the library unless that
+//! variable is set.
 
 use std::env;
 

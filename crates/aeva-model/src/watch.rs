@@ -1,7 +1,7 @@
-//! Runs of a model that do not end: each has a time limit, after which ONNX Runtime is told to give up.
+//! Time limits for runs of a model. A run that exceeds its limit is asked to stop.
 //!
-//! ONNX Runtime looks at the request between two nodes of the graph, and between two turns of a loop. A model that hangs inside of one
-//! node cannot be stopped from within the process; then a hook is called, with which a program can say so and end.
+//! ONNX Runtime checks for this request between two nodes of the graph, and between two iterations of a loop. A model that hangs within
+//! one node cannot be stopped from within the process. Then a hook is called, which a program can use to report it and to exit.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,33 +11,33 @@ use std::time::{Duration, Instant};
 use ort::session::RunOptions;
 use ort::session::builder::LoadCanceler;
 
-/// How often the runs under way are looked at.
+/// Interval between two checks of the current runs.
 const TICK: Duration = Duration::from_millis(50);
-/// Of a longer pause between two looks so much counts: the process was stopped, or the machine asleep.
+/// Longest time that counts between two checks. After a longer pause, the process was stopped or the machine was asleep.
 const LONGEST_TICK: Duration = Duration::from_millis(200);
-/// Time that a run has to end after it was told to.
+/// Time that a run has to stop after it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Everything that is watched. Entries that nobody holds any more are dropped at the next look.
+/// Everything that is watched. Entries without an owner are dropped at the next check.
 static WATCHED: Mutex<Vec<Weak<Watched>>> = Mutex::new(Vec::new());
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static HOOK: Mutex<Option<fn(&str)>> = Mutex::new(None);
 
-/// Sets what happens when a model hangs and cannot be stopped: the hook gets a sentence that says so, and should end the process.
+/// Sets what happens if a model hangs and cannot be stopped. The hook receives a message, and should end the process.
 pub fn on_unresponsive_model(hook: fn(&str)) {
     *HOOK.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
 }
 
-/// What is told to give up.
+/// What can be asked to stop.
 pub(crate) enum Stoppable {
     Runs(RunOptions),
     Load(LoadCanceler),
 }
 
-/// The runs of one session, of which one is under way at a time.
+/// The runs of one session, of which there is at most one at a time.
 pub(crate) struct Watched {
     pub(crate) what: Stoppable,
-    /// Number of the run under way; 0 when there is none.
+    /// Number of the current run; 0 if there is none.
     run: AtomicU64,
     runs: AtomicU64,
     limit: AtomicU64,
@@ -55,14 +55,14 @@ impl Watched {
         });
         WATCHED.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&watched));
         if !WATCHING.swap(true, Ordering::SeqCst) {
-            // Without a thread to be had runs have no limit, which is how it would be without this module.
+            // If no thread can be started, runs have no limit, as without this module.
             let started = thread::Builder::new().name("aeva-watch".to_owned()).spawn(watch);
             WATCHING.store(started.is_ok(), Ordering::SeqCst);
         }
         watched
     }
 
-    /// Does `work`, which must take no longer than `limit`. `None` when it did, and was stopped.
+    /// Does `work`, which must take no longer than `limit`. `None` if it took longer and was stopped.
     pub(crate) fn within<T>(&self, limit: Duration, work: impl FnOnce() -> T) -> Option<T> {
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         self.limit.store(limit, Ordering::Relaxed);
@@ -75,7 +75,7 @@ impl Watched {
 
     fn stop(&self) {
         self.overdue.store(true, Ordering::Relaxed);
-        // If it cannot be told, the hook is called in a moment.
+        // If this fails, the hook is called after the grace period.
         let told = match &self.what {
             Stoppable::Runs(options) => options.terminate(),
             Stoppable::Load(canceler) => canceler.cancel(),
@@ -84,7 +84,7 @@ impl Watched {
     }
 }
 
-/// One entry as the watching thread knows it: the run it saw last, and how long it has been seeing it.
+/// What the watching thread knows about an entry: the run that it saw last, and for how long.
 struct Seen {
     entry: Weak<Watched>,
     run: u64,
@@ -92,11 +92,11 @@ struct Seen {
     told: bool,
 }
 
-/// Ends with the last entry. Another thread is started with the next one.
+/// Watches until the last entry is gone. The next entry starts another thread.
 fn watch() {
     let mut seen: Vec<Seen> = Vec::new();
     let mut last = Instant::now();
-    // Bounded by the life of what is watched.
+    // Bounded by the lifetime of the entries.
     loop {
         thread::sleep(TICK);
         let passed = last.elapsed().min(LONGEST_TICK);
@@ -106,7 +106,7 @@ fn watch() {
             seen.extend(watched.drain(..).map(|entry| Seen { entry, run: 0, waited: Duration::ZERO, told: false }));
             seen.retain(|one| one.entry.strong_count() > 0);
             if seen.is_empty() {
-                // Under the lock, so that a new entry finds either this thread or the need for another one.
+                // Under the lock, so that a new entry either finds this thread or starts another one.
                 WATCHING.store(false, Ordering::SeqCst);
                 return;
             }

@@ -10,7 +10,6 @@ pub(crate) mod setup;
 pub(crate) mod stamp;
 
 mod model;
-mod understanding;
 
 use std::path::Path;
 

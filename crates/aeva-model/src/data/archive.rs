@@ -1,7 +1,7 @@
 //! The directory of a `.npz` file, which is a zip archive, and the stream of one entry.
 //!
-//! Read here and not by the `zip` crate, which reserves memory for as many entries as the file states and tries every place of
-//! the file that could be a directory. What can be in a `.npz` is little: stored or deflated entries, no encryption, one disk.
+//! The `zip` crate is not used, because it reserves memory for as many entries as the file states, and tries every place of the file
+//! that could be a directory. A `.npz` file needs little of the format: stored or deflated entries, no encryption, one disk.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -13,14 +13,14 @@ use flate2::bufread::DeflateDecoder;
 use super::open_regular;
 use crate::DataError;
 
-/// Longest directory, in bytes: more than 100 000 arrays.
+/// Largest directory, in bytes: enough for more than 100 000 arrays.
 const MAX_DIRECTORY: u64 = 1 << 24;
 /// Length of the record at the end of the file, and of the longest comment after it.
 const END: usize = 22;
 const MAX_COMMENT: u64 = 0xFFFF;
-/// Deflate makes at most 258 bytes of two bits.
+/// Largest compression ratio of deflate: it makes at most 258 bytes of two bits.
 const MAX_RATIO: u64 = 1032;
-/// In a field of 4 bytes: the value is in a field of 8 bytes elsewhere.
+/// Value of a 4-byte field whose true value is in an 8-byte field elsewhere.
 const ELSEWHERE: u64 = 0xFFFF_FFFF;
 const STORED: u64 = 0;
 const DEFLATED: u64 = 8;
@@ -32,7 +32,7 @@ pub(super) struct Archive {
     entries: Vec<Entry>,
 }
 
-/// What the directory says about an entry. Nothing of it is known to be true.
+/// What the directory states about an entry. None of it is verified.
 struct Entry {
     name: String,
     method: u64,
@@ -43,7 +43,7 @@ struct Entry {
     at: u64,
 }
 
-/// The unpacked bytes of an entry: exactly as many as the directory states, or an error.
+/// The unpacked bytes of an entry. A number of bytes other than the stated one is an error.
 pub(super) struct Member<'a> {
     body: Box<dyn Read + 'a>,
     size: u64,
@@ -67,7 +67,7 @@ impl Archive {
         self.entries.iter().map(|entry| entry.name.strip_suffix(".npy").unwrap_or(&entry.name))
     }
 
-    /// The entry of the array `name`; of several, the last one, as numpy does.
+    /// The entry of the array `name`; of several, the last one, as in numpy.
     pub(super) fn member(&self, name: &str) -> io::Result<Member<'_>> {
         let index = self.names().enumerate().filter(|(_, found)| *found == name).map(|(index, _)| index).last();
         let entry = index.map(|index| &self.entries[index]).ok_or_else(|| broken("is not in the archive"))?;
@@ -101,18 +101,18 @@ impl Archive {
 }
 
 impl Member<'_> {
-    /// Bytes that are still to come.
+    /// Number of bytes that are still to come.
     pub(super) fn left(&self) -> u64 {
         self.left
     }
 
-    /// After the last byte: that there are no more, and that they have the stated checksum.
+    /// Makes sure, after the last byte, that there are no more bytes and that the checksum is the stated one.
     pub(super) fn finish(mut self) -> io::Result<()> {
         if self.left > 0 || self.body.read(&mut [0])? > 0 {
             return Err(broken(format!("the entry is longer than {} bytes", self.size - self.left)));
         }
         if u64::from(self.crc.sum()) != self.stated_crc {
-            return Err(broken("the checksum is another one"));
+            return Err(broken("the checksum does not match"));
         }
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Read for Member<'_> {
     }
 }
 
-/// The bytes of the directory, and how many bytes are before the archive, which the positions in it do not count.
+/// The bytes of the directory, and the number of bytes before the archive, which are not counted by the positions in it.
 fn directory(file: &File, length: u64) -> io::Result<(Vec<u8>, u64)> {
     let tail_at = length.saturating_sub(END as u64 + MAX_COMMENT);
     let tail = read_at(file, length, tail_at, length - tail_at)?;
@@ -140,10 +140,10 @@ fn directory(file: &File, length: u64) -> io::Result<(Vec<u8>, u64)> {
         tail[at..].starts_with(b"PK\x05\x06") && number(&tail, at + 20, 2).is_ok_and(|stated| stated == comment as u64)
     };
     let end = tail.len().checked_sub(END).and_then(|last| (0..=last).rev().find(is_end));
-    let end = end.ok_or_else(|| broken("no zip archive, or one that is cut off"))?;
+    let end = end.ok_or_else(|| broken("not a zip archive, or a truncated one"))?;
     let (mut size, mut offset) = (number(&tail, end + 12, 4)?, number(&tail, end + 16, 4)?);
     let mut ends_at = tail_at + end as u64;
-    // A large archive: 20 bytes that say that there is a larger record, and the 56 bytes of that before them.
+    // A large archive has a larger record of 56 bytes, followed by 20 bytes that say so.
     if (size == ELSEWHERE || offset == ELSEWHERE || number(&tail, end + 10, 2)? == 0xFFFF) && ends_at >= 76 {
         let large = read_at(file, length, ends_at - 76, 76)?;
         if large[56..].starts_with(b"PK\x06\x07") && large.starts_with(b"PK\x06\x06") {
@@ -162,7 +162,7 @@ fn directory(file: &File, length: u64) -> io::Result<(Vec<u8>, u64)> {
     Ok((read_at(file, length, starts_at, size)?, shift))
 }
 
-/// The entries of a directory; positions are moved by `shift`.
+/// The entries of a directory, with positions moved by `shift`.
 fn entries(mut directory: &[u8], shift: u64) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     while !directory.is_empty() {
@@ -190,7 +190,7 @@ fn entries(mut directory: &[u8], shift: u64) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Sets those values that are in the extra fields of an entry.
+/// Sets the values that are in the extra fields of an entry.
 fn large_fields(mut extra: &[u8], values: [&mut u64; 3]) -> io::Result<()> {
     let mut missing = values.into_iter().filter(|value| **value == ELSEWHERE).peekable();
     while missing.peek().is_some() && extra.len() >= 4 {
@@ -218,7 +218,7 @@ fn number(bytes: &[u8], at: usize, size: usize) -> io::Result<u64> {
     Ok(field.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
 }
 
-/// `size` bytes from `at` on; the file's `length` goes before what was stated.
+/// Reads `size` bytes at `at`, if they lie within the `length` of the file.
 fn read_at(mut file: &File, length: u64, at: u64, size: u64) -> io::Result<Vec<u8>> {
     let size = match usize::try_from(size) {
         Ok(bytes) if at.checked_add(size).is_some_and(|end| end <= length) => bytes,

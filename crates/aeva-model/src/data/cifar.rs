@@ -1,5 +1,5 @@
-//! The binary version of CIFAR-10 and CIFAR-100: per image one label byte (CIFAR-10) or a coarse and a fine label byte
-//! (CIFAR-100, the fine one counts), then 3072 bytes, a 32x32 plane for each of red, green, blue.
+//! The binary version of CIFAR-10 and CIFAR-100. Each image has one label byte (CIFAR-10), or a coarse and a fine label byte (CIFAR-100,
+//! whose fine label is used), and 3072 bytes: a plane of 32x32 pixels for each of red, green and blue.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use crate::DataError;
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
 const PIXELS: usize = 3 * PLANE;
-/// As many records as there may be images. The original files have 50 000 at most.
+/// Largest file, in bytes: as many records as a data set may have images. The original files have at most 50 000.
 const MAX_BYTES: u64 = (MAX_VALUES / PIXELS * (2 + PIXELS)) as u64;
 
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     let bytes = read_regular(path, MAX_BYTES)?;
-    // The only size that fits both is a multiple of 3073 * 3074 bytes, 3074 CIFAR-10 images: more than any CIFAR-100 label
-    // would be valid for, so the label bytes decide.
+    // A size that fits both is a multiple of 3073 * 3074 bytes. Then the label bytes decide: read as the other format, some of them
+    // would be out of range.
     let fits = |labels: usize| !bytes.is_empty() && bytes.len().is_multiple_of(labels + PIXELS);
     let small_labels = |labels: usize, limits: &[u8]| {
         bytes.chunks_exact(labels + PIXELS).all(|record| record.iter().zip(limits).all(|(label, limit)| label < limit))
@@ -27,18 +27,16 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     } else if fits(2) && small_labels(2, &[20, 100]) {
         2
     } else {
-        let found = if fits(1) || fits(2) {
-            format!("{} bytes with labels beyond the class count", bytes.len())
-        } else {
-            format!(
-                "{} bytes ({} whole CIFAR-10 records and {} bytes)",
-                bytes.len(),
-                bytes.len() / (1 + PIXELS),
-                bytes.len() % (1 + PIXELS)
-            )
-        };
-        let expected = "records of 3073 bytes with a label below 10 (CIFAR-10), or of 3074 bytes with labels below 20 and 100 (CIFAR-100)";
-        return Err(form(path, found, expected));
+        if fits(1) || fits(2) {
+            let found = format!("{} bytes with labels beyond the class count", bytes.len());
+            return Err(form(path, found, DataError::CIFAR_RECORDS));
+        }
+        return Err(DataError::PartialRecord {
+            path: path.to_owned(),
+            bytes: bytes.len(),
+            records: bytes.len() / (1 + PIXELS),
+            remainder: bytes.len() % (1 + PIXELS),
+        });
     };
     let record = label_bytes + PIXELS;
     let labels = bytes.chunks_exact(record).map(|record| u32::from(record[label_bytes - 1])).collect();

@@ -1,5 +1,5 @@
-//! A folder of PNG and JPEG images with one sub-folder a class. When all sub-folders have numbers as names, those are the labels;
-//! otherwise classes are numbered in the order of their names.
+//! A folder of PNG and JPEG images with one sub-folder per class. If all names of sub-folders are numbers, these are the labels.
+//! Otherwise classes are numbered in the order of their names.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,11 +12,11 @@ use ndarray::Array4;
 use super::{Dataset, checked_values, form, read_regular, room, unit};
 use crate::DataError;
 
-/// Longest file of one image, in bytes: `MAX_PIXELS` that do not get smaller by packing.
+/// Largest file of one image, in bytes: `MAX_PIXELS` pixels of 4 channels that compression does not make smaller.
 const MAX_FILE: u64 = 1 << 26;
-/// Most pixels of one image. No classifier takes an image this large, and a file of a few bytes can state any size.
+/// Largest number of pixels in one image. No classifier takes an image this large, and a file of a few bytes can state any size.
 const MAX_PIXELS: u64 = 1 << 24;
-/// Most bytes that a decoder may take: 16 bits for each of 4 channels, and as much again.
+/// Largest memory of a decoder, in bytes: 16 bits for each of 4 channels, and as much again.
 const MAX_DECODER_BYTES: u64 = 16 * MAX_PIXELS;
 
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
@@ -53,7 +53,7 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     Dataset::new(path, images, files.into_iter().map(|(_, label)| label).collect(), class_names)
 }
 
-/// Label of each folder, and the names of the classes where those are no numbers.
+/// The label of each folder, and the names of the classes unless they are numbers.
 fn classes(path: &Path, folders: &[PathBuf]) -> Result<(Vec<u32>, Option<Vec<String>>), DataError> {
     let names: Vec<String> = folders.iter().map(|folder| name_of(folder)).collect();
     let numbers: Option<Vec<u32>> = names.iter().map(|name| name.parse().ok()).collect();
@@ -70,7 +70,7 @@ fn classes(path: &Path, folders: &[PathBuf]) -> Result<(Vec<u32>, Option<Vec<Str
     Ok((numbers, None))
 }
 
-/// Entries of a folder by name, so that the order does not depend on the file system.
+/// The entries of a folder, sorted by name so that the order does not depend on the file system.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let error = |source| DataError::Io { path: folder.to_owned(), source };
     let mut paths = Vec::new();
@@ -93,10 +93,10 @@ fn is_image(path: &Path) -> bool {
     matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
 }
 
-/// A picture whose header has been read.
+/// An image file whose header has been read.
 struct Picture<'a> {
     path: &'a Path,
-    /// `[h, w, c]` as it will be among the images: grey with alpha loses the alpha.
+    /// Shape `[h, w, c]` in the data set. A grey image loses its alpha channel.
     shape: [usize; 3],
     decoder: Box<dyn ImageDecoder>,
 }
@@ -106,7 +106,7 @@ impl<'a> Picture<'a> {
         let decode = |why: String| DataError::Decode { path: path.to_owned(), why };
         let bytes = read_regular(path, MAX_FILE)?;
         let format = ImageFormat::from_path(path).map_err(|error| decode(error.to_string()))?;
-        // What the file is goes before its name.
+        // The content of the file decides, not its name.
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format)
             .with_guessed_format()
             .map_err(|error| decode(error.to_string()))?;
@@ -123,22 +123,19 @@ impl<'a> Picture<'a> {
         Ok(Self { path, shape, decoder: Box::new(decoder) })
     }
 
-    /// That it can be put beside the first picture.
+    /// Makes sure that the image has the shape of the first one.
     fn expect_shape(&self, expected: [usize; 3], first: &Path) -> Result<(), DataError> {
-        let first = first.display();
-        let channels = |count: usize| format!("{count} {}", if count == 1 { "channel" } else { "channels" });
+        let (path, first) = (self.path.to_owned(), first.to_owned());
         if self.shape[..2] != expected[..2] {
-            let expected = format!("{expected:?} as in {first}: all images of one size");
-            return Err(form(self.path, format!("shape {:?} [h, w, c]", self.shape), &expected));
+            return Err(DataError::ImageSize { path, found: self.shape, expected, first });
         }
         if self.shape[2] != expected[2] {
-            let expected = format!("{} as in {first}: all images with the same channels", channels(expected[2]));
-            return Err(form(self.path, channels(self.shape[2]), &expected));
+            return Err(DataError::ImageChannels { path, found: self.shape[2], expected: expected[2], first });
         }
         Ok(())
     }
 
-    /// Pixels `[h, w, c]`; 16-bit files are read with 8 bits.
+    /// Decodes the pixels `[h, w, c]`. Files of 16 bits are reduced to 8 bits.
     fn pixels(self) -> Result<Vec<u8>, DataError> {
         let image = DynamicImage::from_decoder(self.decoder)
             .map_err(|error| DataError::Decode { path: self.path.to_owned(), why: error.to_string() })?;
@@ -253,16 +250,6 @@ mod tests {
                 fs::remove_dir_all(class).unwrap();
             }
         }
-    }
-
-    #[test]
-    fn classes_have_names_where_folders_have() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["cat", "dog"] {
-            grey(&folder.path().join(name), "a.png", 0);
-        }
-        let data = Dataset::load(folder.path()).unwrap();
-        assert_eq!([0, 1, 2].map(|label| data.class_name(label)), [Some("cat"), Some("dog"), None]);
     }
 
     /// Images of two classes, and one more file that `make` puts at the path that it is given.

@@ -1,5 +1,5 @@
-//! `.npz` files that were made to harm: they state far more than they hold, or contradict themselves. All of them are refused in
-//! words, and before anything is allocated for what they state.
+//! Malicious `.npz` files, which state far more than they contain, or contradict themselves. All of them are refused with a message, and
+//! before memory is allocated for what they state.
 
 #![allow(clippy::cast_possible_truncation, clippy::float_cmp, reason = "small known values")]
 

@@ -9,20 +9,20 @@ mod npy;
 mod npz;
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
-use aeva_artifact::{ArtifactError, hex};
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
 use crate::DataError;
+use crate::digest::hex;
+use crate::regular_file::{self, FileError};
 
-/// Most values of all images of a data set together: 1 GiB as f32. They are all in memory during a scan, which needs a few images
-/// of each class; a small file can state, and a packed one can hold, far more than a machine has.
+/// Largest number of values in all images of a data set: 1 GiB as f32. A scan keeps all of them in memory, and needs only a few images
+/// of each class. A small file can state more values than a machine can hold, and a compressed file can contain them.
 const MAX_VALUES: usize = 1 << 28;
 
-/// Most images, so that labels of tiny images take no more memory than the images.
+/// Largest number of images, so that the labels of tiny images take no more memory than the images.
 const MAX_IMAGES: usize = 1 << 24;
 
 /// Labelled images.
@@ -30,9 +30,9 @@ const MAX_IMAGES: usize = 1 << 24;
 pub struct Dataset {
     /// Images `[n, h, w, c]` in standard layout, values in `[0, 1]`.
     pub images: Array4<f32>,
-    /// Label of each image.
+    /// Label of each image, from 0.
     pub labels: Vec<u32>,
-    /// Names of the classes, where the data has them.
+    /// Names of the classes in the order of their labels, if the data has them.
     pub class_names: Option<Vec<String>>,
     path: PathBuf,
 }
@@ -41,7 +41,7 @@ impl Dataset {
     /// Loads what `path` names: a `.npz` file, a CIFAR-10 or CIFAR-100 `.bin` file, a folder with such a file of test images, or
     /// a folder of images with one sub-folder a class.
     ///
-    /// All images together have at most 2^28 values and are at most 2^24. Sizes that a file states are compared with what is there
+    /// A data set has at most 2^24 images with at most 2^28 values in all. Sizes that a file states are compared with its actual size
     /// before anything is allocated.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Dataset {
         }
     }
 
-    /// Puts images and labels together; the loaders come through here.
+    /// Puts images and labels together. Every loader ends here.
     pub(crate) fn new(
         path: &Path,
         images: Array4<f32>,
@@ -75,19 +75,14 @@ impl Dataset {
             return form(format!("{count} images and {} labels", labels.len()), "one label for each image");
         }
         checked_values(path, [count, height, width, channels])?;
-        // A second copy of all images only where it has to be.
+        // The images are copied only if necessary.
         let images = if images.is_standard_layout() { images } else { images.as_standard_layout().into_owned() };
         Ok(Self { images, labels, class_names, path: path.to_owned() })
     }
 
-    /// Where it was loaded from.
+    /// The path that it was loaded from.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Name of the class of a label; `None` where the data has no names, or no such class.
-    pub fn class_name(&self, label: u32) -> Option<&str> {
-        self.class_names.as_ref()?.get(label as usize).map(String::as_str)
     }
 
     /// Image shape `[h, w, c]`.
@@ -96,7 +91,7 @@ impl Dataset {
         [height, width, channels]
     }
 
-    /// SHA-256 of shape, labels and pixels, lower-case hexadecimal: the same images in another file format have the same.
+    /// SHA-256 of shape, labels and pixels, lower-case hexadecimal. It does not depend on the file format.
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
         for &size in self.images.shape() {
@@ -117,35 +112,32 @@ fn unit(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }
 
-/// Opens a regular file; its length in bytes comes with it. Anything else is refused before it is opened: opening a pipe waits for a
-/// writer, and a device may have no end.
+/// Opens a regular file and returns it with its length in bytes. Folders, pipes and devices are refused before they are opened.
 ///
 /// # Errors
-/// [`DataError::Io`] where there is no file; [`DataError::Form`] says what is there instead of a regular one.
+/// [`DataError::Io`], and [`DataError::Form`] for something other than a regular file.
 fn open_regular(path: &Path) -> Result<(File, u64), DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
-    let metadata = fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        let found = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
-        return Err(form(path, found.to_owned(), "a regular file"));
-    }
-    Ok((File::open(path).map_err(io)?, metadata.len()))
+    regular_file::open_regular(path).map_err(|error| refused(path, error, u64::MAX))
 }
 
-/// The bytes of a regular file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// As [`open_regular`], and [`DataError::Form`] for a file that is longer.
-pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
-    let (_, length) = open_regular(path)?;
-    aeva_artifact::read_regular(path, limit).map_err(|error| match error {
-        ArtifactError::TooLarge { .. } => form(path, format!("{length} bytes"), &format!("at most {limit} bytes")),
-        ArtifactError::Io { source, .. } => DataError::Io { path: path.to_owned(), source },
-        other => DataError::Io { path: path.to_owned(), source: io::Error::other(other) },
-    })
+/// As for [`open_regular`], and [`DataError::Form`] for a larger file.
+fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
+    regular_file::read_regular(path, limit).map_err(|error| refused(path, error, limit))
 }
 
-/// Number of values of images of shape `[n, h, w, c]`, once it is known that they can be held.
+fn refused(path: &Path, error: FileError, limit: u64) -> DataError {
+    match error {
+        FileError::Io(source) => DataError::Io { path: path.to_owned(), source },
+        FileError::Folder => form(path, "a folder".to_owned(), "a regular file"),
+        FileError::Special => form(path, "a pipe, socket or device".to_owned(), "a regular file"),
+        FileError::TooLarge(bytes) => form(path, format!("{bytes} bytes"), &format!("at most {limit} bytes")),
+    }
+}
+
+/// Number of values in images of shape `[n, h, w, c]`, if they are within the limits.
 fn checked_values(path: &Path, shape: [usize; 4]) -> Result<usize, DataError> {
     let [count, height, width, channels] = shape;
     if shape.contains(&0) {
@@ -169,7 +161,7 @@ fn checked_values(path: &Path, shape: [usize; 4]) -> Result<usize, DataError> {
     }
 }
 
-/// An empty vector with memory for `length` values, or an error where the process would end.
+/// An empty vector with memory for `length` values. A lack of memory is an error instead of the end of the process.
 fn room<T>(path: &Path, length: usize) -> Result<Vec<T>, DataError> {
     let mut values = Vec::new();
     values.try_reserve_exact(length).map_err(|_| {

@@ -1,11 +1,11 @@
 //! The header of a `.npy` array: a Python dictionary such as `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 16, 16, 1), }`.
-//! Only this one form is read. No value is nested, so no input can make the parser work longer than the header is.
+//! Nothing but this form is read. Values are not nested, so the time of the parser is bounded by the length of the header.
 
 use std::io::Read;
 
-/// Longest header, in bytes. That of an array of rank 4 has 128; numpy itself warns above 10 000.
+/// Largest header, in bytes. That of an array of rank 4 has 128, and numpy itself warns above 10 000.
 const MAX_HEADER: u32 = 1 << 16;
-/// Highest rank; images have 4.
+/// Largest rank. Images have rank 4.
 const MAX_RANK: usize = 8;
 
 /// What an array states about itself.
@@ -13,13 +13,13 @@ const MAX_RANK: usize = 8;
 pub(super) struct Header {
     /// Type of the values, as numpy writes it.
     pub(super) descr: String,
-    /// Whether the first index is the one that runs fastest.
+    /// Whether the first index varies fastest.
     pub(super) fortran_order: bool,
     /// At most 8 sizes, of any value.
     pub(super) shape: Vec<usize>,
 }
 
-/// A type of numbers that the machine has as well.
+/// A type of numbers that the machine supports.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scalar {
     pub(super) kind: Kind,
@@ -36,7 +36,7 @@ pub(super) enum Kind {
 }
 
 impl Header {
-    /// Reads a header; the values come next.
+    /// Reads a header. The values follow.
     pub(super) fn read(reader: &mut impl Read) -> Result<Self, String> {
         fn take<const N: usize>(reader: &mut impl Read) -> Result<[u8; N], String> {
             let mut bytes = [0; N];
@@ -45,7 +45,7 @@ impl Header {
         }
         let start: [u8; 8] = take(reader)?;
         if !start.starts_with(b"\x93NUMPY") {
-            return Err("no .npy array".to_owned());
+            return Err("not a .npy array".to_owned());
         }
         let length = match start[6] {
             1 => u32::from(u16::from_le_bytes(take(reader)?)),
@@ -57,11 +57,11 @@ impl Header {
         }
         let mut bytes = vec![0; length as usize];
         reader.read_exact(&mut bytes).map_err(|error| error.to_string())?;
-        let text = str::from_utf8(&bytes).map_err(|_| "a header that is no text".to_owned())?;
+        let text = str::from_utf8(&bytes).map_err(|_| "a header that is not text".to_owned())?;
         parse(text).map_err(|why| format!("a header with {why}"))
     }
 
-    /// Type of the values; `None` for types that are no numbers, and for those of other sizes.
+    /// Type of the values. `None` for types that are not numbers, or numbers of other sizes.
     pub(super) fn scalar(&self) -> Option<Scalar> {
         let (order, kind, size) = self.parts()?;
         let kind = match kind {
@@ -74,12 +74,12 @@ impl Header {
         (order != '|' || size == 1).then_some(Scalar { kind, size, big_endian: order == '>' })
     }
 
-    /// Number of values; `None` above what a `usize` holds.
+    /// Number of values. `None` if it exceeds `usize`.
     pub(super) fn values(&self) -> Option<usize> {
         self.shape.iter().try_fold(1_usize, |values, &size| values.checked_mul(size))
     }
 
-    /// The type for a reader, such as `float16 ('<f2')`.
+    /// The type for messages, such as `float16 ('<f2')`.
     pub(super) fn type_name(&self) -> String {
         let descr: String = self.descr.chars().take(40).flat_map(char::escape_debug).collect();
         let bits = |size: &str| size.parse::<u8>().map_or(0, |size| u32::from(size) * 8);
@@ -120,7 +120,7 @@ fn parse(text: &str) -> Result<Header, String> {
             _ => return Err(format!("an unknown key {:?}", shortened(key))),
         };
         if known {
-            return Err(format!("two times {key:?}"));
+            return Err(format!("{key:?} twice"));
         }
         if !text.eat(',') {
             text.expect('}')?;
@@ -137,7 +137,7 @@ fn parse(text: &str) -> Result<Header, String> {
     }
 }
 
-/// What is still to be read.
+/// The text that is still to be parsed.
 struct Text<'a>(&'a str);
 
 impl<'a> Text<'a> {
@@ -264,7 +264,7 @@ mod tests {
             ("", "instead of '{'"),
             ("{}", "not all of"),
             ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", "instead of a string as type"),
-            ("{'descr': '<f4', 'descr': '<f4'}", "two times \"descr\""),
+            ("{'descr': '<f4', 'descr': '<f4'}", "\"descr\" twice"),
             ("{'names': '<f4'}", "unknown key"),
             ("{'descr': '<f4", "a string that ends"),
             ("{'descr': '\\x3c'}", "a string that ends"),
@@ -293,7 +293,7 @@ mod tests {
         assert!(error(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr'").contains("a header of 4294967295 bytes"));
         assert!(error(b"\x93NUMPY\x09\x00\x00\x00").contains("version 9"));
         assert!(error(b"\x93NUMPY\x01\x00\xff\xff{'descr'").contains("failed to fill"));
-        assert!(error(b"cos\nsystem\n").contains("no .npy array"));
+        assert!(error(b"cos\nsystem\n").contains("not a .npy array"));
     }
 
     #[test]

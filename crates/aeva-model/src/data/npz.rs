@@ -1,5 +1,6 @@
 //! `.npz` files of numpy: images `x` (uint8, float32 or float64; `[n, h, w, c]`, `[n, c, h, w]` or `[n, h, w]`) and labels `y` (any
-//! integer type; `[n]` or `[n, 1]`). Values go from the packed stream straight to their place among the images.
+//! integer type; `[n]` or `[n, 1]`). Values are
+//! unpacked directly into their places among the images.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -14,17 +15,17 @@ use crate::DataError;
 /// Usual names, in order of preference.
 const IMAGE_NAMES: [&str; 6] = ["x", "images", "x_test", "data", "image", "arr_0"];
 const LABEL_NAMES: [&str; 7] = ["y", "labels", "y_test", "targets", "label", "target", "arr_1"];
-/// Bytes that are unpacked at a time: a whole number of values of every type.
+/// Number of bytes that are unpacked at a time: a whole number of values of every type.
 const CHUNK: usize = 1 << 16;
 
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     let archive = Archive::open(path)?;
-    let find = |what: &str, wanted: &[&'static str]| {
-        let found = wanted.iter().find(|name| archive.names().any(|found| found == **name)).copied();
+    let find = |what: &'static str, names: &'static [&'static str]| {
+        let found = names.iter().find(|name| archive.names().any(|found| found == **name)).copied();
         found.ok_or_else(|| {
-            // Names are the file's: enough of them to see what it is.
-            let names: Vec<String> = archive.names().take(20).map(|name| name.chars().take(40).collect()).collect();
-            form(path, format!("arrays {names:?}"), &format!("{what} under one of the names {wanted:?}"))
+            // The file may have any number of names of any length. A few show what it is.
+            let found = archive.names().take(20).map(|name| name.chars().take(40).collect()).collect();
+            DataError::MissingArray { path: path.to_owned(), what, found, names }
         })
     };
     let (images, labels) = (find("images", &IMAGE_NAMES)?, find("labels", &LABEL_NAMES)?);
@@ -64,7 +65,7 @@ fn images_of(path: &Path, archive: &Archive, name: &str) -> Result<Array4<f32>, 
     Array4::from_shape_vec((n, h, w, c), values).map_err(|error| decode(path, name, &error.to_string()))
 }
 
-/// Brings images in `[0, 255]` to `[0, 1]`.
+/// Scales images in `[0, 255]` to `[0, 1]`.
 fn to_unit_range(path: &Path, values: &mut [f32]) -> Result<(), DataError> {
     let (low, high) =
         values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
@@ -73,7 +74,7 @@ fn to_unit_range(path: &Path, values: &mut [f32]) -> Result<(), DataError> {
         let found = format!("values from {low} to {high}{}", if finite { "" } else { ", not all of them finite" });
         return Err(form(path, found, "images in [0, 1] or [0, 255], not normalised"));
     }
-    // Images of 8-bit origin: nothing else goes beyond 1.
+    // Only images of 8-bit origin exceed 1.
     if high > 1.0 {
         for value in values {
             *value /= 255.0;
@@ -82,7 +83,7 @@ fn to_unit_range(path: &Path, values: &mut [f32]) -> Result<(), DataError> {
     Ok(())
 }
 
-/// How a pixel of this type becomes an f32; `None` for types that images do not have.
+/// How a pixel of this type becomes an f32. `None` for types that images do not have.
 fn conversion(scalar: Scalar) -> Option<fn(&[u8]) -> f32> {
     #[expect(clippy::cast_possible_truncation, reason = "pixels need no more than f32")]
     fn narrow(value: f64) -> f32 {
@@ -105,7 +106,7 @@ fn labels_of(path: &Path, archive: &Archive, name: &str, images: usize) -> Resul
     let (header, member) = open(path, archive, name)?;
     let form = |found: String| form(path, found, "integer labels [n], from 0 to the class count minus 1");
     let Some(scalar) = header.scalar().filter(|scalar| scalar.kind != Kind::Float) else {
-        return Err(form(format!("labels `{name}` of type {}, that are no integers", header.type_name())));
+        return Err(form(format!("labels `{name}` of type {}, which are not integers", header.type_name())));
     };
     let ([count] | [count, 1]) = header.shape[..] else {
         return Err(form(format!("labels `{name}` of shape {:?}", header.shape)));
@@ -139,14 +140,14 @@ fn integer(bytes: &[u8], scalar: Scalar) -> i128 {
     if negative { number - (1 << (8 * bytes.len())) } else { number }
 }
 
-/// The header of an array, and the stream of its values.
+/// Opens an array: its header, and the stream of its values.
 fn open<'a>(path: &Path, archive: &'a Archive, name: &str) -> Result<(Header, Member<'a>), DataError> {
     let mut member = archive.member(name).map_err(|error| decode(path, name, &error.to_string()))?;
     let header = Header::read(&mut member).map_err(|why| decode(path, name, &why))?;
     Ok((header, member))
 }
 
-/// That the entry has as many bytes as the header states.
+/// Makes sure that the entry has as many bytes as the header states.
 fn expect_values(path: &Path, name: &str, header: &Header, scalar: Scalar, member: &Member) -> Result<(), DataError> {
     let stated = header.values().and_then(|values| values.checked_mul(scalar.size));
     if stated.is_some_and(|stated| stated as u64 == member.left()) {
@@ -174,16 +175,16 @@ fn decode(path: &Path, name: &str, why: &str) -> DataError {
     DataError::Decode { path: path.to_owned(), why: format!("array {name}: {why}") }
 }
 
-/// Where the values of an array go, in the order in which they are stored.
+/// The places of the values of an array, in the order in which they are stored.
 struct Places {
-    /// Size and stride of each axis, the one that runs fastest first.
+    /// Size and stride of each axis; the axis that varies fastest comes first.
     axes: [(usize, usize); 4],
     index: [usize; 4],
     place: usize,
 }
 
 impl Places {
-    /// Of an array of these `sizes`, whose axes have `strides` among the images.
+    /// For an array of these `sizes`, whose axes have `strides` in the data set.
     fn new(sizes: [usize; 4], strides: [usize; 4], fortran_order: bool) -> Self {
         let mut axes = std::array::from_fn(|axis| (sizes[axis], strides[axis]));
         if !fortran_order {
@@ -271,7 +272,7 @@ mod tests {
         assert!(error(load_arrays(("x", &bytes()), ("classes", &labels))).contains("labels under one of the names"));
         assert!(error(load_arrays(("pictures", &bytes()), ("y", &labels))).contains("images under one of the names"));
         assert!(error(load_arrays(("x", &bytes()), ("y", &Array1::from(vec![-1_i64, 2])))).contains("negative labels"));
-        assert!(error(load_arrays(("x", &bytes()), ("y", &Array1::from(vec![0.5_f64, 2.0])))).contains("no integers"));
+        assert!(error(load_arrays(("x", &bytes()), ("y", &Array1::from(vec![0.5_f64, 2.0])))).contains("not integers"));
         assert!(
             error(load_arrays(("x", &bytes()), ("y", &Array1::from(vec![1_i64])))).contains("2 images and 1 labels")
         );

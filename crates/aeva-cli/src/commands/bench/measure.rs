@@ -10,7 +10,7 @@ use aeva_attack::{
     CorrectImages, HardLabelOracle, HopSkipJumpParams, InputSpec, JobId, JobNoise, Label, NoiseSource, OracleError,
     ScanObserver, ScanSettings, classify_all,
 };
-use aeva_model::{ModelError, OnnxOracle};
+use aeva_model::loader::RawRuns;
 use anyhow::Context;
 use ndarray::{Array4, ArrayView4};
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub(super) struct Scan {
 }
 
 /// All oracles at the same time on one random batch of `rows` images each.
-pub(super) fn raw(oracles: &mut [OnnxOracle], rows: usize, time: Duration) -> anyhow::Result<RawFigure> {
+pub(super) fn raw(oracles: &mut [Box<dyn RawRuns>], rows: usize, time: Duration) -> anyhow::Result<RawFigure> {
     let workers = oracles.len();
     let spec = *oracles.first().context("no session to measure")?.spec();
     let mut values = vec![0.0_f64; rows * spec.values()];
@@ -42,18 +42,18 @@ pub(super) fn raw(oracles: &mut [OnnxOracle], rows: usize, time: Duration) -> an
     let values: Vec<f32> = values.iter().map(|value| (0.5 + 0.25 * value).clamp(0.0, 1.0) as f32).collect();
     let batch = Array4::from_shape_vec((rows, spec.height, spec.width, spec.channels), values)?;
     let begin = Instant::now();
-    let counts: Vec<Result<u64, ModelError>> = thread::scope(|scope| {
+    let counts: Vec<Result<u64, OracleError>> = thread::scope(|scope| {
         let threads: Vec<_> = oracles
             .iter_mut()
             .map(|oracle| {
                 let batch = batch.view();
                 // One batch at least, however late the thread begins.
                 let mut runs = 0_u64;
-                let done = move || {
+                let mut done = move || {
                     runs += 1;
                     runs > 1 && begin.elapsed() >= time
                 };
-                scope.spawn(move || oracle.run_raw(batch, rows, done))
+                scope.spawn(move || oracle.run_raw(batch, rows, &mut done))
             })
             .collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
@@ -75,10 +75,11 @@ pub(super) fn scan(
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let run = RunDir::open_or_create(&folder.path().join("run"), RunInfo::new(provenance.clone()))?;
     let settings = ScanSettings { params: *params, provenance, batch_rows, threads };
-    let workers = subject.oracles.len();
+    let workers = subject.model.oracles.len();
     let in_model = AtomicU64::new(0);
     let mut oracles: Vec<Box<dyn HardLabelOracle + '_>> = Vec::with_capacity(workers);
-    for oracle in &mut subject.oracles {
+    for oracle in &mut subject.model.oracles {
+        let oracle: &mut dyn HardLabelOracle = oracle.as_mut();
         oracles.push(Box::new(Timed { oracle, nanoseconds: &in_model }));
     }
     let watch = Watch { begin: Instant::now(), time, queries: AtomicU64::new(0) };
@@ -112,9 +113,9 @@ pub(super) fn search_overhead(
     time: Duration,
 ) -> anyhow::Result<f64> {
     let settings = ScanSettings { params: *params, provenance: provenance(subject, params), batch_rows, threads: 1 };
-    let mut oracle = Instantaneous { spec: subject.spec };
+    let mut oracle = Instantaneous { spec: subject.model.spec };
     let labels = classify_all(&mut oracle, subject.images.view(), 256)?;
-    let plan = endless(&CorrectImages::new(&labels, &labels, subject.spec.classes)?)?;
+    let plan = endless(&CorrectImages::new(&labels, &labels, subject.model.spec.classes)?)?;
     let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(oracle)];
     let watch = Watch { begin: Instant::now(), time, queries: AtomicU64::new(0) };
     aeva_attack::scan(&mut oracles, subject.images.view(), &plan, &settings, &watch, &mut |_| Ok(()))?;
@@ -126,15 +127,15 @@ fn provenance(subject: &Subject, params: &HopSkipJumpParams) -> Provenance {
     Provenance {
         search_version: SEARCH_VERSION,
         model: ModelProvenance {
-            sha256: subject.model_sha256.clone(),
-            classes: subject.spec.classes,
+            sha256: subject.model.identity.sha256.clone(),
+            classes: subject.model.spec.classes,
             preprocessing: "bench".to_owned(),
         },
         data: DataProvenance { sha256: "bench".to_owned(), images: subject.images.dim().0 as u64 },
         search: params.provenance(),
         samples: 1,
         seed: 0,
-        provider: subject.provider.clone(),
+        provider: subject.model.identity.provider.clone(),
     }
 }
 
@@ -158,7 +159,7 @@ impl ScanObserver for Watch {
 
 /// Measures the time that a scan spends in the model.
 struct Timed<'a> {
-    oracle: &'a mut OnnxOracle,
+    oracle: &'a mut dyn HardLabelOracle,
     nanoseconds: &'a AtomicU64,
 }
 

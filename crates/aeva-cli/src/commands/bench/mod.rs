@@ -8,7 +8,7 @@ use std::num::NonZero;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aeva_attack::{HopSkipJumpBuilder, agreement, classify_all};
+use aeva_attack::{HardLabelOracle, HopSkipJumpBuilder, agreement, classify_all};
 use aeva_stats::median;
 use serde::Serialize;
 
@@ -88,14 +88,16 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = args.threads.map_or(cores, NonZero::get);
     let mut subject = Subject::load(args, threads)?;
-    let spec = subject.spec;
+    let spec = subject.model.spec;
     let params = args.preset.search(spec.values()).check()?;
-    let batch = args.batch_size.map_or_else(|| subject.batch_size(), NonZero::get);
+    let batch = args.batch_size.map_or(subject.model.batch_rows, NonZero::get);
     let turn = Duration::from_secs_f64(args.seconds);
 
-    let agreement = match &mut subject.reference {
+    let agreement = match &mut subject.model.reference {
         Some(reference) => {
-            let (device, images) = (&mut subject.oracles[0], subject.images.view());
+            let (reference, device): (&mut dyn HardLabelOracle, &mut dyn HardLabelOracle) =
+                (reference.as_mut(), subject.model.oracles[0].as_mut());
+            let images = subject.images.view();
             let found = agreement(reference, device, images, &subject.plan, 0)?;
             let (expected, labels) = (classify_all(reference, images, batch)?, classify_all(device, images, batch)?);
             Some(DeviceAgreement {
@@ -109,15 +111,15 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
     };
     tracing::info!("raw throughput of {} over batch sizes and workers", args.model.display());
     let mut raw = Vec::new();
-    for workers in if threads > 1 { vec![1, subject.oracles.len()] } else { vec![1] } {
+    for workers in if threads > 1 { vec![1, subject.model.oracles.len()] } else { vec![1] } {
         for batch in subject.raw_batches(&RAW_BATCHES) {
-            raw.push(measure::raw(&mut subject.oracles[..workers], batch, turn / 4)?);
+            raw.push(measure::raw(&mut subject.model.oracles[..workers], batch, turn / 4)?);
         }
     }
     let run_size = subject.run_size();
     let mut rounds = Vec::new();
     for number in 1..=args.rounds.get() {
-        let raw = measure::raw(&mut subject.oracles, run_size, turn)?.images_per_second;
+        let raw = measure::raw(&mut subject.model.oracles, run_size, turn)?.images_per_second;
         let scan = measure::scan(&mut subject, &params, batch, threads, turn)?;
         let Scan { queries_per_second, time_in_model } = scan;
         let ratio = queries_per_second / raw;
@@ -139,9 +141,9 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
         image_shape: spec.shape(),
         classes: spec.classes,
         device: args.device.to_string(),
-        provider: subject.provider.clone(),
+        provider: subject.model.identity.provider.clone(),
         cores,
-        workers: subject.oracles.len(),
+        workers: subject.model.oracles.len(),
         batch_size: batch,
         raw,
         raw_images_per_second: over(|round| round.raw_images_per_second)?,
@@ -155,7 +157,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
             search_microseconds_per_query: measure::search_overhead(&subject, &params, batch, turn / 2)?,
         },
         agreement,
-        notes: subject.notes.clone(),
+        notes: subject.model.notes.clone(),
         seconds: begin.elapsed().as_secs_f64(),
     };
     show(&if args.json {

@@ -1,9 +1,8 @@
 //! What is measured: a model, images for it, and a plan of searches that does not end before the measurement does.
 
-use aeva_attack::{
-    CorrectImages, HardLabelOracle, InputSpec, JobId, JobNoise, NoiseSource, PairPlan, ScanPlan, classify_all,
-};
-use aeva_model::{Dataset, Device, ModelFile, OnnxOracle, Runtime, ValueRange};
+use aeva_attack::{CorrectImages, JobId, JobNoise, NoiseSource, PairPlan, ScanPlan};
+use aeva_model::loader::RawRuns;
+use aeva_model::{Dataset, LoadedModel, Loader};
 use ndarray::Array4;
 
 use crate::args::BenchArgs;
@@ -19,17 +18,10 @@ const REPEATS: usize = 20_000;
 
 /// A model with everything that a scan of it needs.
 pub(super) struct Subject {
-    pub(super) spec: InputSpec,
-    pub(super) oracles: Vec<OnnxOracle>,
-    /// The same model on the CPU, where the oracles run elsewhere.
-    pub(super) reference: Option<OnnxOracle>,
+    pub(super) model: LoadedModel<dyn RawRuns>,
     /// `[n, h, w, c]`.
     pub(super) images: Array4<f32>,
     pub(super) plan: ScanPlan,
-    pub(super) model_sha256: String,
-    pub(super) provider: String,
-    pub(super) notes: Vec<String>,
-    device: Device,
 }
 
 impl Subject {
@@ -38,81 +30,36 @@ impl Subject {
     /// # Errors
     /// When the model or the data cannot be used.
     pub(super) fn load(args: &BenchArgs, threads: usize) -> anyhow::Result<Self> {
-        match &args.data {
-            Some(path) => {
-                let data = Dataset::load(path)?;
-                let understood = model::load(&args.model, &args.input, &data, args.device, threads)?;
-                let plan = endless(&understood.correct)?;
-                Ok(Self {
-                    spec: *understood.oracles[0].spec(),
-                    oracles: understood.oracles,
-                    reference: understood.reference,
-                    images: data.images,
-                    plan,
-                    model_sha256: understood.file.sha256().to_owned(),
-                    provider: understood.provider,
-                    notes: understood.notes,
-                    device: args.device,
-                })
+        let data = args.data.as_deref().map(Dataset::load).transpose()?;
+        let load = |loader: &Loader<'_>| {
+            if let Some(data) = data {
+                let mut model = loader.load_raw(&data)?;
+                model::note_preprocessing(&mut model);
+                return Ok((model, data.images));
             }
-            None => Self::without_data(args, threads),
-        }
-    }
-
-    fn without_data(args: &BenchArgs, threads: usize) -> anyhow::Result<Self> {
-        let file = ModelFile::read(&args.model)?;
-        let manifest = model::manifest(&args.input, &file)?;
-        let runtime = Runtime::load(args.device)?;
-        let stated = args.input.layout.or(manifest.as_ref().and_then(|manifest| manifest.input.layout));
-        let shape = match manifest.as_ref().and_then(|manifest| manifest.input.shape) {
-            Some(shape) => shape,
-            None => OnnxOracle::image_shape(&runtime, &file, stated)?,
+            let (mut model, images) = loader.load_without_data(&made_up)?;
+            model.notes.push("no --data: made-up images, with the model's own labels".to_owned());
+            Ok((model, images))
         };
-        let (mut options, range_is_stated) = model::options(&args.input, manifest.as_ref(), shape, args.device);
-        let images = made_up(shape);
-        let mut oracle = OnnxOracle::load(&runtime, &file, &options)?;
-        let mut labels = classify_all(&mut oracle, images.view(), 256)?;
-        if !range_is_stated && labels.iter().all(|&label| label == labels[0]) {
-            // Its pixels may have another range; the speed is the same, but a search needs two labels.
-            options.preprocessing.value_range = ValueRange::BYTE;
-            oracle.set_preprocessing(&options.preprocessing)?;
-            labels = classify_all(&mut oracle, images.view(), 256)?;
-        }
-        let spec = *oracle.spec();
-        let correct = CorrectImages::new(&labels, &labels, spec.classes)?;
-        let mut oracles = vec![oracle];
-        for _ in 1..model::workers(args.device, threads) {
-            oracles.push(OnnxOracle::load(&runtime, &file, &options)?);
-        }
-        let reference = model::reference(&runtime, &file, &options)?;
-        Ok(Self {
-            spec,
-            oracles,
-            reference,
-            images,
-            plan: endless(&correct)?,
-            model_sha256: file.sha256().to_owned(),
-            provider: format!("onnxruntime {} {}", runtime.version(), args.device.kind()),
-            notes: vec!["no --data: made-up images, with the model's own labels".to_owned()],
-            device: args.device,
-        })
+        let (model, images) = model::with_loader(&args.model, &args.input, args.device, threads, load)?;
+        let plan = endless(&model.correct)?;
+        Ok(Self { model, images, plan })
     }
 
-    /// Rows of the runs that keep the device busy.
+    /// Number of images that keeps the device busy.
     pub(super) fn run_size(&self) -> usize {
-        self.oracles.first().and_then(|oracle| oracle.run_sizes().first().copied()).unwrap_or(1)
+        self.run_sizes().first().copied().unwrap_or(1)
     }
 
-    /// Images per batch of a scan, when not stated.
-    pub(super) fn batch_size(&self) -> usize {
-        model::batch_rows(self.oracles.first())
+    fn run_sizes(&self) -> &[usize] {
+        self.model.oracles.first().map(|oracle| oracle.run_sizes()).unwrap_or_default()
     }
 
-    /// Batch sizes for the raw throughput: `any` where the model takes any number of rows; on other devices those that it is run
+    /// Batch sizes for the raw throughput: `any` where the model takes any number of images. On other devices those that it is run
     /// with, and larger ones to see whether they would be faster.
     pub(super) fn raw_batches(&self, any: &[usize]) -> Vec<usize> {
-        let mut sizes = self.oracles.first().map(|oracle| oracle.run_sizes().to_vec()).unwrap_or_default();
-        if self.device.is_processor() {
+        let mut sizes = self.run_sizes().to_vec();
+        if self.model.device.is_processor() {
             return if sizes.contains(&1) { any.to_vec() } else { sizes };
         }
         if sizes.len() > 1 {

@@ -14,12 +14,12 @@ use std::time::Instant;
 use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, RunDir, RunInfo, SEARCH_VERSION};
 use aeva_attack::trigger::Panel;
 use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpParams, ScanEnd, ScanPlan};
-use aeva_model::Dataset;
+use aeva_model::{Dataset, LoadedModel};
 use aeva_scan::{DecisionRule, TriggerPlan};
 use aeva_stats::{CombinedRule, LABELS_NEEDED, Limits, Reason};
 
 use self::estimate::{Basis, Estimate};
-use super::model::{self, Understood};
+use super::model;
 use crate::args::{Lens, Rule, ScanArgs};
 use crate::budget::Budget;
 use crate::exit::Ending;
@@ -71,8 +71,7 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     );
 
     let Prepared { lens, plan, limits } = prepare(args, lens, &params, &data, &mut understood)?;
-    let default = model::batch_rows(understood.oracles.first());
-    let batch_rows = args.batch_size.map_or(default, NonZero::get);
+    let batch_rows = args.batch_size.map_or(understood.batch_rows, NonZero::get);
     let under_way = batch_rows * understood.oracles.len();
     let spec = *understood.oracles[0].spec();
     let panel = (lens != Lens::Perturbation && limits.no_verdict.is_none()).then(|| Panel::new(&understood.correct));
@@ -100,9 +99,8 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     let run = RunDir::open_or_create(&folder, info)?;
     let earlier = report::earlier_seconds(&run);
 
-    let oracles = understood.oracles.into_iter().map(|oracle| Box::new(oracle) as Box<dyn HardLabelOracle>).collect();
     let mut subject = Subject {
-        oracles,
+        oracles: understood.oracles,
         data,
         params,
         batch_rows,
@@ -151,7 +149,7 @@ fn prepare(
     lens: Lens,
     params: &HopSkipJumpParams,
     data: &Dataset,
-    understood: &mut Understood,
+    understood: &mut LoadedModel,
 ) -> anyhow::Result<Prepared> {
     let mut lens = lens;
     let affordable = match lens {
@@ -161,7 +159,7 @@ fn prepare(
     let plan = match (lens, affordable) {
         (_, None) => None,
         (_, Some(Ok(plan))) => {
-            model::check_precision(understood, data, args.device, &plan, args.seed)?;
+            understood.check_precision(data.images.view(), &plan, args.seed)?;
             Some(plan)
         }
         // Triggers need no images of every label, and fewer queries.
@@ -267,19 +265,19 @@ fn search(
 }
 
 /// The run, as `run.json` has it.
-fn describe(args: &ScanArgs, data: &Dataset, understood: &Understood, params: &HopSkipJumpParams) -> RunInfo {
+fn describe(args: &ScanArgs, data: &Dataset, understood: &LoadedModel, params: &HopSkipJumpParams) -> RunInfo {
     let provenance = Provenance {
         search_version: SEARCH_VERSION,
         model: ModelProvenance {
-            sha256: understood.file.sha256().to_owned(),
-            classes: understood.oracles[0].spec().classes,
-            preprocessing: understood.preprocessing.clone(),
+            sha256: understood.identity.sha256.clone(),
+            classes: understood.identity.classes,
+            preprocessing: understood.identity.preprocessing.clone(),
         },
         data: DataProvenance { sha256: data.sha256(), images: data.labels.len() as u64 },
         search: params.provenance(),
         samples: perturbations::samples(args),
         seed: args.seed,
-        provider: understood.provider.clone(),
+        provider: understood.identity.provider.clone(),
     };
     RunInfo {
         model_name: super::name_of(&args.model),

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use aeva_artifact::{AnsweredSearch, ArtifactError, PairArtifact, PartialAnswers, RunDir, SEARCH_VERSION};
 use aeva_attack::{
-    Answers, HardLabelOracle, HopSkipJumpBuilder, HopSkipJumpParams, InputSpec, JobId, ScanEnd, ScanPlan, ScanSettings,
-    resume,
+    Answers, HopSkipJumpBuilder, HopSkipJumpParams, InputSpec, JobId, ScanEnd, ScanPlan, ScanSettings, resume,
 };
+use aeva_model::LoadedModel;
 use anyhow::{Context, bail};
 
-use super::{Subject, Understood};
+use super::Subject;
 use crate::args::{LabelSet, Lens, ScanArgs};
 use crate::budget::Budget;
 use crate::progress::ScanProgress;
@@ -32,7 +32,7 @@ pub(super) fn samples(args: &ScanArgs) -> u32 {
     args.samples.map_or(args.preset.samples(), NonZero::get)
 }
 
-fn plan(args: &ScanArgs, understood: &Understood) -> anyhow::Result<ScanPlan> {
+fn plan(args: &ScanArgs, understood: &LoadedModel) -> anyhow::Result<ScanPlan> {
     let classes = understood.oracles[0].spec().classes;
     let labels = |set: &Option<LabelSet>| set.as_ref().map_or_else(|| (0..classes).collect(), |set| set.0.clone());
     let (sources, targets) = (labels(&args.sources), labels(&args.targets));
@@ -53,7 +53,7 @@ pub(super) fn affordable(
     args: &ScanArgs,
     lens: Lens,
     params: &HopSkipJumpParams,
-    understood: &Understood,
+    understood: &LoadedModel,
 ) -> anyhow::Result<ScanPlan> {
     let plan = plan(args, understood)?;
     let expected = expected(&plan, understood.oracles[0].spec(), params);

@@ -1,37 +1,36 @@
-//! What a model takes and answers, told from its inputs and outputs.
+//! The signature of a model: what its inputs and outputs say about the images it takes and the answers it gives.
 
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
-use crate::{Layout, ModelError, ModelFile};
+use crate::{ExpectedInput, ExpectedOutput, Layout, ModelError, ModelFile};
 
-/// Most rows of a batch that a model may insist on. Every question is padded to a whole batch, so that larger ones would take a
-/// scan's time and memory many times over.
+/// Largest fixed batch that a model may have. Every batch is padded to this size, so a larger one would multiply the time and the
+/// memory of a scan.
 const MOST_ROWS: i64 = 4096;
-/// Most values of an image that is made up for a model.
+/// Largest number of values of an image that is made up for a model.
 const MOST_VALUES: usize = 1 << 26;
 
-/// Layout of the input, and its number of rows if that is fixed.
-pub(crate) fn input_form(
+/// The layout of the input for images of shape `[h, w, c]`, and the size of its batch if that is fixed.
+pub(crate) fn input_layout(
     model: &ModelFile,
     session: &Session,
     image: [usize; 3],
     stated: Option<Layout>,
 ) -> Result<(Layout, Option<usize>), ModelError> {
-    let wrong = |found: String, expected: String| ModelError::Input { path: model.path().to_owned(), found, expected };
+    let wrong = |found: String, expected| ModelError::Input { path: model.path().to_owned(), found, expected };
     let [input] = session.inputs() else {
-        return Err(wrong(format!("count {}", session.inputs().len()), "one input: a batch of images".to_owned()));
+        return Err(wrong(format!("count {}", session.inputs().len()), ExpectedInput::OneInput));
     };
     let found = describe(input);
     let ValueType::Tensor { ty, shape, .. } = input.dtype() else {
-        return Err(wrong(found, "a tensor".to_owned()));
+        return Err(wrong(found, ExpectedInput::Tensor));
     };
     if *ty != TensorElementType::Float32 {
-        let expected = "f32: probes of the search are far below the resolution of other types".to_owned();
-        return Err(wrong(found, expected));
+        return Err(wrong(found, ExpectedInput::Float32));
     }
     let &[rows, a, b, c] = &shape[..] else {
-        return Err(wrong(found, "rank 4: [n, h, w, c] or [n, c, h, w]".to_owned()));
+        return Err(wrong(found, ExpectedInput::Rank4));
     };
     if rows > MOST_ROWS {
         let found = rows.cast_unsigned();
@@ -47,22 +46,19 @@ pub(crate) fn input_form(
         (Some(Layout::Nhwc), true, _) | (None, true, false) => Layout::Nhwc,
         (Some(Layout::Nchw), _, true) | (None, false, true) => Layout::Nchw,
         (None, true, true) => {
-            return Err(wrong(
-                found,
-                format!("a layout that can be told from images of shape {image:?} [h, w, c]; state it (nhwc or nchw)"),
-            ));
+            return Err(wrong(found, ExpectedInput::UnambiguousLayout(image)));
         }
         (Some(layout), ..) => {
-            return Err(wrong(found, format!("images of shape {image:?} [h, w, c] in layout {layout}, as stated")));
+            return Err(wrong(found, ExpectedInput::StatedLayout(image, layout)));
         }
         (None, false, false) => {
-            return Err(wrong(found, format!("images of the data's shape {image:?} [h, w, c]")));
+            return Err(wrong(found, ExpectedInput::ImageShape(image)));
         }
     };
     Ok((layout, usize::try_from(rows).ok().filter(|&rows| rows > 0)))
 }
 
-/// Image shape `[h, w, c]` of an input that states it; the channels are the dimension of 1 or 3.
+/// The image shape `[h, w, c]` that an input states. The dimension of size 1 or 3 is taken for the channels.
 pub(crate) fn image_shape(
     model: &ModelFile,
     session: &Session,
@@ -71,7 +67,7 @@ pub(crate) fn image_shape(
     let wrong = |found: String| ModelError::Input {
         path: model.path().to_owned(),
         found,
-        expected: "a stated image shape, [n, h, w, c] or [n, c, h, w] with 1 or 3 channels".to_owned(),
+        expected: ExpectedInput::StatedShape,
     };
     let Some(input) = session.inputs().first() else { return Err(wrong("count 0".to_owned())) };
     let ValueType::Tensor { shape, .. } = input.dtype() else { return Err(wrong(describe(input))) };
@@ -89,21 +85,22 @@ pub(crate) fn image_shape(
     }
 }
 
+/// The index of the output called `name`, or of the first output.
 pub(crate) fn output_index(model: &ModelFile, session: &Session, name: Option<&str>) -> Result<usize, ModelError> {
     let outputs = session.outputs();
     let found = || outputs.iter().map(describe).collect::<Vec<_>>().join(", ");
-    let wrong = |expected: String| ModelError::Output { path: model.path().to_owned(), found: found(), expected };
+    let wrong = |expected| ModelError::Output { path: model.path().to_owned(), found: found(), expected };
     match name {
-        None if outputs.is_empty() => Err(wrong("at least one output".to_owned())),
+        None if outputs.is_empty() => Err(wrong(ExpectedOutput::AnyOutput)),
         None => Ok(0),
         Some(name) => outputs
             .iter()
             .position(|output| output.name() == name)
-            .ok_or_else(|| wrong(format!("one of name `{name}`"))),
+            .ok_or_else(|| wrong(ExpectedOutput::Named(name.to_owned()))),
     }
 }
 
-/// Name, type and shape, for messages: `input: Float32 [?, 32, 32, 3]`.
+/// Name, type and shape for messages, such as `input: Float32 [?, 32, 32, 3]`.
 pub(crate) fn describe(outlet: &Outlet) -> String {
     match outlet.dtype() {
         ValueType::Tensor { ty, shape, .. } => {

@@ -1,24 +1,25 @@
-//! In which portions a batch is run, so that the label of an image does not depend on its company.
+//! Divides a batch into runs so that the label of an image does not depend on the other images.
 //!
-//! Kernels may round differently for another batch size, or for another row of the batch. Whether they do is found out once
-//! per model, by comparing outputs bit by bit (`OnnxOracle::load`); sizes that do not fit together are not used together.
+//! Kernels may round differently in another batch size, or in another row of the batch. `OnnxOracle::load` finds out whether they do,
+//! by comparing outputs bit by bit. Sizes whose outputs differ are not used together.
 
 use crate::Device;
 
-/// Portions of a batch: numbers of rows in descending order. What is left below the smallest is padded to it.
+/// The sizes of runs that a batch is divided into, in rows. What is left below the smallest size is padded to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Portions {
+    /// In descending order.
     sizes: Vec<usize>,
-    /// Whether each run has one image only, and padding.
+    /// Whether each run has only one image, with padding.
     alone: bool,
 }
 
-/// On the CPU, throughput is flat from some eight rows on.
+/// On the CPU, larger runs than eight rows are hardly faster.
 const CPU_SIZES: [usize; 3] = [32, 8, 1];
-/// Rows of the largest run on a device, and values that they may have together (64 MiB of f32).
+/// Largest run on a device, in rows and in values (64 MiB of f32).
 const DEVICE_ROWS: usize = 4096;
 const DEVICE_VALUES: usize = 1 << 24;
-/// Few shapes on a device: every new one costs a kernel search and may pick another kernel.
+/// Few sizes on a device, because each new one costs a search for a kernel and may select another kernel.
 const DEVICE_SHARES: [usize; 3] = [1, 4, 16];
 
 impl Portions {
@@ -34,17 +35,17 @@ impl Portions {
         Self { sizes, alone: false }
     }
 
-    /// For a model that takes `rows` rows and no other number.
+    /// For a model with a fixed batch of `rows` rows.
     pub(crate) fn fixed(rows: usize) -> Self {
         Self { sizes: vec![rows], alone: false }
     }
 
-    /// One image a run, padded to the smallest size.
+    /// One image per run, padded to the smallest size.
     pub(crate) fn alone(&self) -> Self {
         Self { sizes: self.sizes.last().copied().into_iter().collect(), alone: true }
     }
 
-    /// Without the sizes that `keep` refuses; the largest stays.
+    /// Removes the sizes that `keep` refuses, except for the largest one.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         let largest = self.largest();
         self.sizes.retain(|&size| size == largest || keep(size));
@@ -60,7 +61,7 @@ impl Portions {
         self.sizes.first().copied().unwrap_or(1)
     }
 
-    /// Rows of images in the next run, and rows of that run, when `left` images are left.
+    /// Number of images in the next run, and its size with padding, when `left` images are left.
     pub(crate) fn next(&self, left: usize) -> (usize, usize) {
         let smallest = self.sizes.last().copied().unwrap_or(1);
         if self.alone {

@@ -1,5 +1,4 @@
-//! Batches that stay where the device finds them: inputs in host memory that it reads without a further copy (pinned), and
-//! bound outputs.
+//! Inputs and outputs that are bound to memory: a device reads inputs from pinned host memory without a further copy.
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, RunOptions, Session, SessionOutputs};
@@ -7,19 +6,19 @@ use ort::value::Tensor;
 
 use crate::Device;
 
-/// The bound input and output of one session; other outputs are not computed.
+/// The bound input and output of one session. Other outputs are not computed.
 pub(crate) struct Bound {
     binding: IoBinding,
     input: String,
     output: String,
-    /// Rows of a run, and its input; allocated when a size is first used.
+    /// Number of rows of a run, and its input, which is allocated when the size is first used.
     inputs: Vec<(usize, Tensor<f32>)>,
     allocator: Allocator,
     host: MemoryInfo<'static>,
 }
 
 impl Bound {
-    /// For the session's input and its output of this name.
+    /// Binds the session's input and output of these names.
     pub(crate) fn new(session: &Session, device: Device, input: &str, output: &str) -> ort::Result<Self> {
         Ok(Self {
             binding: session.create_binding()?,
@@ -31,13 +30,13 @@ impl Bound {
         })
     }
 
-    /// From now on this output comes back.
+    /// Binds another output instead.
     pub(crate) fn fetch(&mut self, output: &str) {
         self.binding.clear_outputs();
         output.clone_into(&mut self.output);
     }
 
-    /// Runs `rows` rows of `shape` `[rows, ..]`, which `fill` writes, and returns the session's outputs.
+    /// Runs the session on an input of `shape` `[rows, ..]` that `fill` writes, and returns its outputs.
     pub(crate) fn run<'a>(
         &'a mut self,
         session: &'a mut Session,
@@ -52,8 +51,8 @@ impl Bound {
         }
         let input = &mut self.inputs[place].1;
         fill(input.extract_tensor_mut().1);
-        // The input goes to the device when it is bound, so it is bound for each run; the output, so that its memory
-        // fits the number of rows.
+        // The input is sent to the device when it is bound, so it is bound for each run. So is the output, whose memory must fit
+        // the number of rows.
         self.binding.bind_input(self.input.as_str(), input)?;
         self.binding.bind_output_to_device(self.output.as_str(), &self.host)?;
         let outputs = session.run_binding_with_options(&self.binding, options)?;
@@ -61,7 +60,7 @@ impl Bound {
     }
 }
 
-/// Pinned memory for a device that is reached through CUDA, plain memory elsewhere.
+/// Pinned memory for a CUDA device, ordinary memory for others.
 fn allocator(session: &Session, device: Device) -> ort::Result<Allocator> {
     let Some(index) = device.cuda_index() else { return Ok(Allocator::default()) };
     let pinned = |kind| {
@@ -70,7 +69,7 @@ fn allocator(session: &Session, device: Device) -> ort::Result<Allocator> {
     };
     // Versions of ONNX Runtime differ in which of the two names pinned memory.
     pinned(MemoryType::CPUInput).or_else(|_| pinned(MemoryType::CPUOutput)).or_else(|error| {
-        tracing::warn!(%device, %error, "no pinned memory; batches travel more slowly");
+        tracing::warn!(%device, %error, "no pinned memory is available, so that transfers are slower");
         Ok(Allocator::default())
     })
 }

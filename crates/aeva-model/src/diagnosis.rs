@@ -1,7 +1,7 @@
-//! Why a model gets clean images wrong: wrong scale, wrong channel order, shifted labels, ...
+//! Why a model misclassifies clean images: a wrong scale, a wrong channel order, shifted labels and the like.
 //!
-//! A search on images that the model does not understand ends in a confident verdict that means nothing, so this is found out
-//! before it starts.
+//! A search on images that the model misunderstands ends in a confident verdict that means nothing. The cause has to be found before
+//! the search begins.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,32 +11,32 @@ use ndarray::{Array4, ArrayView4, Axis};
 use crate::conventions::usual_constants;
 use crate::{Preprocessing, ValueRange};
 
-/// Accuracy that another explanation must gain before it is believed, or this share of the errors that are left.
+/// A cause is believed if removing it gains this much accuracy, or removes this share of the errors.
 const GAIN: f64 = 0.2;
 const ERRORS_EXPLAINED: f64 = 2.0 / 3.0;
-/// Accuracy that an explanation must gain over an earlier, simpler one: some models hardly mind the scale.
+/// Accuracy that a cause must gain over an earlier, simpler one, because some models are hardly sensitive to the scale.
 const PREFERENCE: f64 = 0.05;
-/// An explanation must make at least this share of the images right.
+/// Share of the images that must be right once the cause is removed.
 const PLAUSIBLE: f64 = 0.5;
 
-/// A way of asking that makes far more images right.
+/// A cause whose removal makes far more images right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
-    /// What is likely wrong.
+    /// The likely cause.
     pub cause: Cause,
-    /// Share of the probed images that it makes right.
+    /// Share of the probed images that are right without it.
     pub accuracy: f64,
 }
 
-/// What may be wrong.
+/// Why clean images may be misclassified.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The model takes pixels of another interval.
+    /// The model takes pixels in another interval.
     ValueRange(ValueRange),
-    /// The model takes normalised pixels; with the name of the usual constants.
+    /// The model takes pixels that are normalised with well-known constants.
     Normalisation {
-        /// Whose mean and standard deviation they are.
+        /// The data set that mean and standard deviation come from.
         name: &'static str,
         /// Mean of each channel, for pixels in `[0, 1]`.
         mean: Vec<f32>,
@@ -47,18 +47,18 @@ pub enum Cause {
     ReversedChannels,
     /// Rows and columns of the images are exchanged.
     Transposed,
-    /// The images are negatives of what the model takes.
+    /// The images are negatives of those that the model takes.
     Inverted,
     /// The data's labels are the model's plus this offset.
     ShiftedLabels(i64),
-    /// The data's labels are the model's in another order: label in the data, label of the model, of those that differ.
+    /// The data's labels are the model's in another order. For each label that differs: the label in the data, the label of the model.
     ReorderedLabels(Vec<(u32, u32)>),
 }
 
-/// Tries other ways of asking on `images` `[n, h, w, c]` and returns the best one, if it makes far more of them right than
-/// `accuracy`, what `current` reached on them.
+/// Looks for the cause of misclassified `images` `[n, h, w, c]` by removing possible causes one at a time. Returns the best explanation,
+/// if it makes far more images right than `accuracy`, which is the share that is right with the `current` preprocessing.
 ///
-/// `predict` asks the model with a given preprocessing.
+/// `predict` returns the labels that the model gives to images with a preprocessing.
 ///
 /// # Errors
 /// Those of `predict`.
@@ -115,7 +115,8 @@ pub fn diagnose<E>(
     Ok(best)
 }
 
-/// The label that most images of each label get, where those are different labels; and how many images get theirs.
+/// For each label, the label that most of its images get, and the number of images that get it. `None` unless those labels are all
+/// different and some differ from the true ones.
 fn reordered(labels: &[u32], predicted: &[u32]) -> Option<(Vec<(u32, u32)>, usize)> {
     let mut counts: BTreeMap<u32, BTreeMap<u32, usize>> = BTreeMap::new();
     for (&label, &answer) in labels.iter().zip(predicted) {
@@ -123,7 +124,7 @@ fn reordered(labels: &[u32], predicted: &[u32]) -> Option<(Vec<(u32, u32)>, usiz
     }
     let (mut order, mut right, mut taken) = (Vec::new(), 0, BTreeSet::new());
     for (label, answers) in counts {
-        // The smallest of equals, so that the outcome depends on nothing else.
+        // Of equal counts the smallest label, so that the result is determined.
         let (answer, count) = answers.into_iter().max_by_key(|&(answer, count)| (count, Reverse(answer)))?;
         if !taken.insert(answer) {
             return None;
@@ -136,8 +137,8 @@ fn reordered(labels: &[u32], predicted: &[u32]) -> Option<(Vec<(u32, u32)>, usiz
     (!order.is_empty()).then_some((order, right))
 }
 
-/// At most `count` images, spread evenly over the data set (which may be sorted by class).
-pub fn spread(images: ArrayView4<'_, f32>, labels: &[u32], count: usize) -> (Array4<f32>, Vec<u32>) {
+/// At most `count` images `[n, h, w, c]` and their labels, spread evenly over the data set, which may be sorted by class.
+pub(crate) fn spread(images: ArrayView4<'_, f32>, labels: &[u32], count: usize) -> (Array4<f32>, Vec<u32>) {
     let step = labels.len().div_ceil(count.max(1)).max(1);
     let chosen: Vec<usize> = (0..labels.len()).step_by(step).collect();
     (images.select(Axis(0), &chosen), chosen.iter().map(|&index| labels[index]).collect())

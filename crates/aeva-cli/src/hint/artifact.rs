@@ -1,0 +1,39 @@
+//! What to do about artifacts and run folders.
+
+use aeva_artifact::{ArtifactError, DecodeError};
+
+pub(super) fn artifact(error: &ArtifactError) -> Option<&'static str> {
+    Some(match error {
+        ArtifactError::OtherRun { .. } => "choose another folder with --out, or leave --out away",
+        ArtifactError::OtherAnswers { .. } => {
+            "scan into another folder with --out; when it happens again, the model answers by chance"
+        }
+        ArtifactError::Vanished { .. } => "start the scan again: the run folder was removed while it ran",
+        ArtifactError::Link { .. } | ArtifactError::NotAFolder { .. } => {
+            "move it out of the run folder, or choose another one with --out"
+        }
+        ArtifactError::NotRegular { .. } | ArtifactError::TooLarge { .. } => {
+            "check the path: it is none of aeva's files"
+        }
+        ArtifactError::NotARun { .. } => "choose the folder of a scan, or an empty or new one for --out",
+        ArtifactError::Decode { source: DecodeError::Magic { .. } | DecodeError::TooShort { .. }, .. } => {
+            "give an artifact (.aeva) or the folder of a scan"
+        }
+        ArtifactError::Decode { source: DecodeError::Kind { found: 1..=3, .. }, .. } => {
+            "the file is a sound artifact of another kind: `aeva inspect` shows it, `aeva stamp` puts triggers on images"
+        }
+        ArtifactError::Decode {
+            source: DecodeError::PayloadVersion { .. } | DecodeError::ContainerVersion { .. },
+            ..
+        } => "a later version of aeva wrote the file: use that one",
+        ArtifactError::Decode { .. } | ArtifactError::Foreign { .. } => {
+            "start the same scan again in this folder: what cannot be used is computed anew"
+        }
+        ArtifactError::Io { action: "write" | "create", .. } => {
+            "choose a folder you may write to with --out; check the free space"
+        }
+        ArtifactError::Io { .. } => "check the path and its permissions, or choose another folder with --out",
+        ArtifactError::RunDescription { .. } => "restore run.json from a copy, or scan into another folder with --out",
+        _ => return None,
+    })
+}

@@ -1,0 +1,128 @@
+//! What to do about a model that is not ready for a scan.
+
+use aeva_model::conventions::Fit;
+use aeva_model::diagnosis::Cause;
+use aeva_model::loader::{Misunderstanding, Precision};
+use aeva_model::{Device, LoadError, OpenVinoHardware, Preprocessing};
+
+use super::{attack, model, oracle};
+use crate::output::plain;
+
+/// Labels in another order that are listed.
+const LISTED_LABELS: usize = 12;
+
+pub(super) fn hint(error: &LoadError) -> Option<String> {
+    let hint = match error {
+        LoadError::Runtime(error) => model::runtime(error)?,
+        LoadError::Model(error) | LoadError::Reference(error) => model::model(error)?,
+        LoadError::Labels { source, .. } | LoadError::Plan(source) => attack::plan(source)?,
+        LoadError::Classify(error) => oracle(error)?,
+        LoadError::NoManifest { .. } => "check the path given to --manifest",
+        LoadError::Ambiguous { fits, .. } => return Some(ambiguous(fits)),
+        LoadError::Misunderstood(misunderstanding) => return Some(misunderstood(misunderstanding)),
+        LoadError::OneLabel { .. } => {
+            "check the value range and the output of the model: see --value-range, --mean, --std and --output"
+        }
+        LoadError::ChanceLevel { .. } => {
+            "check that the labels of the data are the model's, and the value range, the layout and the output (--value-range, --mean, --std, --layout, --output)"
+        }
+        LoadError::Nonconforming { .. } => model::RANDOM_OPERATORS,
+        LoadError::TooCoarse { precision, .. } => too_coarse(precision),
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn too_coarse(precision: &Precision) -> &'static str {
+    match precision.device {
+        Device::TensorRt { .. } => {
+            "TensorRT uses TF32 unless the environment has NVIDIA_TF32_OVERRIDE=0; set that, or use --device cuda"
+        }
+        Device::OpenVino { hardware: OpenVinoHardware::Bf16 } => "use --device openvino:cpu, which computes in f32",
+        _ => "use --device cpu, or a device that computes in f32",
+    }
+}
+
+/// Several conventions fit: the user knows which one is right.
+fn ambiguous(fits: &[Fit]) -> String {
+    let ways: Vec<String> = fits
+        .iter()
+        .map(|fit| {
+            let (name, share) = (fit.convention.name, 100.0 * fit.accuracy);
+            format!("\n  {name} ({share:.1} % right): {}", preprocessing_options(&fit.convention.preprocessing))
+        })
+        .collect();
+    format!("state the one that the model was trained with:{}", ways.concat())
+}
+
+/// The options that state a preprocessing.
+pub(crate) fn preprocessing_options(preprocessing: &Preprocessing) -> String {
+    let list = |values: &[f32]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let mut options = vec![format!("--value-range {}", preprocessing.value_range)];
+    if !preprocessing.mean.is_empty() {
+        options.push(format!("--mean {}", list(&preprocessing.mean)));
+    }
+    if !preprocessing.std.is_empty() {
+        options.push(format!("--std {}", list(&preprocessing.std)));
+    }
+    if preprocessing.reverse_channels {
+        options.push("--reverse-channels".to_owned());
+    }
+    options.join(" ")
+}
+
+/// The likely cause, and what to do about it.
+fn misunderstood(misunderstanding: &Misunderstanding) -> String {
+    let diagnosis = &misunderstanding.diagnosis;
+    let (cause, remedy) = match &diagnosis.cause {
+        Cause::ValueRange(range) => {
+            (format!("the model takes pixels in {range}"), format!("use --value-range {range}"))
+        }
+        Cause::Normalisation { name, mean, std } => {
+            let preprocessing = Preprocessing { mean: mean.clone(), std: std.clone(), ..Preprocessing::default() };
+            let remedy = format!("use {}", preprocessing_options(&preprocessing));
+            (format!("the model takes pixels normalised with the constants of {name}"), remedy)
+        }
+        Cause::ReversedChannels => {
+            ("the model takes the channels in reverse order".to_owned(), "use --reverse-channels".to_owned())
+        }
+        Cause::Transposed => (
+            "rows and columns of the images are exchanged".to_owned(),
+            "transpose the images of the data: numpy.swapaxes(x, 1, 2)".to_owned(),
+        ),
+        Cause::Inverted => (
+            "the images are negatives of what the model takes".to_owned(),
+            "invert the images of the data: x = 255 - x".to_owned(),
+        ),
+        Cause::ShiftedLabels(offset) => (
+            format!("the data's labels are the model's plus {offset}"),
+            format!("renumber the labels of the data: y = y - {offset}"),
+        ),
+        Cause::ReorderedLabels(order) => reordered(misunderstanding.class_names.as_deref(), order),
+        _ => ("of an unknown cause".to_owned(), "see docs/formats.md".to_owned()),
+    };
+    let (share, probes) = (100.0 * diagnosis.accuracy, misunderstanding.probes);
+    format!("{cause} ({share:.1} % of {probes} images are right then): {remedy}")
+}
+
+/// The classes of the data are those of the model in another order.
+fn reordered(class_names: Option<&[String]>, order: &[(u32, u32)]) -> (String, String) {
+    let what = |label: u32| match class_names.and_then(|names| names.get(label as usize)) {
+        Some(name) => format!("folder `{}`", plain(name)),
+        None => format!("label {label} of the data"),
+    };
+    let mut list: Vec<String> = order
+        .iter()
+        .take(LISTED_LABELS)
+        .map(|&(label, model)| format!("{} is the model's label {model}", what(label)))
+        .collect();
+    if order.len() > LISTED_LABELS {
+        list.push(format!("and {} more", order.len() - LISTED_LABELS));
+    }
+    let remedy = if class_names.is_some() {
+        "name the folders by the numbers of the model's labels (0, 1, 2, ...)"
+    } else {
+        "renumber the labels of the data"
+    };
+    (format!("the classes of the data are in another order than the model's: {}", list.join(", ")), remedy.to_owned())
+}

@@ -1,0 +1,9 @@
+//! Errors of the runtime, of models and of data. Messages name the file, what was found and what was expected.
+
+mod data;
+mod model;
+mod runtime;
+
+pub use data::DataError;
+pub use model::{ExpectedInput, ExpectedOutput, FileFormat, ModelError};
+pub use runtime::RuntimeError;
