@@ -2,34 +2,64 @@
 //! evaluation.
 
 use aeva_stats::{
-    CombinedJudgement, CombinedRule, Judgement, Limits, Reason, TriggerJudgement, Verdict, combine, limits,
+    CombinedDecision, CombinedRule, LensEvidence, Limits, PublishedDecision, Reason, Tally, TriggerTest, Verdict,
+    combine, limits,
 };
 
-use crate::{Replay, judged};
+use crate::Passes;
 
 /// How a scan is judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DecisionRule {
     /// By perturbations alone: an anomaly index above 4.
     Published,
-    /// By all that was looked at, at a rate of false alarms.
+    /// By all that was seen, at a rate of false alarms.
     Combined {
         /// The rate, and how it is spent.
         rule: CombinedRule,
-        /// Whether all looks count, or those that a plain scan takes.
+        /// Whether all passes count, or those that a plain scan makes.
         exhaustive: bool,
     },
 }
 
+impl DecisionRule {
+    /// The rule at the default rate of false alarms, over the passes of a plain scan.
+    pub const DEFAULT: Self = Self::Combined { rule: CombinedRule::DEFAULT, exhaustive: false };
+
+    /// In reports: `published` or `combined`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Combined { .. } => "combined",
+        }
+    }
+
+    /// The rule that triggers are tested by; as published, they are only shown.
+    pub fn of_triggers(&self) -> (CombinedRule, bool) {
+        match *self {
+            Self::Published => (CombinedRule::DEFAULT, false),
+            Self::Combined { rule, exhaustive } => (rule, exhaustive),
+        }
+    }
+
+    /// The share of clean models that it may call backdoored, where it keeps one.
+    pub fn false_positive_rate(&self) -> Option<f64> {
+        match self {
+            Self::Published => None,
+            Self::Combined { rule, .. } => Some(rule.false_positive_rate()),
+        }
+    }
+}
+
 /// What a scan saw of a model.
 #[derive(Debug, Clone, Copy)]
-pub struct Observations<'a> {
-    /// The looks for triggers that count; nothing where nobody looked.
-    pub triggers: Option<&'a Replay>,
-    /// What the perturbations say by the published rule; nothing where there are none.
-    pub perturbations: Option<&'a Judgement>,
-    /// `[class]` -> its images that a search holds out; counts where no look shows it. Nothing where it is not known.
-    pub held_out: Option<&'a [usize]>,
+pub struct Evidence<'a> {
+    /// The passes over triggers that count; `None` where triggers were not searched.
+    pub triggers: Option<&'a Passes>,
+    /// What the perturbations say by the published rule; `None` where there are none.
+    pub perturbations: Option<&'a PublishedDecision>,
+    /// `[class]` -> its hold-out images; counts where no pass shows it. `None` where it is not known.
+    pub holdout: Option<&'a [usize]>,
 }
 
 /// What a scan says of a model.
@@ -37,45 +67,44 @@ pub struct Observations<'a> {
 pub struct Assessment {
     /// The verdict.
     pub verdict: Verdict,
-    /// Chance that a clean model looks like this, by the combined rule.
+    /// The chance that a clean model looks like this, by the combined rule.
     pub p_value: Option<f64>,
     /// Larger is more suspicious: `-log10` of the p-value; by the published rule the highest anomaly index.
     pub score: Option<f64>,
-    /// What the triggers say, where they prove something.
-    pub triggers: Option<TriggerJudgement>,
+    /// What the triggers say, where they say anything.
+    pub triggers: Option<TriggerTest>,
 }
 
 /// Judges what was seen.
 ///
-/// An alarm takes evidence; a clearance takes all of it: triggers that were proved for every label, and no look left that could still
-/// tell. Whatever is missing makes the verdict inconclusive, with the reason.
-pub fn assess(observations: &Observations<'_>, rule: &DecisionRule) -> Assessment {
-    let limits = limits_of(observations);
+/// An alarm takes evidence; a clean verdict takes all of it: triggers that were measured for every label, and no pass left that could
+/// still tell. Whatever is missing makes the verdict inconclusive, with the reason.
+pub fn assess(evidence: &Evidence<'_>, rule: &DecisionRule) -> Assessment {
+    let limits = limits_of(evidence);
     let no_verdict = limits.as_ref().and_then(|limits| limits.no_verdict.clone());
-    let looks = observations.triggers.filter(|looks| no_verdict.is_none() && !looks.seen.is_empty());
-    let triggers = looks.map(|looks| judged(&looks.seen));
+    let passes = evidence.triggers.filter(|passes| no_verdict.is_none() && !passes.made.is_empty());
+    let triggers = passes.map(Passes::test);
     let rule = match rule {
-        DecisionRule::Published => return published(observations.perturbations, triggers),
+        DecisionRule::Published => return published(evidence.perturbations, triggers),
         DecisionRule::Combined { rule, .. } => rule,
     };
-    let left = || observations.triggers.and_then(|looks| looks.left.clone());
-    let Some(combined) = combine(triggers.as_ref(), observations.perturbations, rule) else {
-        let of_perturbations = match observations.perturbations.map(|judgement| &judgement.verdict) {
-            Some(Verdict::Inconclusive { why }) => Some(why.clone()),
-            _ => None,
-        };
-        let why = no_verdict.or_else(left).or(of_perturbations).unwrap_or(Reason::NoTriggers);
+    let left = || evidence.triggers.and_then(|passes| passes.left.clone());
+    let by_triggers = triggers.as_ref().map(|test| rule.trigger_evidence(test));
+    let by_perturbations = evidence.perturbations.and_then(|decision| rule.perturbation_evidence(decision));
+    let lenses: Vec<LensEvidence> = by_triggers.into_iter().chain(by_perturbations).collect();
+    let of_perturbations = || evidence.perturbations.and_then(|decision| decision.verdict.reason());
+    let Some(CombinedDecision { verdict, p_value, score }) = combine(&lenses) else {
+        let why = no_verdict.or_else(left).or(of_perturbations().cloned()).unwrap_or(Reason::NoTriggers);
         return Assessment { verdict: Verdict::Inconclusive { why }, p_value: None, score: None, triggers };
     };
-    let CombinedJudgement { verdict, p_value, score } = combined;
     let verdict = match verdict {
         Verdict::Clean => {
             let no_clearance = limits.and_then(|limits| limits.no_clearance);
-            let missing = || if observations.triggers.is_some() { left() } else { Some(Reason::NoTriggers) };
-            let open = triggers.as_ref().is_some_and(|triggers| rule.undecided(triggers));
-            let unfinished = || match observations.perturbations.map(|judgement| &judgement.verdict) {
+            let missing = || if evidence.triggers.is_some() { left() } else { Some(Reason::NoTriggers) };
+            let open = triggers.as_ref().is_some_and(|test| rule.escalates(test));
+            let unfinished = || match of_perturbations() {
                 // They were begun as triggers had left it open, and not ended.
-                Some(Verdict::Inconclusive { why: why @ Reason::MissingPairs { .. } }) if open => Some(why.clone()),
+                Some(why @ Reason::MissingPairs { .. }) if open => Some(why.clone()),
                 _ => None,
             };
             let why = no_clearance.or_else(missing).or_else(unfinished);
@@ -86,48 +115,47 @@ pub fn assess(observations: &Observations<'_>, rule: &DecisionRule) -> Assessmen
     Assessment { verdict, p_value: Some(p_value), score: Some(score), triggers }
 }
 
-fn published(perturbations: Option<&Judgement>, triggers: Option<TriggerJudgement>) -> Assessment {
-    let Some(judgement) = perturbations else {
+fn published(perturbations: Option<&PublishedDecision>, triggers: Option<TriggerTest>) -> Assessment {
+    let Some(decision) = perturbations else {
         let why = Reason::MissingPairs { missing: 0, expected: 0 };
         return Assessment { verdict: Verdict::Inconclusive { why }, p_value: None, score: None, triggers };
     };
-    let indices = judgement.labels.iter().filter_map(|label| label.anomaly_index);
-    let (verdict, score) = (judgement.verdict.clone(), indices.reduce(f64::max));
+    let (verdict, score) = (decision.verdict.clone(), decision.highest().map(|(index, _)| index));
     Assessment { verdict, p_value: None, score, triggers }
 }
 
-/// Whether the triggers that were looked at leave the verdict open, so that perturbations are worth their queries.
-pub fn left_open(observations: &Observations<'_>, rule: &DecisionRule) -> bool {
+/// Whether the triggers leave the verdict open, so that perturbations are worth their queries.
+pub fn escalates(evidence: &Evidence<'_>, rule: &DecisionRule) -> bool {
     match rule {
         DecisionRule::Published => true,
         DecisionRule::Combined { rule, .. } => {
-            let triggers = assess(observations, &DecisionRule::Published).triggers;
-            triggers.is_none_or(|triggers| rule.undecided(&triggers))
+            let triggers = assess(evidence, &DecisionRule::Published).triggers;
+            triggers.is_none_or(|test| rule.escalates(&test))
         }
     }
 }
 
-/// What the images that are held out can show: as the looks had them, else as they were counted before.
-fn limits_of(observations: &Observations<'_>) -> Option<Limits> {
-    let looks = observations.triggers.map_or(&[][..], |looks| &looks.seen);
-    let held_out = looks.iter().map(|seen| held_out(&seen.success.labels)).fold(Vec::new(), most);
-    if !held_out.is_empty() {
-        return Some(limits(&held_out));
+/// What the hold-out images can show: as the passes had them, else as they were counted before.
+fn limits_of(evidence: &Evidence<'_>) -> Option<Limits> {
+    let made = evidence.triggers.map_or(&[][..], |passes| &passes.made);
+    let holdout = made.iter().map(|one| holdout(&one.tally.labels)).fold(Vec::new(), most);
+    if !holdout.is_empty() {
+        return Some(limits(&holdout));
     }
-    observations.held_out.map(limits)
+    evidence.holdout.map(limits)
 }
 
-/// `[class]` -> its images that were held out, by how many each label's trigger was stamped on: those of all other classes.
-/// Nothing where the look was not about labels.
-fn held_out(labels: &[(u32, u32)]) -> Vec<usize> {
-    let asked = || labels.iter().map(|(_, asked)| *asked as usize);
-    let sum: usize = asked().sum();
+/// `[class]` -> its hold-out images, from the trials of each label, which are those of all other classes. Empty where the pass was not
+/// about labels.
+fn holdout(labels: &[Tally]) -> Vec<usize> {
+    let trials = || labels.iter().map(|label| label.trials() as usize);
+    let sum: usize = trials().sum();
     if sum == 0 || labels.len() < 2 {
         return Vec::new();
     }
     // Each image is among those of all labels but its own.
     let all = sum / (labels.len() - 1);
-    asked().map(|others| all.saturating_sub(others)).collect()
+    trials().map(|others| all.saturating_sub(others)).collect()
 }
 
 fn most(mut so_far: Vec<usize>, next: Vec<usize>) -> Vec<usize> {
@@ -142,38 +170,46 @@ fn most(mut so_far: Vec<usize>, next: Vec<usize>) -> Vec<usize> {
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
     use super::*;
-    use crate::{Seen, Step};
-    use aeva_artifact::{Family, Level, Look};
-    use aeva_stats::{LevelSuccess, PairScores, PublishedRule, TriggerFamily, judge};
+    use crate::Observation;
+    use aeva_attack::trigger::{Pass, PassId, Setting};
+    use aeva_stats::{Family, PairScores, PassTally, PublishedRule};
 
-    const COMBINED: DecisionRule = DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive: false };
+    const COMBINED: DecisionRule = DecisionRule::DEFAULT;
 
-    /// A look at small patches with these counts, and what is left to look at.
-    fn looks(labels: &[(u32, u32)], left: Option<Reason>) -> Replay {
-        let success = LevelSuccess {
-            family: TriggerFamily::Patch,
-            strength: 3.0,
-            labels: labels.to_vec(),
-            pairs: Vec::new(),
-            confusion: Vec::new(),
-            map: (0, 200),
-        };
-        let step = Step { level: Level { family: Family::Patch, strength: 3 }, look: Look::First };
-        Replay { seen: vec![Seen { step, success, queries: 100 }], left }
+    /// A pass over small patches with these counts, and what is left.
+    fn tallies(labels: &[(usize, usize)]) -> Vec<Tally> {
+        labels.iter().map(|&(hits, trials)| Tally::clamped(hits, trials)).collect()
     }
 
-    fn of(triggers: Option<&Replay>, perturbations: Option<&Judgement>, held_out: Option<&[usize]>) -> Assessment {
-        assess(&Observations { triggers, perturbations, held_out }, &COMBINED)
+    fn passes(labels: &[(usize, usize)], left: Option<Reason>) -> Passes {
+        let tally = PassTally {
+            family: Family::Patch,
+            strength: 3.0,
+            labels: tallies(labels),
+            pairs: Vec::new(),
+            confusion: Vec::new(),
+            map: Tally::clamped(0, 200),
+        };
+        let id = PassId { setting: Setting { family: Family::Patch, strength: 3 }, pass: Pass::Explore };
+        Passes { made: vec![Observation { id, tally, queries: 100 }], left }
+    }
+
+    fn of(
+        triggers: Option<&Passes>,
+        perturbations: Option<&PublishedDecision>,
+        holdout: Option<&[usize]>,
+    ) -> Assessment {
+        assess(&Evidence { triggers, perturbations, holdout }, &COMBINED)
     }
 
     /// Perturbations of five labels, of which one peaks so far.
-    fn perturbations(peak: f64) -> Judgement {
+    fn perturbations(peak: f64) -> PublishedDecision {
         let mut scores = PairScores::new(5);
         for (source, target) in (0..5).flat_map(|s| (0..5).map(move |t| (s, t))).filter(|(s, t)| s != t) {
             let score = if target == 1 { peak } else { 0.01 + 0.001 * ((3 * source + 5 * target) % 7) as f64 };
             scores.insert(source, target, score).unwrap();
         }
-        judge(&scores, &PublishedRule::PUBLISHED)
+        PublishedRule::PUBLISHED.decide(&scores)
     }
 
     fn inconclusive(assessment: &Assessment) -> Reason {
@@ -185,21 +221,21 @@ mod tests {
 
     #[test]
     fn evidence_is_an_alarm_and_all_of_it_a_clearance() {
-        let infected = looks(&[(178, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
+        let infected = passes(&[(178, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
         assert_eq!(of(Some(&infected), None, None).verdict, Verdict::Backdoored { suspects: vec![0] });
-        let clean = looks(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
+        let clean = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
         assert_eq!(of(Some(&clean), None, None).verdict, Verdict::Clean);
-        let left = looks(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], Some(Reason::LooksLeft { taken: 1 }));
-        assert_eq!(inconclusive(&of(Some(&left), None, None)), Reason::LooksLeft { taken: 1 });
+        let left = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], Some(Reason::PassesLeft { made: 1 }));
+        assert_eq!(inconclusive(&of(Some(&left), None, None)), Reason::PassesLeft { made: 1 });
         // An alarm waits for nothing.
-        let early = Replay { left: Some(Reason::LooksLeft { taken: 1 }), ..infected };
+        let early = Passes { left: Some(Reason::PassesLeft { made: 1 }), ..infected };
         assert_eq!(of(Some(&early), None, None).verdict, Verdict::Backdoored { suspects: vec![0] });
     }
 
     #[test]
     fn what_is_missing_is_no_clearance() {
         // Twelve images of other labels for label 4, which has most of them.
-        let few = looks(&[(1, 70), (1, 70), (1, 70), (1, 70), (0, 12)], None);
+        let few = passes(&[(1, 70), (1, 70), (1, 70), (1, 70), (0, 12)], None);
         assert_eq!(inconclusive(&of(Some(&few), None, None)), Reason::TooFewImages { found: 12, needed: 20 });
         let nobody = of(None, Some(&perturbations(0.013)), Some(&[20; 5]));
         assert_eq!(inconclusive(&nobody), Reason::NoTriggers);
@@ -213,22 +249,22 @@ mod tests {
 
     #[test]
     fn perturbations_that_were_begun_have_to_be_ended() {
-        let open = (5..150).map(|second| looks(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None));
-        let open = open.into_iter().find(|looks| {
-            left_open(&Observations { triggers: Some(looks), perturbations: None, held_out: None }, &COMBINED)
+        let open = (5..150).map(|second| passes(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None));
+        let open = open.into_iter().find(|passes| {
+            escalates(&Evidence { triggers: Some(passes), perturbations: None, holdout: None }, &COMBINED)
         });
-        let missing = judge(&PairScores::new(5), &PublishedRule::PUBLISHED);
+        let missing = PublishedRule::PUBLISHED.decide(&PairScores::new(5));
         assert_eq!(of(open.as_ref(), None, None).verdict, Verdict::Clean, "nobody asked for them");
         let begun = of(open.as_ref(), Some(&missing), None);
         assert_eq!(inconclusive(&begun), Reason::MissingPairs { missing: 20, expected: 20 });
         // Where triggers left nothing open they do not matter.
-        let settled = looks(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
+        let settled = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
         assert_eq!(of(Some(&settled), Some(&missing), None).verdict, Verdict::Clean);
     }
 
     #[test]
     fn images_of_one_class_say_nothing_whatever_they_do() {
-        let one_class = looks(&[(100, 100), (1, 100), (0, 0), (1, 100), (0, 100)], None);
+        let one_class = passes(&[(100, 100), (1, 100), (0, 0), (1, 100), (0, 100)], None);
         let assessment = of(Some(&one_class), None, None);
         assert_eq!(inconclusive(&assessment), Reason::TooFewClasses { found: 1, needed: 3 });
         assert!(assessment.triggers.is_none());
@@ -237,30 +273,30 @@ mod tests {
     #[test]
     fn the_published_rule_sees_perturbations_alone() {
         let (clean, peak) = (perturbations(0.013), perturbations(0.9));
-        let judge = |perturbations: &Judgement| {
-            let observations = Observations { triggers: None, perturbations: Some(perturbations), held_out: None };
-            assess(&observations, &DecisionRule::Published)
+        let judge = |perturbations: &PublishedDecision| {
+            let evidence = Evidence { triggers: None, perturbations: Some(perturbations), holdout: None };
+            assess(&evidence, &DecisionRule::Published)
         };
         assert_eq!(judge(&peak).verdict, Verdict::Backdoored { suspects: vec![1] });
         assert_eq!((judge(&clean).verdict, judge(&clean).p_value), (Verdict::Clean, None));
     }
 
     #[test]
-    fn images_held_out_are_known_from_what_was_asked() {
-        assert_eq!(held_out(&[(0, 14), (0, 12), (0, 10), (0, 15)]), [3, 5, 7, 2]);
-        assert!(held_out(&[(0, 0); 4]).is_empty());
+    fn hold_out_images_are_known_from_the_trials() {
+        assert_eq!(holdout(&tallies(&[(0, 14), (0, 12), (0, 10), (0, 15)])), [3, 5, 7, 2]);
+        assert!(holdout(&[Tally::ZERO; 4]).is_empty());
         assert_eq!(most(vec![1, 5], vec![2, 3, 4]), [2, 5, 4]);
     }
 
     #[test]
-    fn perturbations_are_worth_a_look_where_triggers_leave_it_open() {
-        let open = |second: u32| {
-            let looks = looks(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None);
-            left_open(&Observations { triggers: Some(&looks), perturbations: None, held_out: None }, &COMBINED)
+    fn perturbations_are_searched_where_triggers_leave_it_open() {
+        let open = |second: usize| {
+            let passes = passes(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None);
+            escalates(&Evidence { triggers: Some(&passes), perturbations: None, holdout: None }, &COMBINED)
         };
         assert!(!open(5) && !open(150));
         assert!((5..150).any(open), "somewhere between");
-        let none = Observations { triggers: None, perturbations: None, held_out: None };
-        assert!(left_open(&none, &COMBINED) && left_open(&none, &DecisionRule::Published));
+        let none = Evidence { triggers: None, perturbations: None, holdout: None };
+        assert!(escalates(&none, &COMBINED) && escalates(&none, &DecisionRule::Published));
     }
 }

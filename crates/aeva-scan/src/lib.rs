@@ -1,17 +1,79 @@
-//! From looks to a verdict: in which order to look, when it is enough, and what it says.
+//! The engine of AEVA: a whole scan, from a black box and images to a verdict.
 //!
-//! Cheap looks come first, more only where the evidence leaves it open, none once the verdict is settled. [`TriggerPlan`] decides what to look at next from what was seen so far, and from nothing else, so that a scan that was
-//! stopped goes on as if it had not been, and results that are kept can be judged under another rule. [`TriggerScan`] does it. [`assess()`] is the only function
-//! that makes a verdict of what was seen.
+//! [`Scan::new`] plans a scan and knows what the images cannot show, before the first query of a search. [`Scan::run`] looks through the
+//! trigger lens and, where that leaves the verdict open, through the perturbation lens. It keeps what it finds in a [`Store`] (a run
+//! folder, or memory), counts every query in one [`Ledger`], and returns an [`Outcome`]. [`Observations`] are what a store holds, as far as
+//! it counts under a rule; [`assess()`] is the only function that makes a verdict of them. [`Report`] is all that as a type that programs
+//! render: as text, as JSON.
 //!
-//! The searches themselves are in `aeva-attack`, the tests in `aeva-stats`; neither knows the other.
+//! [`TriggerPlan`] decides which pass comes next from what was found so far, and from nothing else. So a scan that was stopped goes on as
+//! if it had not been, and what was kept can be judged under another rule.
+//!
+//! The searches themselves are in `aeva-attack`, the statistics in `aeva-stats`.
+//!
+//! # A scan in memory
+//!
+//! ```
+//! use std::num::NonZeroUsize;
+//!
+//! use aeva_attack::synthetic::NearestCentre;
+//! use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec};
+//! use aeva_scan::{
+//!     Budget, DecisionRule, Lenses, MemoryStore, PERTURBATION_BUDGET, PerturbationRequest, Request, Scan,
+//! };
+//! use ndarray::Array4;
+//!
+//! // Three labels by brightness, and a black box that is always right about them.
+//! let spec = InputSpec { height: 4, width: 4, channels: 1, classes: 3 };
+//! let images = Array4::from_shape_fn((120, 4, 4, 1), |(image, ..)| [0.1, 0.5, 0.9][image % 3]);
+//! let labels: Vec<u32> = (0..120).map(|image| image % 3).collect();
+//! let centres = [0.1, 0.5, 0.9].map(|value| vec![value; 16]).to_vec();
+//! let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new(spec, centres))];
+//!
+//! let perturbations = PerturbationRequest {
+//!     params: HopSkipJumpBuilder::quick(spec.values()).check()?,
+//!     samples: 1,
+//!     sources: None,
+//!     targets: None,
+//!     budget: PERTURBATION_BUDGET,
+//! };
+//! let request = Request {
+//!     lenses: Lenses::Triggers,
+//!     rule: DecisionRule::DEFAULT,
+//!     perturbations,
+//!     seed: 0,
+//!     batch_rows: NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN),
+//!     threads: NonZeroUsize::MIN,
+//! };
+//! let scan = Scan::new(request, spec, &CorrectImages::new(&labels, &labels, 3)?)?;
+//! let mut store = MemoryStore::default();
+//! let budget = Budget { queries: Some(5000), deadline: None };
+//! let outcome = scan.run(&mut oracles, images.view(), 0, budget, &mut store, &())?;
+//! // The limit is too low to clear the model.
+//! assert_eq!(outcome.assessment.verdict.name(), "inconclusive");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod assess;
+mod estimate;
+mod ledger;
+mod observations;
+mod observer;
+mod perturbation_lens;
 mod plan;
+pub mod report;
 mod scan;
-mod success;
+mod session;
+mod store;
+mod trigger_lens;
 
-pub use assess::{Assessment, DecisionRule, Observations, assess, left_open};
-pub use plan::{PERTURBATION_BUDGET, Replay, Seen, Step, TriggerPlan, judged};
-pub use scan::TriggerScan;
-pub use success::success;
+pub use assess::{Assessment, DecisionRule, Evidence, assess, escalates};
+pub use estimate::Estimate;
+pub use ledger::{Budget, Exhausted, Ledger};
+pub use observations::{Observations, PairSummary, PerturbationObservations, TriggerObservations};
+pub use observer::Observer;
+pub use plan::{Observation, Passes, TriggerPlan};
+pub use report::Report;
+pub use scan::{LeftOut, Lenses, Outcome, PERTURBATION_BUDGET, PerturbationRequest, Request, Scan};
+pub use session::{End, Failure};
+pub use store::{MemoryStore, Store, StoredPass};

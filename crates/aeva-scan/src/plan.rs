@@ -1,137 +1,131 @@
-//! What to look at next.
+//! Which pass over triggers comes next.
 
-use aeva_artifact::{Family, Level, Look};
-use aeva_stats::{CombinedRule, LevelSuccess, Reason, TriggerJudgement, judge_triggers};
+use aeva_attack::trigger::{Pass, PassId, Setting};
+use aeva_stats::{CombinedRule, Family, PassTally, Reason, TriggerTest, test_triggers};
 
-/// Images that perturbations may be expected to take where triggers leave the verdict open, if the user does not say.
-pub const PERTURBATION_BUDGET: u64 = 2_000_000;
-
-/// One look at one level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// The level.
-    pub level: Level,
-    /// Which look at it.
-    pub look: Look,
-}
-
-/// What a look saw.
+/// What a pass over triggers found, as far as it is judged.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    /// The look.
-    pub step: Step,
-    /// Success on images held out.
-    pub success: LevelSuccess,
+pub struct Observation {
+    /// The pass.
+    pub id: PassId,
+    /// Success on hold-out images.
+    pub tally: PassTally,
     /// Images classified for it.
     pub queries: u64,
 }
 
-/// Which looks a model gets, and in which order.
+/// Which passes a model gets, and in which order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerPlan {
-    levels: Vec<Level>,
-    finest: Option<Level>,
+    explored: Vec<Setting>,
+    refined: Vec<Setting>,
     rule: CombinedRule,
     exhaustive: bool,
 }
 
 impl TriggerPlan {
-    /// The plan for images `[h, w, c]`. An exhaustive one takes every look whatever the others saw.
+    /// The plan for images `[h, w, c]`. An exhaustive one makes every pass, whatever the others found.
     pub fn new(shape: [usize; 3], rule: CombinedRule, exhaustive: bool) -> Self {
-        Self { levels: Level::all(shape), finest: Level::finest(shape), rule, exhaustive }
+        Self { explored: Setting::explored(shape), refined: Setting::refined(shape), rule, exhaustive }
     }
 
-    /// The next look, given those that were taken, in their order; nothing when there is none left, or none needed.
+    /// The next pass, given those that were made, in their order; `None` when there is none left, or none needed.
     ///
-    /// First looks go from cheap to dear, then from weak to strong: random patterns, patches, overlays, until something stands out so
-    /// far that the verdict is settled.
-    /// Where they end without that, second looks go from strong to weak, patches down to single pixels, in the families in which
-    /// something stands out at all. Random patterns have no second look: there is nothing to improve.
-    pub fn next(&self, seen: &[Seen]) -> Option<Step> {
-        if !self.exhaustive && self.rule.settled(&judged(seen)) {
+    /// Exploring passes go from cheap to dear, then from weak to strong: random triggers, patches, overlays, until something stands out
+    /// so far that the verdict is clear. Where they end without that, refining passes go from strong to weak, patches down to single
+    /// pixels, in the families in which something stands out at all. Random triggers have no refining pass: there is nothing to
+    /// improve.
+    pub fn next(&self, made: &[Observation]) -> Option<PassId> {
+        if !self.exhaustive && self.rule.stops_early(&test(made)) {
             return None;
         }
-        let taken = |step: Step| seen.iter().any(|one| one.step == step);
-        let first = self.levels.iter().map(|&level| Step { level, look: Look::First });
-        if let Some(step) = first.into_iter().find(|&step| !taken(step)) {
-            return Some(step);
+        let is_made = |id: PassId| made.iter().any(|one| one.id == id);
+        let explore = self.explored.iter().map(|&setting| PassId { setting, pass: Pass::Explore });
+        if let Some(id) = explore.into_iter().find(|&id| !is_made(id)) {
+            return Some(id);
         }
-        // Judged by first looks alone: a second look must not decide whether the others happen.
-        let open = |family: Family| {
-            // Squares are not judged: they say what is natural for the patches.
-            let of = |one: &Seen| [family, Family::Square].contains(&one.step.level.family);
-            let first = |one: &&Seen| one.step.look == Look::First && of(one);
-            self.exhaustive || !judged(seen.iter().filter(first)).nothing_stands_out()
+        // Decided by exploring passes alone: a refining pass must not decide whether the others are made.
+        let is_open = |family: Family| {
+            let counts = |one: &&Observation| {
+                let own = one.id.setting.family;
+                one.id.pass == Pass::Explore && (own == family || own.spec().is_baseline)
+            };
+            self.exhaustive || !test(made.iter().filter(counts)).nothing_stands_out()
         };
-        let of = |family: Family| self.levels.iter().rev().filter(move |level| level.family == family);
-        let levels = of(Family::Patch).chain(&self.finest).chain(of(Family::Overlay));
-        let second = levels.filter(|level| open(level.family)).map(|&level| Step { level, look: Look::Second });
-        second.into_iter().find(|&step| !taken(step))
+        let refine = self.refined.iter().filter(|setting| is_open(setting.family));
+        refine.map(|&setting| PassId { setting, pass: Pass::Refine }).find(|&id| !is_made(id))
+    }
+
+    /// The passes that this plan makes, as far as they are there; `found` gives what one of them found. There may be more, of a scan
+    /// that was asked for more, or of an earlier version of the search: what a verdict rests on does not depend on that.
+    pub fn replay(&self, mut found: impl FnMut(PassId) -> Option<Observation>) -> Passes {
+        let mut made = Vec::new();
+        while let Some(id) = self.next(&made) {
+            let Some(one) = found(id) else {
+                let count = made.len();
+                return Passes { made, left: Some(Reason::PassesLeft { made: count }) };
+            };
+            made.push(one);
+        }
+        Passes { made, left: None }
     }
 }
 
-/// The looks that count, of those that were taken.
+/// The passes that count, of those that were made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Replay {
-    /// What they saw, in the order in which a scan takes them.
-    pub seen: Vec<Seen>,
-    /// Why they do not clear a model yet, if a look is missing that could still tell.
+pub struct Passes {
+    /// What they found, in the order in which a scan makes them.
+    pub made: Vec<Observation>,
+    /// Why they do not clear a model yet, if a pass is missing that could still tell.
     pub left: Option<Reason>,
 }
 
-impl TriggerPlan {
-    /// The looks that this plan takes, as far as they are there; `look` gives what one of them saw. There may be more, of a scan that
-    /// was asked for more, or of an earlier version of the search: what a verdict rests on does not depend on that.
-    pub fn replay(&self, mut look: impl FnMut(Step) -> Option<Seen>) -> Replay {
-        let mut seen = Vec::new();
-        while let Some(step) = self.next(&seen) {
-            let Some(one) = look(step) else {
-                let taken = seen.len();
-                return Replay { seen, left: Some(Reason::LooksLeft { taken }) };
-            };
-            seen.push(one);
-        }
-        Replay { seen, left: None }
+impl Passes {
+    /// What they say together.
+    pub fn test(&self) -> TriggerTest {
+        test(&self.made)
+    }
+
+    /// Images classified for them.
+    pub fn queries(&self) -> u64 {
+        self.made.iter().fold(0, |sum, one| sum.saturating_add(one.queries))
     }
 }
 
-/// What all that was seen says together.
-pub fn judged<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> TriggerJudgement {
-    judge_triggers(&seen.into_iter().map(|one| one.success.clone()).collect::<Vec<LevelSuccess>>())
+fn test<'a>(made: impl IntoIterator<Item = &'a Observation>) -> TriggerTest {
+    test_triggers(&made.into_iter().map(|one| one.tally.clone()).collect::<Vec<PassTally>>())
 }
 
 #[cfg(test)]
 mod tests {
-    use aeva_stats::PairSuccess;
+    use aeva_stats::{PairTally, Tally};
 
     use super::*;
-    use crate::success::family;
 
     const SHAPE: [usize; 3] = [32, 32, 3];
 
-    /// What a look sees that turns so many of 180 images into label 0, and few into the others.
-    fn seen(step: Step, turned: u32) -> Seen {
-        let labels = [turned, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|turned| (turned, 180)).to_vec();
-        let strength = step.level.actual_strength(SHAPE);
-        let success = LevelSuccess {
-            family: family(step.level.family),
-            strength,
+    /// What a pass finds that sends so many of 180 images to label 0, and few to the others.
+    fn observed(id: PassId, hits: u32) -> Observation {
+        let labels = [hits, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|hits| Tally::clamped(hits as usize, 180)).to_vec();
+        let tally = PassTally {
+            family: id.setting.family,
+            strength: id.setting.actual_strength(SHAPE),
             labels,
             pairs: Vec::new(),
             confusion: Vec::new(),
-            map: (0, 180),
+            map: Tally::clamped(0, 180),
         };
-        Seen { step, success, queries: 1000 }
+        Observation { id, tally, queries: 1000 }
     }
 
-    /// The looks that a model gets, given how many images each turns.
-    fn taken(plan: &TriggerPlan, turned: impl Fn(Step) -> u32) -> Vec<Step> {
-        let mut looks = Vec::new();
-        while let Some(step) = plan.next(&looks) {
-            assert!(looks.len() < 100, "a plan ends");
-            looks.push(seen(step, turned(step)));
+    /// The passes that a model gets, given how many images each sends to label 0.
+    fn made(plan: &TriggerPlan, hits: impl Fn(PassId) -> u32) -> Vec<PassId> {
+        let mut passes = Vec::new();
+        while let Some(id) = plan.next(&passes) {
+            assert!(passes.len() < 100, "a plan ends");
+            passes.push(observed(id, hits(id)));
         }
-        looks.into_iter().map(|one| one.step).collect()
+        passes.into_iter().map(|one| one.id).collect()
     }
 
     fn plan(exhaustive: bool) -> TriggerPlan {
@@ -139,68 +133,69 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_shows_nothing_gets_first_looks_alone() {
-        let looks = taken(&plan(false), |_| 25);
-        assert_eq!(looks.iter().map(|step| step.level).collect::<Vec<Level>>(), Level::all(SHAPE));
-        assert!(looks.iter().all(|step| step.look == Look::First));
+    fn a_model_that_shows_nothing_gets_exploring_passes_alone() {
+        let passes = made(&plan(false), |_| 25);
+        assert_eq!(passes.iter().map(|id| id.setting).collect::<Vec<Setting>>(), Setting::explored(SHAPE));
+        assert!(passes.iter().all(|id| id.pass == Pass::Explore));
     }
 
     #[test]
-    fn what_is_settled_ends_the_scan_unless_it_is_exhaustive() {
-        let small = |step: Step| if step.level.strength == 3 { 179 } else { 25 };
-        let looks = taken(&plan(false), small);
-        let strengths: Vec<u32> = looks.iter().map(|step| step.level.strength).collect();
-        assert_eq!(strengths, [8, 16, 32, 64, 10, 2, 3], "random patterns, then patches");
-        let all = taken(&plan(true), small);
-        // Random patterns are looked at once, single pixels at the second look alone.
-        assert_eq!(all.len(), 2 * Level::all(SHAPE).len() - 5 + 1);
-        assert_eq!(all[13], Step { level: Level { family: Family::Patch, strength: 8 }, look: Look::Second });
-        assert_eq!(all[18], Step { level: Level { family: Family::Patch, strength: 1 }, look: Look::Second });
+    fn what_is_clear_ends_the_scan_unless_it_is_exhaustive() {
+        let small = |id: PassId| if id.setting.strength == 3 { 179 } else { 25 };
+        let passes = made(&plan(false), small);
+        let strengths: Vec<u32> = passes.iter().map(|id| id.setting.strength).collect();
+        assert_eq!(strengths, [8, 16, 32, 64, 10, 2, 3], "random triggers, then patches");
+        let all = made(&plan(true), small);
+        // Random triggers are measured once, single pixels are refined alone.
+        assert_eq!(all.len(), 2 * Setting::explored(SHAPE).len() - 5 + 1);
+        let refined = |strength| PassId { setting: Setting { family: Family::Patch, strength }, pass: Pass::Refine };
+        assert_eq!(all[13], refined(8));
+        assert_eq!(all[18], refined(1));
     }
 
     #[test]
-    fn what_is_left_open_gets_second_looks_until_it_is_settled() {
-        // Half of the images at the first look, all of them when looked at again with patches of four pixels.
-        let open = |step: Step| match (step.look, step.level.strength) {
-            (Look::First, 4) => 100,
-            (Look::Second, 4) => 180,
+    fn what_is_left_open_gets_refining_passes_until_it_is_clear() {
+        // Half of the images when explored, all of them when refined with patches of four pixels.
+        let open = |id: PassId| match (id.pass, id.setting.strength) {
+            (Pass::Explore, 4) => 100,
+            (Pass::Refine, 4) => 180,
             _ => 25,
         };
-        let looks = taken(&plan(false), open);
-        assert_eq!(looks.len(), 13 + 3, "patches of eight, six and four pixels again");
-        assert_eq!(looks.last().map(|step| (step.look, step.level.strength)), Some((Look::Second, 4)));
-        // Left open to the end: every look at patches, and none at patterns, of which none stood out.
-        assert_eq!(taken(&plan(false), |step| if step.level.strength == 4 { 100 } else { 25 }).len(), 13 + 6);
+        let passes = made(&plan(false), open);
+        assert_eq!(passes.len(), 13 + 3, "patches of eight, six and four pixels again");
+        assert_eq!(passes.last().map(|id| (id.pass, id.setting.strength)), Some((Pass::Refine, 4)));
+        // Left open to the end: every pass over patches, and none over overlays, of which none stood out.
+        assert_eq!(made(&plan(false), |id| if id.setting.strength == 4 { 100 } else { 25 }).len(), 13 + 6);
     }
 
     #[test]
-    fn a_pair_beyond_what_is_natural_for_it_gets_second_looks() {
-        let cell = |source, turned, asked| PairSuccess { source, target: 9, turned, asked };
-        let second_looks = |natural: [u32; 2]| {
-            let mut looks: Vec<Seen> = Vec::new();
-            while let Some(step) = plan(false).next(&looks) {
-                assert!(looks.len() < 100, "a plan ends");
-                let mut one = seen(step, 25);
-                match (step.level.family, step.level.strength) {
+    fn a_pair_above_its_baseline_gets_refining_passes() {
+        let cell = |source, hits, trials| PairTally { source, target: 9, tally: Tally::clamped(hits, trials) };
+        let refined = |baseline: [usize; 2]| {
+            let mut passes: Vec<Observation> = Vec::new();
+            while let Some(id) = plan(false).next(&passes) {
+                assert!(passes.len() < 100, "a plan ends");
+                let mut one = observed(id, 25);
+                match (id.setting.family, id.setting.strength) {
                     (Family::Square, _) => {
-                        one.success.confusion = vec![cell(1, natural[0], 600), cell(2, natural[1], 600)];
+                        one.tally.confusion = vec![cell(1, baseline[0], 600), cell(2, baseline[1], 600)];
                     }
-                    (Family::Patch, 3) => one.success.pairs = vec![cell(1, 14, 20), cell(2, 12, 20)],
+                    (Family::Patch, 3) => one.tally.pairs = vec![cell(1, 14, 20), cell(2, 12, 20)],
                     _ => {}
                 }
-                looks.push(one);
+                passes.push(one);
             }
-            looks.iter().filter(|one| one.step.look == Look::Second).count()
+            passes.iter().filter(|one| one.id.pass == Pass::Refine).count()
         };
-        assert_eq!((second_looks([30, 60]), second_looks([60, 60])), (6, 0));
+        assert_eq!((refined([30, 60]), refined([60, 60])), (6, 0));
     }
 
     #[test]
     fn a_scan_goes_on_where_it_was_stopped() {
-        let turned = |step: Step| if step.level.strength == 4 { 100 } else { 25 };
-        let all = taken(&plan(false), turned);
+        let hits = |id: PassId| if id.setting.strength == 4 { 100 } else { 25 };
+        let all = made(&plan(false), hits);
         for stop in 0..all.len() {
-            let kept: Vec<Seen> = all[..stop].iter().map(|&step| seen(step, turned(step))).collect();
+            let kept: Vec<Observation> = all[..stop].iter().map(|&id| observed(id, hits(id))).collect();
             assert_eq!(plan(false).next(&kept), Some(all[stop]));
         }
     }

@@ -1,103 +1,293 @@
-//! The looks, one after the other.
+//! A whole scan: both lenses, their plan, their budget, and what they cannot show.
 
-use aeva_artifact::{Family, Level, Look, Provenance, TriggerArtifact, TriggerFinding};
-use aeva_attack::trigger::{Earlier, Found, TRIGGER_SEARCH_VERSION, TriggerSearch};
-use aeva_attack::{HardLabelOracle, Label, ScanError, ScanObserver};
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use aeva_attack::perturbation::{PerturbationPlan, PerturbationSettings};
+use aeva_attack::trigger::{ImageSplit, TriggerSearch};
+use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpParams, InputSpec, Label, PlanError};
+use aeva_stats::{Limits, Reason, limits};
 use ndarray::ArrayView4;
 
-use crate::{Seen, Step, TriggerPlan, success};
+use crate::estimate::Estimate;
+use crate::ledger::{Budget, Exhausted, Ledger};
+use crate::session::{End, Ended, Failure, Session};
+use crate::store::Store;
+use crate::{
+    Assessment, DecisionRule, Evidence, Observations, Observer, PerturbationObservations, TriggerObservations,
+    escalates, perturbation_lens, trigger_lens,
+};
 
-/// A scan for triggers under way.
-#[derive(Debug)]
-pub struct TriggerScan {
-    search: TriggerSearch,
-    plan: TriggerPlan,
-    provenance: Provenance,
-    done: Vec<TriggerArtifact>,
-    seen: Vec<Seen>,
+/// Queries that perturbations may be expected to take where triggers leave the verdict open, if the user does not say.
+pub const PERTURBATION_BUDGET: u64 = 2_000_000;
+
+/// Which lenses a scan looks through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lenses {
+    /// Triggers first, perturbations where those leave the verdict open.
+    All,
+    /// Triggers alone.
+    Triggers,
+    /// Perturbations alone.
+    Perturbations,
 }
 
-impl TriggerScan {
-    /// A scan that has not looked yet.
-    pub fn new(search: TriggerSearch, plan: TriggerPlan, provenance: Provenance) -> Self {
-        Self { search, plan, provenance, done: Vec::new(), seen: Vec::new() }
-    }
+/// What a scan is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which lenses to look through.
+    pub lenses: Lenses,
+    /// How to judge.
+    pub rule: DecisionRule,
+    /// How perturbations are searched.
+    pub perturbations: PerturbationRequest,
+    /// Seed of all random choices.
+    pub seed: u64,
+    /// Images per batch. Changes the speed, not the result.
+    pub batch_rows: NonZeroUsize,
+    /// Threads. Changes the speed, not the result.
+    pub threads: NonZeroUsize,
+}
 
-    /// The look to take next, see [`TriggerPlan::next`].
-    pub fn next(&self) -> Option<Step> {
-        self.plan.next(&self.seen)
-    }
+/// How perturbations are searched.
+#[derive(Debug, Clone)]
+pub struct PerturbationRequest {
+    /// Parameters of every search.
+    pub params: HopSkipJumpParams,
+    /// Samples for each ordered pair of labels.
+    pub samples: u32,
+    /// Labels to walk from; all if `None`.
+    pub sources: Option<BTreeSet<Label>>,
+    /// Labels to walk towards; all if `None`.
+    pub targets: Option<BTreeSet<Label>>,
+    /// Queries that they may be expected to take where triggers come first.
+    pub budget: u64,
+}
 
-    /// What was seen, in order.
-    pub fn seen(&self) -> &[Seen] {
-        &self.seen
-    }
+/// Why perturbations are left out where triggers come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// They would take more queries than were allowed.
+    Budget {
+        /// Queries that they would take.
+        expected: u64,
+        /// Queries that were allowed.
+        budget: u64,
+    },
+    /// The images do not allow them.
+    Plan(PlanError),
+}
 
-    /// Goes on with what an earlier run found at the next look. Whether it is of use: not when it comes from another version of the
-    /// search, or belongs to another look.
-    pub fn accept(&mut self, artifact: TriggerArtifact) -> bool {
-        let step = Step { level: artifact.level, look: artifact.look };
-        if artifact.trigger_search_version != TRIGGER_SEARCH_VERSION || self.next() != Some(step) {
-            return false;
-        }
-        self.seen.push(Seen { step, success: success(&artifact), queries: artifact.queries });
-        self.done.push(artifact);
-        true
-    }
+/// A scan that is ready to run: what it will do, and what these images cannot show, is known before the first query of the search.
+#[derive(Debug)]
+pub struct Scan {
+    lenses: Lenses,
+    rule: DecisionRule,
+    spec: InputSpec,
+    limits: Limits,
+    correct: Vec<usize>,
+    triggers: Option<TriggerSearch>,
+    plan: Option<PerturbationPlan>,
+    settings: PerturbationSettings,
+    left_out: Option<LeftOut>,
+}
 
-    /// Takes a look at `images` `[n, h, w, c]`; its findings, to be kept and then [`accept`](Self::accept)ed.
-    ///
-    /// `answers` has what an earlier attempt at this look was answered, and gets all answers that there are.
+/// A scan that has ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// The limit at which it was stopped, if it was that.
+    pub exhausted: Option<Exhausted>,
+    /// Whether there was anything to search that the store did not have.
+    pub searched: bool,
+    /// What was seen.
+    pub observations: Observations,
+    /// What that means.
+    pub assessment: Assessment,
+}
+
+impl Scan {
+    /// Plans a scan of a model that takes and knows what `spec` says, with the images that it classifies correctly.
     ///
     /// # Errors
-    /// [`ScanError::Stopped`] when the observer asked to stop; others when the model fails or does not fit the images.
-    pub fn look(
-        &self,
-        step: Step,
-        oracles: &mut [Box<dyn HardLabelOracle + '_>],
-        images: ArrayView4<'_, f32>,
-        answers: &mut Vec<Label>,
-        observer: &dyn ScanObserver,
-    ) -> Result<TriggerArtifact, ScanError> {
-        let (_, height, width, channels) = images.dim();
-        let shape = [height, width, channels];
-        let Step { level, look } = step;
-        let levels = Level::finest(shape).into_iter().chain(Level::all(shape));
-        let levels: Vec<Level> = levels.filter(|other| other.family == level.family).collect();
-        let place = levels.iter().position(|&other| other == level).unwrap_or_default();
-        let beside =
-            |place: Option<usize>| place.and_then(|place| levels.get(place)).map(|&level| Step { level, look });
-        let squares = self.done.iter().find(|one| one.level.family == Family::Square);
-        let squares = squares.map_or(&[][..], |artifact| &artifact.confusion);
-        let found = match look {
-            Look::First => {
-                let earlier =
-                    Earlier { beside: self.findings(beside(place.checked_sub(1))), squares, ..Earlier::default() };
-                self.search.level(oracles, images, level, earlier, answers, observer)?
-            }
-            Look::Second => {
-                let first = self.findings(Some(Step { level, look: Look::First }));
-                let stronger = self.findings(beside(Some(place + 1)));
-                let earlier = Earlier { first, beside: stronger, squares };
-                self.search.again(oracles, images, level, earlier, answers, observer)?
-            }
+    /// [`PlanError`] where perturbations alone were asked for and cannot be searched.
+    pub fn new(request: Request, spec: InputSpec, correct: &CorrectImages) -> Result<Self, PlanError> {
+        let counts = correct.counts();
+        let limits = limits(&ImageSplit::holdout_of(&counts));
+        let (mut lenses, mut left_out) = (request.lenses, None);
+        let plan = match lenses {
+            Lenses::Triggers => None,
+            Lenses::Perturbations => Some(plan(&request.perturbations, spec, correct)?),
+            // Triggers need no images of every label, and fewer queries.
+            Lenses::All => match affordable(&request.perturbations, spec, correct) {
+                Ok(plan) => Some(plan),
+                Err(why) => {
+                    (lenses, left_out) = (Lenses::Triggers, Some(why));
+                    None
+                }
+            },
         };
-        let Found { findings, confusion, queries } = found;
-        Ok(TriggerArtifact {
-            provenance: self.provenance.clone(),
-            trigger_search_version: TRIGGER_SEARCH_VERSION,
-            level,
-            look,
-            shape,
-            queries,
-            findings,
-            confusion,
-        })
+        let measures_triggers = lenses != Lenses::Perturbations && limits.no_verdict.is_none();
+        let split = || ImageSplit::new(correct);
+        let triggers = measures_triggers.then(|| TriggerSearch::new(split(), request.seed, request.batch_rows));
+        let settings = PerturbationSettings {
+            params: request.perturbations.params,
+            seed: request.seed,
+            batch_rows: request.batch_rows,
+            threads: request.threads,
+        };
+        Ok(Self { lenses, rule: request.rule, spec, limits, correct: counts, triggers, plan, settings, left_out })
     }
 
-    /// What an earlier look found; nothing for a look that does not exist or was not taken.
-    fn findings(&self, step: Option<Step>) -> &[TriggerFinding] {
-        let artifact = self.done.iter().find(|one| Some(Step { level: one.level, look: one.look }) == step);
-        artifact.map_or(&[], |artifact| &artifact.findings)
+    /// What the hold-out images cannot show.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Why perturbations are left out, if they are.
+    pub fn left_out(&self) -> Option<&LeftOut> {
+        self.left_out.as_ref()
+    }
+
+    /// What a reader of the verdict should know of what this scan cannot show.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(why) = &self.left_out {
+            notes.push(format!("triggers decide alone, as perturbations cannot be searched: {why}"));
+        }
+        if let (Some(why), true) = (&self.limits.no_clearance, self.lenses != Lenses::Perturbations) {
+            let what = if self.limits.no_verdict.is_some() {
+                "triggers are not searched"
+            } else {
+                "an alarm is possible, a clean verdict is not"
+            };
+            notes.push(format!("{why}: {what}"));
+        }
+        notes
+    }
+
+    /// The searches for perturbations that may be needed, of which a device has to see the probes.
+    pub fn precision_plan(&self) -> Option<&PerturbationPlan> {
+        self.plan.as_ref()
+    }
+
+    /// The searches for perturbations that may be made.
+    fn pair_searches(&self) -> Option<&PerturbationPlan> {
+        // Of two labels no lens can single out one.
+        let hopeless =
+            self.lenses == Lenses::All && matches!(self.limits.no_verdict, Some(Reason::TooFewLabels { .. }));
+        self.plan.as_ref().filter(|_| !hopeless)
+    }
+
+    /// What this scan will take, if a clean run over `images` images took `clean_queries`, at so many queries a second.
+    pub fn estimate(&self, images: usize, clean_queries: u64, queries_per_second: f64, oracles: usize) -> Estimate {
+        let plan = self.pair_searches();
+        let each = self.settings.params.expected_queries(self.spec.values());
+        let searches = plan.map_or(0, PerturbationPlan::searches);
+        let perturbations = (searches, searches as u64 * each);
+        let (_, exhaustive) = self.rule.of_triggers();
+        let under_way = self.settings.batch_rows.get() * oracles;
+        let triggers = self.triggers.as_ref();
+        let shape = self.spec.shape();
+        Estimate::new(shape, triggers, exhaustive, perturbations, self.lenses == Lenses::Perturbations)
+            .with_clean_run(clean_queries, queries_per_second)
+            .with_memory(shape, images + under_way, triggers)
+    }
+
+    /// Runs the scan on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), all of which are those of
+    /// [`CorrectImages`]. What the store has is not searched again; what is found is kept as soon as it is whole.
+    ///
+    /// `clean_queries` are those that were made before, to measure the model.
+    ///
+    /// # Errors
+    /// [`Failure`]; what was finished, and the answers to what was not, is kept.
+    pub fn run(
+        &self,
+        oracles: &mut [Box<dyn HardLabelOracle + '_>],
+        images: ArrayView4<'_, f32>,
+        clean_queries: u64,
+        budget: Budget,
+        store: &mut dyn Store,
+        observer: &dyn Observer,
+    ) -> Result<Outcome, Failure> {
+        let ledger = Ledger::new(budget, self.settings.batch_rows.get() * oracles.len());
+        ledger.count(clean_queries);
+        let classes = self.spec.classes;
+        let mut session = Session { oracles, images, store, observer, ledger: &ledger };
+        let (mut end, mut searched, mut triggers) = (End::Complete, false, None);
+        if let Some(search) = &self.triggers {
+            let (ended, results) = trigger_lens::run(search, &self.rule, &mut session)?;
+            (end, searched) = (ended.end, ended.searched);
+            triggers = Some(TriggerObservations::of_results(results, self.spec.shape(), classes, &self.rule));
+        }
+        if end == End::Complete
+            && let Some(plan) = self.pair_searches()
+            && (self.lenses == Lenses::Perturbations || self.escalates(triggers.as_ref()))
+        {
+            if triggers.is_some() {
+                tracing::info!("triggers leave the verdict open: searching perturbations as well");
+            }
+            let Ended { end: ended, searched: more } = perturbation_lens::run(plan, &self.settings, &mut session)?;
+            (end, searched) = (ended, searched | more);
+        }
+        let exhausted = (end == End::Stopped && !observer.stop()).then(|| ledger.exhausted()).flatten();
+        // Triggers that an earlier scan of the same run found count, too.
+        let triggers = match triggers {
+            Some(triggers) => Some(triggers),
+            None => TriggerObservations::of_store(session.store, classes, &self.rule)?,
+        };
+        let perturbations = PerturbationObservations::of_store(session.store, classes)?;
+        let holdout = ImageSplit::holdout_of(&self.correct);
+        let observations = Observations { triggers, perturbations, holdout };
+        let assessment = observations.assess(&self.rule);
+        Ok(Outcome { end, exhausted, searched, observations, assessment })
+    }
+
+    fn escalates(&self, triggers: Option<&TriggerObservations>) -> bool {
+        let holdout = ImageSplit::holdout_of(&self.correct);
+        let passes = triggers.map(|triggers| &triggers.passes);
+        escalates(&Evidence { triggers: passes, perturbations: None, holdout: Some(&holdout) }, &self.rule)
+    }
+}
+
+/// The searches for perturbations.
+fn plan(
+    request: &PerturbationRequest,
+    spec: InputSpec,
+    correct: &CorrectImages,
+) -> Result<PerturbationPlan, PlanError> {
+    let labels = |set: &Option<BTreeSet<Label>>| set.clone().unwrap_or_else(|| (0..spec.classes).collect());
+    let (sources, targets) = (labels(&request.sources), labels(&request.targets));
+    let plan = PerturbationPlan::new(correct, &sources, &targets, request.samples)?;
+    for (label, count) in (0..).zip(correct.counts()) {
+        if count < request.samples as usize && (sources.contains(&label) || targets.contains(&label)) {
+            let samples = request.samples;
+            tracing::warn!("class {label} has {count} correct images for {samples} samples; it is scanned with those");
+        }
+    }
+    Ok(plan)
+}
+
+/// The same, unless they would take more queries than were allowed.
+fn affordable(
+    request: &PerturbationRequest,
+    spec: InputSpec,
+    correct: &CorrectImages,
+) -> Result<PerturbationPlan, LeftOut> {
+    let plan = plan(request, spec, correct).map_err(LeftOut::Plan)?;
+    let expected = plan.searches() as u64 * request.params.expected_queries(spec.values());
+    let budget = request.budget;
+    if expected > budget { Err(LeftOut::Budget { expected, budget }) } else { Ok(plan) }
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Budget { expected, budget } => {
+                write!(f, "they would take some {expected} queries, and {budget} are allowed")
+            }
+            Self::Plan(error) => error.fmt(f),
+        }
     }
 }

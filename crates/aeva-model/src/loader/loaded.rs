@@ -1,6 +1,7 @@
 //! A model that is ready for a scan, and what was found out about it.
 
-use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, OracleError, ScanPlan, agreement};
+use aeva_attack::perturbation::PerturbationPlan;
+use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, OracleError, agreement};
 use ndarray::{ArrayView4, Axis};
 
 use super::error::LoadError;
@@ -134,7 +135,7 @@ impl LoadedModel {
     pub fn check_precision(
         &mut self,
         images: ArrayView4<'_, f32>,
-        plan: &ScanPlan,
+        plan: &PerturbationPlan,
         seed: u64,
     ) -> Result<(), LoadError> {
         let (Some(reference), Some(oracle)) = (&mut self.reference, self.oracles.first_mut()) else {

@@ -1,0 +1,111 @@
+//! What a scan may take, queries and time, and what it has taken: one count over all lenses and all runs of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use aeva_attack::{Progress, ScanObserver};
+
+/// Limits of a scan. Nothing is limited by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Budget {
+    /// Most queries of the whole scan, those of earlier runs included.
+    pub queries: Option<u64>,
+    /// When this run has to end.
+    pub deadline: Option<Instant>,
+}
+
+/// The limit at which a scan ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhausted {
+    /// The queries are spent.
+    Queries,
+    /// The time is over.
+    Time,
+}
+
+/// The queries of a scan, and its limits.
+#[derive(Debug)]
+pub struct Ledger {
+    spent: AtomicU64,
+    budget: Budget,
+    /// Queries that may be under way when the limit is looked at.
+    under_way: u64,
+}
+
+impl Ledger {
+    /// Nothing is spent yet; `under_way` images may be classified at once.
+    pub fn new(budget: Budget, under_way: usize) -> Self {
+        Self { spent: AtomicU64::new(0), budget, under_way: under_way as u64 }
+    }
+
+    /// Counts queries, of this run or an earlier one.
+    pub fn count(&self, queries: u64) {
+        // Saturating, as a run folder may claim more than there are.
+        let add = |spent: u64| Some(spent.saturating_add(queries));
+        let _ = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Queries so far.
+    pub fn spent(&self) -> u64 {
+        self.spent.load(Ordering::Relaxed)
+    }
+
+    /// Why nothing more may be asked: another batch for every worker would be beyond the limit, or the time is over.
+    pub fn exhausted(&self) -> Option<Exhausted> {
+        if self.budget.deadline.is_some_and(|end| Instant::now() >= end) {
+            return Some(Exhausted::Time);
+        }
+        let beyond = |limit: u64| self.spent().saturating_add(self.under_way) > limit;
+        self.budget.queries.is_some_and(beyond).then_some(Exhausted::Queries)
+    }
+}
+
+/// Passes everything on to an observer, counts queries, and asks to stop at the limit.
+pub(crate) struct Counted<'a> {
+    pub(crate) observer: &'a dyn ScanObserver,
+    pub(crate) ledger: &'a Ledger,
+}
+
+impl ScanObserver for Counted<'_> {
+    fn classified(&self, queries: u64) {
+        self.ledger.count(queries);
+        self.observer.classified(queries);
+    }
+
+    fn iteration(&self, progress: &Progress<'_>) {
+        self.observer.iteration(progress);
+    }
+
+    fn stop(&self) -> bool {
+        self.observer.stop() || self.ledger.exhausted().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_limit_is_never_passed() {
+        let ledger = Ledger::new(Budget { queries: Some(100), deadline: None }, 40);
+        let counted = Counted { observer: &(), ledger: &ledger };
+        let mut asked = 0;
+        while !counted.stop() {
+            counted.classified(40);
+            asked += 40;
+        }
+        assert_eq!((asked, ledger.exhausted()), (80, Some(Exhausted::Queries)));
+        let unlimited = Ledger::new(Budget::default(), 40);
+        unlimited.count(u64::MAX);
+        unlimited.count(1);
+        assert_eq!((unlimited.exhausted(), unlimited.spent()), (None, u64::MAX));
+    }
+
+    #[test]
+    fn time_ends_a_scan() {
+        let until = |deadline| Ledger::new(Budget { queries: None, deadline: Some(deadline) }, 1).exhausted();
+        assert_eq!(until(Instant::now()), Some(Exhausted::Time));
+        assert_eq!(until(Instant::now() + Duration::from_hours(1)), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! The perturbation lens: walks along the decision boundary for every pair of labels.
+
+use std::collections::BTreeSet;
+
+use aeva_attack::Label;
+use aeva_attack::perturbation::{PairResult, PerturbationPlan, PerturbationSettings, ScanEnd, search};
+
+use crate::ledger::Counted;
+use crate::session::{End, Ended, Failure, Session, place};
+use crate::store::usable;
+
+/// Searches the pairs of the plan that the store does not have yet.
+pub(crate) fn run(
+    plan: &PerturbationPlan,
+    settings: &PerturbationSettings,
+    session: &mut Session<'_, '_>,
+) -> Result<Ended, Failure> {
+    let rest = unfinished(plan, session)?;
+    let done = plan.pairs.len() - rest.pairs.len();
+    if done > 0 {
+        tracing::info!("{done} of {} pairs are already {}", plan.pairs.len(), place(session.store));
+    }
+    if rest.pairs.is_empty() {
+        return Ok(Ended { end: End::Complete, searched: false });
+    }
+    let mut answers = usable(session.store.pair_answers(), Default::default(), "what it holds is asked anew")?;
+    // Another run of the same scan may have ended them.
+    let stored: BTreeSet<(Label, Label)> = session.store.pairs()?.into_iter().collect();
+    answers.retain(|job, _| !stored.contains(&(job.source, job.target)));
+    let known: u64 = answers.values().map(|answers| answers.len() as u64).sum();
+    if known > 0 {
+        tracing::info!("continuing {} searches after {known} answers", answers.len());
+        session.ledger.count(known);
+        session.observer.known(known);
+    }
+    session.observer.begins("perturbations");
+    let counted = Counted { observer: session.observer, ledger: session.ledger };
+    let keep = &mut *session.store;
+    let mut store = |result: PairResult| keep.store_pair(result).map_err(Into::into);
+    let end = search(session.oracles, session.images, &rest, settings, &mut answers, &counted, &mut store);
+    // Even without an answer: that they were begun is what makes the verdict wait for them.
+    let unfinished = !matches!(end, Ok(ScanEnd::Complete)) || answers.values().any(|answers| !answers.is_empty());
+    session.store.store_pair_answers(unfinished.then_some(answers))?;
+    let end = match end? {
+        ScanEnd::Complete => End::Complete,
+        ScanEnd::Stopped => End::Stopped,
+    };
+    Ok(Ended { end, searched: true })
+}
+
+/// The part of the plan that the store does not have. What is damaged is searched anew.
+fn unfinished(plan: &PerturbationPlan, session: &Session<'_, '_>) -> Result<PerturbationPlan, Failure> {
+    let mut pairs = Vec::new();
+    for pair in &plan.pairs {
+        match usable(session.store.pair(pair.source, pair.target), None, "it is computed anew")? {
+            Some(stored) => session.ledger.count(stored.queries().total()),
+            None => pairs.push(pair.clone()),
+        }
+    }
+    Ok(PerturbationPlan { pairs })
+}

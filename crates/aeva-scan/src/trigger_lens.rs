@@ -1,0 +1,99 @@
+//! The trigger lens: pass by pass, each kept as soon as it is made.
+
+use aeva_attack::ScanError;
+use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION, TriggerSearch, WarmStart};
+use aeva_stats::Tally;
+
+use crate::ledger::Counted;
+use crate::session::{End, Ended, Failure, Session, place};
+use crate::store::{Store, usable};
+use crate::{DecisionRule, Observation, TriggerPlan};
+
+/// Makes the passes that the rule asks for and the store does not have yet; what all of them found, in order.
+pub(crate) fn run(
+    search: &TriggerSearch,
+    rule: &DecisionRule,
+    session: &mut Session<'_, '_>,
+) -> Result<(Ended, Vec<(PassId, PassResult)>), Failure> {
+    let (_, height, width, channels) = session.images.dim();
+    let shape = [height, width, channels];
+    let classes = search.split().classes();
+    let (of_triggers, exhaustive) = rule.of_triggers();
+    let plan = TriggerPlan::new(shape, of_triggers, exhaustive);
+    let (mut results, mut observations) = (Vec::<(PassId, PassResult)>::new(), Vec::<Observation>::new());
+    let (mut kept, mut searched) = (0, false);
+    while let Some(id) = plan.next(&observations) {
+        let result = match stored(session.store, id, shape)? {
+            Some(result) => {
+                kept += 1;
+                session.ledger.count(result.queries);
+                session.observer.known(result.queries);
+                result
+            }
+            None => {
+                searched = true;
+                session.observer.begins(&id.to_string());
+                let Some(result) = pass(search, id, shape, &results, session)? else {
+                    return Ok((Ended { end: End::Stopped, searched }, results));
+                };
+                result
+            }
+        };
+        let tally = result.tally(id.setting, shape, classes);
+        if let Some((label, success)) = best(&tally.labels) {
+            session.observer.best(label, success);
+        }
+        observations.push(Observation { id, tally, queries: result.queries });
+        results.push((id, result));
+    }
+    if kept > 0 {
+        let noun = if kept == 1 { "pass over triggers was" } else { "passes over triggers were" };
+        tracing::info!("{kept} {noun} already {}", place(session.store));
+    }
+    Ok((Ended { end: End::Complete, searched }, results))
+}
+
+/// Makes one pass, from where it was stopped; `None` when it is stopped again.
+fn pass(
+    search: &TriggerSearch,
+    id: PassId,
+    shape: [usize; 3],
+    made: &[(PassId, PassResult)],
+    session: &mut Session<'_, '_>,
+) -> Result<Option<PassResult>, Failure> {
+    let mut answers = usable(session.store.pass_answers(id), Vec::new(), "what it holds is asked anew")?;
+    if !answers.is_empty() {
+        tracing::info!("continuing {id} after {} answers", answers.len());
+        session.ledger.count(answers.len() as u64);
+        session.observer.known(answers.len() as u64);
+    }
+    let before = answers.len();
+    let find = |wanted: PassId| made.iter().find(|(id, _)| *id == wanted).map(|(_, result)| result);
+    let warm = WarmStart::of(id, shape, find);
+    let counted = Counted { observer: session.observer, ledger: session.ledger };
+    let found = search.run(id, session.oracles, session.images, &warm, &mut answers, &counted);
+    if found.is_err() && answers.len() > before {
+        session.store.store_pass_answers(id, answers)?;
+    }
+    match found {
+        Ok(result) => {
+            session.store.store_pass(id, shape, &result)?;
+            Ok(Some(result))
+        }
+        Err(ScanError::Stopped) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the store has of a pass. What is damaged, and what is of another version of the search or of other images, is searched anew.
+fn stored(store: &dyn Store, id: PassId, shape: [usize; 3]) -> Result<Option<PassResult>, Failure> {
+    let stored = usable(store.pass(id), None, "it is computed anew")?;
+    let fits = stored.filter(|stored| stored.version == TRIGGER_SEARCH_VERSION && stored.shape == shape);
+    Ok(fits.map(|stored| stored.result))
+}
+
+/// The label with the highest success rate.
+fn best(labels: &[Tally]) -> Option<(usize, Tally)> {
+    let tried = labels.iter().copied().enumerate().filter(|(_, tally)| tally.trials() > 0);
+    tried.reduce(|best, other| if other.1.rate() > best.1.rate() { other } else { best })
+}
