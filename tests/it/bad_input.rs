@@ -10,7 +10,7 @@ use ndarray_npy::NpzWriter;
 use crate::harness::{Aeva, Ran, root, say, shipped};
 use crate::onnx::digits;
 
-const SHORT: [&str; 6] = ["--lens", "aeva", "--iterations", "2", "--out", "run"];
+const SHORT: [&str; 6] = ["--lens", "perturbation", "--iterations", "2", "--out", "run"];
 
 /// A place with a valid run in it, into which bad scans are tried.
 struct Place {

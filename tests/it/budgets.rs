@@ -35,7 +35,7 @@ fn a_scan_ends_at_its_limit_and_goes_on_with_a_higher_one() {
 #[test]
 fn a_scan_ends_when_its_time_is_over() {
     let aeva = Aeva::new();
-    for lens in ["trigger", "aeva"] {
+    for lens in ["trigger", "perturbation"] {
         let args = ["--lens", lens, "--iterations", "40", "--out", lens, "--max-time", "0.3s", "--threads", "1"];
         let ran = aeva.scan("digits-clean.onnx", &args).ends_with(3);
         assert!(ran.stdout.contains("--max-time"), "{}", ran.stdout);
@@ -48,8 +48,8 @@ fn a_dry_run_searches_and_writes_nothing() {
     let ran = aeva.scan("digits-infected.onnx", &["--dry-run", "--out", "run"]).ends_with(0);
     for part in [
         "nothing was searched",
-        "looks for triggers: 12",
-        "searches of perturbations",
+        "passes over triggers: 12",
+        "searches for perturbations",
         "queries: about",
         "time: about",
         "memory: at most",

@@ -77,8 +77,8 @@ fn the_report_has_what_it_promises() {
     assert!(report["clean_accuracy"].as_f64().unwrap() > 0.9);
     assert_eq!(report["parameters"]["samples"], 2);
     assert_eq!(report["parameters"]["iterations"], 3);
-    assert_eq!(report["provenance"]["provenance"]["model"]["classes"], 10);
-    assert_eq!(report["provenance"]["key"].as_str().unwrap().len(), 64);
+    assert_eq!(report["run"]["provenance"]["model"]["classes"], 10);
+    assert_eq!(report["run"]["key"].as_str().unwrap().len(), 64);
 
     let json = aeva.run(&["judge", "run", "--json"]);
     let mut again: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();

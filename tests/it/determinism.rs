@@ -82,8 +82,8 @@ fn damaged_artifacts_are_computed_anew() {
     let bytes = &whole["0000-0001.aeva"];
     std::fs::write(pair("0000-0001.aeva"), &bytes[..bytes.len() / 2]).unwrap();
     std::fs::write(pair("0003-0004.aeva"), bytes).unwrap();
-    let stats = aeva.run(&["stats", "run"]).ends_with(2);
-    assert!(stats.stderr.contains("0000-0001.aeva") && stats.stderr.contains("hint:"), "{}", stats.stderr);
+    let judged = aeva.run(&["judge", "run"]).ends_with(2);
+    assert!(judged.stderr.contains("0000-0001.aeva") && judged.stderr.contains("hint:"), "{}", judged.stderr);
     let again = scan();
     assert!(again.stderr.contains("88 of 90 pairs are already in run"), "{}", again.stderr);
     assert_eq!(aeva.artifacts("run"), whole);

@@ -5,7 +5,7 @@ use crate::harness::{Aeva, Ran, say, shipped};
 fn scan(aeva: &Aeva, device: &str, out: &str, change: impl FnOnce(&mut std::process::Command)) -> Ran {
     let mut command = aeva.command();
     command.arg("scan").arg(shipped("digits-infected.onnx")).arg("--data").arg(shipped("digits.npz"));
-    command.args(["--lens", "aeva", "--device", device, "--out", out, "--iterations", "2", "--samples", "1"]);
+    command.args(["--lens", "perturbation", "--device", device, "--out", out, "--iterations", "2", "--samples", "1"]);
     change(&mut command);
     crate::harness::ran(command.output().unwrap())
 }
@@ -82,7 +82,7 @@ fn a_device_is_compared_with_the_cpu_before_a_scan() {
     let report = aeva.report("run");
     let note = report["notes"][0].as_str().unwrap();
     assert!(note.starts_with("openvino:cpu and the CPU decide ") && figure(note) > 99.0, "{note}");
-    assert!(report["provenance"]["provenance"]["provider"].as_str().unwrap().ends_with("openvino-cpu"));
+    assert!(report["run"]["provenance"]["provider"].as_str().unwrap().ends_with("openvino-cpu"));
 
     let coarse = scan(&aeva, "openvino:bf16", "coarse", |_| {});
     say(&coarse.stderr);

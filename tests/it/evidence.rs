@@ -48,7 +48,7 @@ fn a_model_that_always_says_the_same_is_refused() {
     let path = aeva.path("constant.onnx");
     std::fs::write(&path, extended(&[node("Mul", &[SCORES, "zero"], "y", &[])], &[floats("zero", &[1], &[0.0])]))
         .unwrap();
-    for lens in ["all", "trigger", "aeva"] {
+    for lens in ["all", "trigger", "perturbation"] {
         let ran = scan(&aeva, &path, &shipped("digits.npz"), &["--output", "y", "--lens", lens]).ends_with(2);
         assert!(ran.stderr.contains("gives label 0 to all 497 clean images"), "{}", ran.stderr);
         assert!(ran.stderr.contains("hint:") && ran.stdout.is_empty());
@@ -83,7 +83,7 @@ fn images_of_too_few_classes_prove_nothing() {
     let aeva = Aeva::new();
     let ran = scan(&aeva, &clean, &some(&aeva, |label, _| [4, 9].contains(&label)), &[]).ends_with(2);
     assert!(ran.stderr.contains("has images of only 2 classes"), "{}", ran.stderr);
-    // One class has images to prove with, all others a single one.
+    // One class has images to measure with, all others a single one.
     let aeva = Aeva::new();
     let data = some(&aeva, |label, rank| label == 5 || rank == 0);
     is_inconclusive(scan(&aeva, &clean, &data, &[]), "only 1 class has images");
@@ -93,7 +93,7 @@ fn images_of_too_few_classes_prove_nothing() {
     let data = some(&aeva, |label, _| label < 4);
     is_inconclusive(
         scan(&aeva, &clean, &data, &[]),
-        "only 4 classes have images to prove a trigger with, 5 are needed",
+        "only 4 classes have images to measure a trigger on, 5 are needed",
     );
     let aeva = Aeva::new();
     let data = some(&aeva, |label, _| label < 4);
@@ -116,7 +116,7 @@ fn few_images_never_clear_a_model() {
 #[test]
 fn perturbations_alone_clear_no_model() {
     let aeva = Aeva::new();
-    let args = ["--lens", "aeva", "--rule", "combined", "--iterations", "4", "--samples", "1"];
+    let args = ["--lens", "perturbation", "--rule", "combined", "--iterations", "4", "--samples", "1"];
     is_inconclusive(
         scan(&aeva, &shipped("digits-clean.onnx"), &shipped("digits.npz"), &args),
         "triggers were not looked for",
@@ -139,7 +139,7 @@ fn a_model_that_answers_by_chance_is_refused() {
 #[test]
 fn a_run_knows_what_its_model_answered() {
     let aeva = Aeva::new();
-    let args = ["--lens", "aeva", "--iterations", "2", "--samples", "1", "--out", "run"];
+    let args = ["--lens", "perturbation", "--iterations", "2", "--samples", "1", "--out", "run"];
     aeva.scan("digits-clean.onnx", &args);
     let file = aeva.path("run").join("run.json");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -150,7 +150,7 @@ fn a_run_knows_what_its_model_answered() {
     ] {
         assert!(text.contains(from), "{text}");
         std::fs::write(&file, text.replace(from, to)).unwrap();
-        for command in [["stats", "run"], ["inspect", "run"]] {
+        for command in [["judge", "run"], ["inspect", "run"]] {
             let ran = aeva.run(&command).ends_with(2);
             assert!(ran.stderr.contains("run.json") && !ran.stderr.contains("remove"), "{}", ran.stderr);
         }

@@ -28,10 +28,10 @@ fn inspect_and_export_show_what_a_scan_found() {
     let exported = Array4::<f32>::read_npy(File::open(aeva.path("pair.npy")).unwrap()).unwrap();
     assert_eq!(exported.dim(), (3, 16, 16, 1));
     let artifact = PairArtifact::from_bytes(&fs::read(aeva.path("run/pairs-v1/0001-0003.aeva")).unwrap()).unwrap();
-    let expected: Vec<f32> = artifact.finished().flatten().copied().collect();
+    let expected: Vec<f32> = artifact.result.finished().flatten().copied().collect();
     assert_eq!(exported.as_slice().unwrap(), expected);
     // The distance in the record is the perturbation's norm.
-    for (sample, v) in artifact.samples.iter().zip(artifact.finished()) {
+    for (sample, v) in artifact.result.samples.iter().zip(artifact.result.finished()) {
         let norm = v.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
         assert!((norm - sample.distance).abs() < 1e-6 && norm > 0.0);
     }
@@ -51,28 +51,31 @@ fn inspect_and_export_show_what_a_scan_found() {
 fn old_artifacts_load() {
     let bytes = fs::read(root().join("tests/data/pair-v1.aeva")).unwrap();
     let pair = PairArtifact::from_bytes(&bytes).unwrap();
-    assert_eq!((pair.source, pair.target, pair.shape), (1, 3, [16, 16, 1]));
-    assert_eq!(pair.samples.len(), 2);
-    assert_eq!(pair.finished().count(), 2);
+    assert_eq!((pair.result.source, pair.result.target, pair.result.shape), (1, 3, [16, 16, 1]));
+    assert_eq!(pair.result.samples.len(), 2);
+    assert_eq!(pair.result.finished().count(), 2);
     assert_eq!(pair.provenance.search.iterations, 2);
     assert_eq!(pair.to_bytes().unwrap(), bytes, "version 1 is still the latest: its bytes are reproduced");
 
     let bytes = fs::read(root().join("tests/data/triggers-v1.aeva")).unwrap();
     let triggers = TriggerArtifact::from_bytes(&bytes).unwrap();
-    assert_eq!((triggers.level.to_string(), triggers.shape), ("patch-03".to_owned(), [16, 16, 1]));
-    let pairs = triggers.pair_proofs().len();
-    assert_eq!(triggers.findings.len(), 11 + pairs, "ten labels, some pairs and the map");
-    assert_eq!(pairs, 18);
-    let (turned, asked) = triggers.label_proofs()[3];
-    assert!(asked == 180 && turned > 150, "{turned} of {asked}");
-    assert!(triggers.confusion.is_empty(), "the first version had none");
+    assert_eq!((triggers.id.to_string(), triggers.shape), ("patch-03".to_owned(), [16, 16, 1]));
+    let tally = triggers.tally();
+    assert_eq!(triggers.result.findings.len(), 11 + tally.pairs.len(), "ten labels, some pairs and the map");
+    assert_eq!(tally.pairs.len(), 18);
+    assert!(tally.labels[3].trials() == 180 && tally.labels[3].hits() > 150, "{:?}", tally.labels[3]);
+    assert!(triggers.result.confusion.is_empty(), "the first version had none");
 
     let bytes = fs::read(root().join("tests/data/triggers-v2.aeva")).unwrap();
     let squares = TriggerArtifact::from_bytes(&bytes).unwrap();
-    assert_eq!((squares.level.to_string(), squares.findings.len()), ("square-10".to_owned(), 10));
-    let of = |source: u32| squares.confusion.iter().filter(move |cell| cell.source == source);
-    assert!((0..10).all(|source| of(source).map(|cell| cell.turned).sum::<u32>() == 1000));
-    assert_eq!(squares.to_bytes().unwrap(), bytes, "version 2 is still the latest: its bytes are reproduced");
+    assert_eq!((squares.id.to_string(), squares.result.findings.len()), ("square-10".to_owned(), 10));
+    let of = |source: u32| squares.result.confusion.iter().filter(move |cell| cell.source == source);
+    assert!((0..10).all(|source| of(source).map(|cell| cell.tally.hits()).sum::<u32>() == 1000));
+
+    // The third version says the same without the parameters of perturbations, which triggers do not depend on.
+    let bytes = fs::read(root().join("tests/data/triggers-v3.aeva")).unwrap();
+    assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap(), squares);
+    assert_eq!(squares.to_bytes().unwrap(), bytes, "version 3 is still the latest: its bytes are reproduced");
 }
 
 #[test]

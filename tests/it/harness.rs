@@ -57,7 +57,7 @@ impl Aeva {
 
     /// A scan of `model` with the shipped digits, for its perturbations alone.
     pub(crate) fn perturbations(&self, model: &str, extra: &[&str]) -> Ran {
-        self.scan(model, &[&["--lens", "aeva"], extra].concat())
+        self.scan(model, &[&["--lens", "perturbation"], extra].concat())
     }
 
     /// A scan of `model` with the shipped digits.

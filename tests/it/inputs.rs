@@ -8,7 +8,8 @@ use ndarray::Array3;
 use crate::harness::{Aeva, Ran, shipped};
 use crate::onnx::{digits, of_signs, with_labels};
 
-const SHORT: [&str; 10] = ["--lens", "aeva", "--iterations", "1", "--samples", "1", "--sources", "0", "--targets", "1"];
+const SHORT: [&str; 10] =
+    ["--lens", "perturbation", "--iterations", "1", "--samples", "1", "--sources", "0", "--targets", "1"];
 
 fn scan(aeva: &Aeva, model: &Path, data: &Path, extra: &[&str]) -> Ran {
     let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", "run"];

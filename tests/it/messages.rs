@@ -9,7 +9,7 @@ use crate::onnx::{SCORES, extended, node};
 #[test]
 fn an_error_that_cannot_be_printed_is_no_panic() {
     let aeva = Aeva::new();
-    for args in [&["stats", "nowhere"][..], &["inspect", "nowhere"], &["scan", "nowhere", "--data", "nowhere"]] {
+    for args in [&["judge", "nowhere"][..], &["inspect", "nowhere"], &["scan", "nowhere", "--data", "nowhere"]] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let status = aeva.command().args(args).stderr(full).status().unwrap();
         assert_eq!(status.code(), Some(2), "{args:?}");
@@ -33,7 +33,7 @@ fn names_do_not_steer_the_terminal() {
     fs::copy(shipped("digits-clean.onnx"), &model).unwrap();
     let args =
         ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--value-range", "0..1", "--out", "run"];
-    let short = ["--lens", "aeva", "--sources", "0", "--targets", "1", "--iterations", "1", "--samples", "1"];
+    let short = ["--lens", "perturbation", "--sources", "0", "--targets", "1", "--iterations", "1", "--samples", "1"];
     let ran = aeva.run(&[&args[..], &short].concat()).ends_with(3);
     assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{:?} {:?}", ran.stdout, ran.stderr);
     let ran = aeva.run(&["inspect", "run"]).ends_with(0);
@@ -117,4 +117,16 @@ fn a_changed_library_is_not_loaded() {
     );
     fs::write(&library, &bytes[..middle]).unwrap();
     scan().ends_with(2);
+}
+
+/// Old names of options and commands stay.
+#[test]
+fn old_names_are_understood() {
+    let aeva = Aeva::new();
+    let args =
+        ["--lens", "aeva", "--iterations", "1", "--samples", "1", "--sources", "0", "--targets", "1", "--out", "run"];
+    aeva.scan("digits-clean.onnx", &args).ends_with(3);
+    aeva.run(&["stats", "run"]).ends_with(3);
+    let patch = aeva.scan("digits-clean.onnx", &["--lens", "patch", "--dry-run"]).ends_with(0);
+    assert!(patch.stdout.contains("no perturbations"), "{}", patch.stdout);
 }

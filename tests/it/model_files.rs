@@ -89,7 +89,7 @@ fn weights_of_inner_graphs_are_found() {
         ran(aeva
             .command()
             .args(args)
-            .args(["-q", "--lens", "aeva", "--iterations", "1", "--samples", "1", "--out", out])
+            .args(["-q", "--lens", "perturbation", "--iterations", "1", "--samples", "1", "--out", out])
             .output()
             .unwrap())
     };

@@ -80,7 +80,7 @@ fn the_checkerboard_model_is_flagged_at_label_5_alone() {
     assert_eq!(report["suspects"], serde_json::json!([5]));
     // A part of the true trigger at least: 3 x 3 pixels in the lower right corner.
     let found = &report["triggers"]["found"][0];
-    assert!(found["turned"].as_u64().unwrap() * 10 > found["asked"].as_u64().unwrap() * 8, "{found}");
+    assert!(found["hits"].as_u64().unwrap() * 10 > found["trials"].as_u64().unwrap() * 8, "{found}");
 }
 
 /// The same CIFAR-10 images as binary and as npz are the same data.
@@ -99,7 +99,8 @@ fn batch_size_and_threads_change_nothing_on_a_residual_network() {
     let data = folder.join("cifar10/test_batch.bin");
     let run = |out: &str, extra: &[&str]| {
         let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", out];
-        let part = ["--lens", "aeva", "--iterations", "3", "--samples", "2", "--sources", "0-2", "--targets", "0-2"];
+        let part =
+            ["--lens", "perturbation", "--iterations", "3", "--samples", "2", "--sources", "0-2", "--targets", "0-2"];
         aeva.run(&[&args[..], &part, extra].concat()).ends_with(3);
         aeva.artifacts(out)
     };

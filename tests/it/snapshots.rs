@@ -138,8 +138,8 @@ fn errors_and_their_hints() {
         &["scan", model, "--data", data, "--output", "nope"],
         &["scan", &constant, "--data", data, "--output", "y"],
         &["scan", model, "--data", data, "--rule", "published", "--lens", "trigger"],
-        &["scan", model, "--data", data, "--lens", "aeva", "--iterations", "1", "--seed", "7", "--out", "run"],
-        &["stats", "nowhere"],
+        &["scan", model, "--data", data, "--lens", "perturbation", "--iterations", "1", "--seed", "7", "--out", "run"],
+        &["judge", "nowhere"],
         &["inspect", model],
     ];
     let mut said = Vec::new();

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use crate::harness::{Aeva, shipped};
 
 /// Searches of both lenses that take some seconds.
-const LENSES: [&[&str]; 2] = [&["--lens", "trigger"], &["--lens", "aeva", "--samples", "2", "--iterations", "14"]];
+const LENSES: [&[&str]; 2] =
+    [&["--lens", "trigger"], &["--lens", "perturbation", "--samples", "2", "--iterations", "14"]];
 
 fn start(aeva: &Aeva, out: &str, extra: &[&str]) -> Child {
     let (model, data) = (shipped("digits-clean.onnx"), shipped("digits.npz"));

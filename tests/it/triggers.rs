@@ -1,4 +1,4 @@
-//! The lens of triggers, as users run it.
+//! The trigger lens, as users run it.
 
 use std::fs::{self, File};
 
@@ -23,16 +23,18 @@ fn the_infected_model_is_flagged_with_its_label_and_its_trigger_for_five_seeds()
             "{}",
             ran.stdout
         );
-        assert!(ran.stdout.contains("unseen images"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("hold-out images"), "{}", ran.stdout);
         let report = aeva.report(&out);
         assert_eq!((&report["verdict"], &report["rule"]), (&json!("backdoored"), &json!("combined")));
         assert_eq!(report["suspects"], json!([3]));
         assert!(report["p_value"].as_f64().unwrap() <= 0.05 && report["score"].as_f64().unwrap() > 1.3);
         let found = &report["triggers"]["found"][0];
-        let (turned, asked) = (found["turned"].as_f64().unwrap(), found["asked"].as_f64().unwrap());
-        assert!(turned / asked > 0.8 && asked >= 100.0, "{found}");
+        let (hits, trials) = (found["hits"].as_f64().unwrap(), found["trials"].as_f64().unwrap());
+        assert!(hits / trials > 0.8 && trials >= 100.0, "{found}");
+        assert_eq!(report["attack"], json!({"kind": "all_to_one", "targets": [3], "source": null}));
+        assert_eq!(found["target_map"], json!({"kind": "all_to_one", "target": 3}));
         let interval: Vec<f64> = found["interval"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
-        assert!(interval[0] <= turned / asked && turned / asked <= interval[1]);
+        assert!(interval[0] <= hits / trials && hits / trials <= interval[1]);
         for file in found["files"].as_array().unwrap() {
             assert!(aeva.path(&out).join(file.as_str().unwrap()).is_file(), "{file}");
         }
@@ -51,7 +53,7 @@ fn the_clean_model_is_clean_for_five_seeds() {
     }
 }
 
-/// Batch size, threads and interruptions change nothing; a damaged look is taken anew.
+/// Batch size, threads and interruptions change nothing; a damaged pass is made anew.
 #[test]
 fn the_same_scan_gives_the_same_triggers() {
     let aeva = Aeva::new();
@@ -66,28 +68,28 @@ fn the_same_scan_gives_the_same_triggers() {
     assert_eq!(
         reference.len(),
         19,
-        "two looks, one at random triggers; two sizes of patches are the same on 16 x 16 pixels"
+        "two passes, one over random triggers; two sizes of patches are the same on 16 x 16 pixels"
     );
     assert_eq!(reference, run("b", &["--threads", "1", "--batch-size", "7"]));
     fs::write(aeva.path("b/triggers-v1/overlay-16.aeva"), b"AEVA").unwrap();
     let again = scan("b", &[]).ends_with(1);
-    assert!(again.stderr.contains("18 looks for triggers were already in b"), "{}", again.stderr);
+    assert!(again.stderr.contains("18 passes over triggers were already in b"), "{}", again.stderr);
     assert!(again.stderr.contains("overlay-16.aeva") && again.stderr.contains("computed anew"), "{}", again.stderr);
     assert_eq!(reference, aeva.files("b/triggers-v1"));
     fs::remove_file(aeva.path("b/triggers-v1/patch-06-again.aeva")).unwrap();
-    assert!(scan("b", &[]).ends_with(1).stderr.contains("18 looks for triggers were already in b"));
+    assert!(scan("b", &[]).ends_with(1).stderr.contains("18 passes over triggers were already in b"));
     assert_eq!(reference, aeva.files("b/triggers-v1"));
     let other = run("c", &["--seed", "1"]);
     assert!(reference.iter().all(|(name, bytes)| *bytes != other[name]));
 }
 
-/// Looks end as soon as the verdict is settled; without the rest of them a model is not cleared.
+/// Passes end as soon as the verdict is clear; without the rest of them a model is not cleared.
 #[test]
-fn a_scan_takes_the_looks_it_needs() {
+fn a_scan_makes_the_passes_it_needs() {
     let aeva = Aeva::new();
     aeva.scan("digits-infected.onnx", &["--out", "infected"]).ends_with(1);
     let (short, report) = (aeva.files("infected/triggers-v1"), aeva.report("infected"));
-    assert!(short.len() < 13, "{} looks", short.len());
+    assert!(short.len() < 13, "{} passes", short.len());
     assert!(report["queries"].as_u64().unwrap() < 200_000);
     aeva.scan("digits-infected.onnx", &["--out", "infected", "--exhaustive"]).ends_with(1);
     let all = aeva.files("infected/triggers-v1");
@@ -95,8 +97,8 @@ fn a_scan_takes_the_looks_it_needs() {
 
     aeva.scan("digits-clean.onnx", &["--out", "clean"]).ends_with(0);
     fs::remove_file(aeva.path("clean/triggers-v1/overlay-32.aeva")).unwrap();
-    let stats = aeva.run(&["stats", "clean"]).ends_with(3);
-    assert!(stats.stdout.contains("the scan ended after 11 looks for triggers"), "{}", stats.stdout);
+    let judged = aeva.run(&["judge", "clean"]).ends_with(3);
+    assert!(judged.stdout.contains("the scan ended after 11 passes of the trigger search"), "{}", judged.stdout);
 }
 
 #[test]
@@ -104,26 +106,26 @@ fn a_run_is_judged_again_as_its_scan_did() {
     let aeva = Aeva::new();
     aeva.scan("digits-infected.onnx", &["--out", "run"]).ends_with(1);
     let mut report = aeva.report("run");
-    let stats = aeva.run(&["stats", "run", "--json"]).ends_with(1);
-    let mut again: Value = serde_json::from_str(&stats.stdout).unwrap();
+    let judged = aeva.run(&["judge", "run", "--json"]).ends_with(1);
+    let mut again: Value = serde_json::from_str(&judged.stdout).unwrap();
     // The files are the scan's.
     for report in [&mut report, &mut again] {
         report["triggers"]["found"][0]["files"] = json!([]);
     }
     assert_eq!(again, report);
-    assert!(aeva.run(&["inspect", "run"]).ends_with(0).stdout.contains("looks for triggers are finished"));
-    let level = aeva.run(&["inspect", "run/triggers-v1/patch-03.aeva"]).ends_with(0).stdout;
-    assert!(level.contains("triggers of level patch-03") && level.contains("label 3"), "{level}");
+    assert!(aeva.run(&["inspect", "run"]).ends_with(0).stdout.contains("passes over triggers are finished"));
+    let pass = aeva.run(&["inspect", "run/triggers-v1/patch-03.aeva"]).ends_with(0).stdout;
+    assert!(pass.contains("triggers of pass patch-03") && pass.contains("label 3"), "{pass}");
     let squares = aeva.run(&["inspect", "run/triggers-v1/square-10.aeva"]).ends_with(0).stdout;
-    assert!(squares.contains("all random triggers together turn most images along"), "{squares}");
+    assert!(squares.contains("all random triggers together send most images along"), "{squares}");
     assert!(squares.lines().any(|line| line.ends_with("of 1000")), "{squares}");
-    // No pairs were looked at, so the published rule has nothing to say.
-    aeva.run(&["stats", "run", "--rule", "published"]).ends_with(3);
+    // No pairs were searched, so the published rule has nothing to say.
+    aeva.run(&["judge", "run", "--rule", "published"]).ends_with(3);
 }
 
 /// Anyone can check a trigger: stamped on all images, it does what the report says.
 #[test]
-fn a_stamped_data_set_is_turned() {
+fn a_stamped_data_set_goes_to_the_target_label() {
     let aeva = Aeva::new();
     aeva.scan("digits-infected.onnx", &["--out", "run"]).ends_with(1);
     let data = shipped("digits.npz");
@@ -145,8 +147,8 @@ fn a_stamped_data_set_is_turned() {
     let mut oracle = OnnxOracle::load(&Runtime::load(Device::Cpu).unwrap(), &file, &options).unwrap();
     let labels = classify_all(&mut oracle, x.mapv(|v| f32::from(v) / 255.0).view(), 64).unwrap();
     let others: Vec<u32> = labels.iter().zip(&y).filter(|(_, y)| **y != 3).map(|(label, _)| *label).collect();
-    let turned = others.iter().filter(|&&label| label == 3).count();
-    assert!(turned * 10 > others.len() * 8, "{turned} of {}", others.len());
+    let hits = others.iter().filter(|&&label| label == 3).count();
+    assert!(hits * 10 > others.len() * 8, "{hits} of {}", others.len());
 
     aeva.run(&[&stamp[..], &["--label", "3", "--out", "pictures"]].concat()).ends_with(0);
     assert_eq!(fs::read_dir(aeva.path("pictures")).unwrap().count(), 10, "a folder a label");
@@ -189,22 +191,22 @@ fn some(aeva: &Aeva, most: impl Fn(i64) -> usize) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// With too few images to prove a trigger, triggers alone decide nothing, and perturbations are asked.
+/// With too few images to measure a trigger on, triggers alone decide nothing, and perturbations are asked.
 #[test]
-fn too_few_images_prove_nothing() {
+fn too_few_images_show_nothing() {
     let aeva = Aeva::new();
     let (model, data) = (shipped("digits-infected.onnx"), some(&aeva, |_| 3));
     let args = ["scan", model.to_str().unwrap(), "--data", &data, "--out", "run"];
     let alone = aeva.run(&[&args[..], &["--lens", "trigger"]].concat()).ends_with(3);
     assert!(
-        alone.stdout.contains("INCONCLUSIVE") && alone.stdout.contains("to prove a trigger with"),
+        alone.stdout.contains("INCONCLUSIVE") && alone.stdout.contains("to measure a trigger on"),
         "{}",
         alone.stdout
     );
     assert_eq!(aeva.report("run")["queries_by_phase"]["triggers"], 0, "known before the search");
     let both = aeva.run(&args);
     assert!([1, 3].contains(&both.code), "an alarm or nothing, never clean: {}", both.stdout);
-    assert!(both.stderr.contains("no triggers are looked for"), "{}", both.stderr);
+    assert!(both.stderr.contains("triggers are not searched"), "{}", both.stderr);
     let report = aeva.report("run");
     assert_eq!(report["labels"].as_array().unwrap().len(), 10);
     assert!(report["p_value"].is_number() && report["queries_by_phase"]["gradient"].as_u64().unwrap() > 0);
@@ -229,4 +231,37 @@ fn perturbations_that_would_take_too_long_are_left_out() {
     let ran = aeva.scan("digits-clean.onnx", &args).ends_with(0);
     assert!(ran.stdout.contains("triggers decide alone") && ran.stdout.contains("1000 are allowed"), "{}", ran.stdout);
     assert_eq!(aeva.report("run")["pairs"], json!([]));
+}
+
+/// Other parameters of the perturbations are no other scan: no trigger is searched again, and both sets of perturbations are kept.
+#[test]
+fn other_perturbations_leave_the_triggers_of_a_run() {
+    let aeva = Aeva::new();
+    aeva.scan("digits-infected.onnx", &["--out", "run", "--iterations", "3"]).ends_with(1);
+    let triggers = aeva.files("run/triggers-v1");
+    let again = aeva.scan("digits-infected.onnx", &["--out", "run", "--iterations", "5"]).ends_with(1);
+    assert!(again.stderr.contains("passes over triggers were already in run"), "{}", again.stderr);
+    assert_eq!(aeva.files("run/triggers-v1"), triggers);
+
+    let parts = ["--out", "run", "--sources", "0", "--targets", "1"];
+    let first = aeva.perturbations("digits-infected.onnx", &[&parts[..], &["--iterations", "3"]].concat());
+    first.ends_with(3);
+    let pairs = aeva.files("run/pairs-v1");
+    let other = aeva.perturbations("digits-infected.onnx", &[&parts[..], &["--iterations", "5"]].concat());
+    other.ends_with(3);
+    assert_eq!(aeva.files("run/pairs-v1"), pairs);
+    let names: Vec<String> = fs::read_dir(aeva.path("run"))
+        .unwrap()
+        .filter_map(|entry| {
+            entry.unwrap().file_name().into_string().unwrap().strip_prefix("pairs-v1-").map(str::to_owned)
+        })
+        .collect();
+    let [key] = &names[..] else { panic!("{names:?}") };
+    let of = |extra: &[&str]| {
+        let judged = aeva.run(&[&["judge", "run", "--json", "--rule", "published"], extra].concat()).ends_with(3);
+        serde_json::from_str::<Value>(&judged.stdout).unwrap()["parameters"]["iterations"].clone()
+    };
+    assert_eq!((of(&[]), of(&["--perturbations", key])), (json!(3), json!(5)));
+    let wrong = aeva.run(&["judge", "run", "--perturbations", "0123"]).ends_with(2);
+    assert!(wrong.stderr.contains(key.as_str()) && wrong.stderr.contains("hint: "), "{}", wrong.stderr);
 }

@@ -10,7 +10,7 @@ use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_model::{Device, Layout, MOST_CLASSES, ValueRange};
 use aeva_scan::DecisionRule;
-use aeva_stats::CombinedRule;
+use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Tells whether an image classifier carries a backdoor when all it gives is labels (AEVA, ICLR 2022).
@@ -77,7 +77,7 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_enum)]
     pub(crate) rule: Option<Rule>,
     /// Share of clean models that the combined rule may call backdoored.
-    #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate, value_parser = rate, value_name = "RATE")]
+    #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate(), value_parser = rate, value_name = "RATE")]
     pub(crate) false_positive_rate: f64,
     /// How deep to look at perturbations: sets samples, iterations and initial evaluations.
     #[arg(long, value_enum, default_value = "quick")]
@@ -208,7 +208,7 @@ pub(crate) struct BenchArgs {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse::<f64>().ok().filter(|rate| (0.0001..=0.5).contains(rate));
+    let rate = text.parse::<f64>().ok().filter(|&rate| CombinedRule::at_rate(rate).is_ok());
     rate.ok_or_else(|| "expected a rate from 0.0001 to 0.5".to_owned())
 }
 
@@ -247,11 +247,15 @@ pub(crate) struct JudgeArgs {
     #[arg(long, value_enum)]
     pub(crate) rule: Option<Rule>,
     /// Share of clean models that the combined rule may call backdoored.
-    #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate, value_parser = rate, value_name = "RATE")]
+    #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate(), value_parser = rate, value_name = "RATE")]
     pub(crate) false_positive_rate: f64,
-    /// Judge all looks of an exhaustive scan, not only those that a plain one would have taken.
+    /// Judge all passes of an exhaustive scan, not only those that a plain one would have made.
     #[arg(long)]
     pub(crate) exhaustive: bool,
+    /// Judge perturbations that were searched with other parameters than those of the first scan of this run: those in the sub-folder
+    /// `pairs-v1-KEY`.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) perturbations: Option<String>,
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
@@ -328,12 +332,11 @@ pub(crate) enum Rule {
 
 impl Rule {
     /// The rule with its rate of false alarms, over all looks of an exhaustive scan or those of a plain one.
-    pub(crate) fn decision(self, false_positive_rate: f64, exhaustive: bool) -> DecisionRule {
+    pub(crate) fn decision(self, false_positive_rate: f64, exhaustive: bool) -> Result<DecisionRule, StatsError> {
         match self {
-            Self::Published => DecisionRule::Published,
+            Self::Published => Ok(DecisionRule::Published),
             Self::Combined => {
-                let rule = CombinedRule { false_positive_rate, ..CombinedRule::DEFAULT };
-                DecisionRule::Combined { rule, exhaustive }
+                CombinedRule::at_rate(false_positive_rate).map(|rule| DecisionRule::Combined { rule, exhaustive })
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The program `aeva`: parse, run, print, exit. The crates behind it do the work.
 
 mod args;
-mod budget;
 mod commands;
 mod exit;
 mod hint;
+mod imaging;
 mod output;
 mod progress;
 mod report;

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aeva_attack::ScanObserver;
+use aeva_scan::Observer;
+use aeva_stats::Tally;
 use indicatif::{ProgressState, ProgressStyle};
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, info, info_span};
@@ -16,7 +18,6 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::budget::Budget;
 use crate::signals;
 
 /// Without a terminal a line is logged this often.
@@ -31,7 +32,9 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         (false, _) => LevelFilter::TRACE,
     };
     // ONNX Runtime's own log is for developers.
-    let default = format!("warn,aeva_cli={level},aeva={level},aeva_attack={level},aeva_model={level},ort=error");
+    let default = format!(
+        "warn,aeva_cli={level},aeva={level},aeva_attack={level},aeva_model={level},aeva_scan={level},ort=error"
+    );
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let bar = IndicatifLayer::new();
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -46,20 +49,19 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
     tracing_subscriber::registry().with(lines).with((!quiet).then_some(bar)).init();
 }
 
-/// Progress of a scan, in queries.
+/// Progress of a scan, in queries. The bar is shown from the first search on: a scan that has nothing to search shows none.
 pub(crate) struct ScanProgress {
-    span: Span,
+    span: OnceLock<Span>,
     terminal: bool,
     begin: Instant,
-    /// Queries that were answered before.
+    /// Queries that were made before.
     kept: AtomicU64,
-    /// Queries it takes at least, unless the verdict is settled earlier, and at most.
+    /// Queries it takes at least, unless the verdict is clear earlier, and at most.
     expected: (u64, u64),
     done: AtomicU64,
     /// Milliseconds after `begin` at which the next line is due.
     next_line: AtomicU64,
     state: Mutex<State>,
-    budget: Arc<Budget>,
 }
 
 /// What is being done, and what was found so far.
@@ -70,29 +72,10 @@ struct State {
 }
 
 impl ScanProgress {
-    /// Starts the bar for a scan that takes `expected` queries, at least (unless the verdict is settled earlier) and at most, of which
-    /// `kept` were answered before, within a budget.
-    pub(crate) fn start(kept: u64, expected: (u64, u64), budget: Arc<Budget>) -> Self {
-        let span = info_span!("scan");
-        let template = "{bar:32} {human_pos} of {range} queries  {rate}  {left}  {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-                // A bar that cannot be drawn is no reason to stop a scan.
-                let _ = write!(out, "{:.0}/s", state.per_sec());
-            };
-            let range = move |_: &ProgressState, out: &mut dyn fmt::Write| {
-                let _ = write!(out, "{}", between(expected.0, expected.1));
-            };
-            let left = move |state: &ProgressState, out: &mut dyn fmt::Write| {
-                let _ = write!(out, "{}", time_left(state.pos(), expected, state.per_sec()));
-            };
-            span.pb_set_style(&style.with_key("rate", rate).with_key("range", range).with_key("left", left));
-        }
-        span.pb_set_length(expected.1);
-        // The bar is shown as long as its span is alive and has been entered once.
-        span.in_scope(|| {});
-        let progress = Self {
-            span,
+    /// For a scan that takes `expected` queries, at least (unless the verdict is clear earlier) and at most.
+    pub(crate) fn new(expected: (u64, u64)) -> Self {
+        Self {
+            span: OnceLock::new(),
             terminal: std::io::stderr().is_terminal(),
             begin: Instant::now(),
             kept: AtomicU64::new(0),
@@ -100,35 +83,50 @@ impl ScanProgress {
             done: AtomicU64::new(0),
             next_line: AtomicU64::new(millis(LINE_EVERY)),
             state: Mutex::default(),
-            budget,
-        };
-        progress.known(kept);
-        progress
-    }
-
-    /// Counts queries that were answered before, by an earlier run.
-    pub(crate) fn known(&self, queries: u64) {
-        self.kept.fetch_add(queries, Ordering::Relaxed);
-        self.budget.count(queries);
-        if self.terminal {
-            self.span.pb_inc(queries);
         }
     }
 
-    /// Says what is being done from now on.
-    pub(crate) fn now(&self, what: &str) {
-        let mut state = self.state();
-        what.clone_into(&mut state.now);
-        self.span.pb_set_message(&state.text());
+    /// The bar, shown from now on.
+    fn bar(&self) -> &Span {
+        let expected = self.expected;
+        self.span.get_or_init(|| {
+            let span = info_span!("scan");
+            let template = "{bar:32} {human_pos} of {range} queries  {rate}  {left}  {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                    // A bar that cannot be drawn is no reason to stop a scan.
+                    let _ = write!(out, "{:.0}/s", state.per_sec());
+                };
+                let range = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+                    let _ = write!(out, "{}", between(expected.0, expected.1));
+                };
+                let left = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+                    let _ = write!(out, "{}", time_left(state.pos(), expected, state.per_sec()));
+                };
+                span.pb_set_style(&style.with_key("rate", rate).with_key("range", range).with_key("left", left));
+            }
+            span.pb_set_length(expected.1);
+            // The bar is shown as long as its span is alive and has been entered once.
+            span.in_scope(|| {});
+            span.pb_inc(self.kept.load(Ordering::Relaxed));
+            span
+        })
     }
 
-    /// Says to which label a trigger turned which share of the images; the best one is shown.
-    pub(crate) fn best(&self, label: usize, share: f64) {
-        let mut state = self.state();
-        if state.best.is_none_or(|(_, best)| share > best) {
-            state.best = Some((label, share));
+    fn advance(&self, queries: u64) {
+        if self.terminal
+            && let Some(span) = self.span.get()
+        {
+            span.pb_inc(queries);
         }
-        self.span.pb_set_message(&state.text());
+    }
+
+    fn say(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        if let Some(span) = self.span.get() {
+            span.pb_set_message(&state.text());
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -179,16 +177,34 @@ fn time_left(done: u64, (least, most): (u64, u64), rate: f64) -> String {
 impl ScanObserver for ScanProgress {
     fn classified(&self, queries: u64) {
         let done = self.done.fetch_add(queries, Ordering::Relaxed) + queries;
-        self.budget.count(queries);
-        if self.terminal {
-            self.span.pb_inc(queries);
-        } else {
+        self.advance(queries);
+        if !self.terminal {
             self.line(done);
         }
     }
 
     fn stop(&self) -> bool {
-        signals::stopping() || self.budget.is_spent()
+        signals::stopping()
+    }
+}
+
+impl Observer for ScanProgress {
+    fn begins(&self, what: &str) {
+        self.bar();
+        self.say(|state| what.clone_into(&mut state.now));
+    }
+
+    fn known(&self, queries: u64) {
+        self.kept.fetch_add(queries, Ordering::Relaxed);
+        self.advance(queries);
+    }
+
+    fn best(&self, label: usize, success: Tally) {
+        self.say(|state| {
+            if state.best.is_none_or(|(_, best)| success.rate() > best) {
+                state.best = Some((label, success.rate()));
+            }
+        });
     }
 }
 
@@ -211,17 +227,16 @@ mod tests {
 
     #[test]
     fn the_best_label_is_kept() {
-        let budget = Arc::new(Budget::new(Some(100), Instant::now(), None, 10));
-        let progress = ScanProgress::start(0, (10, 20), Arc::clone(&budget));
-        progress.now("patch-03");
+        let progress = ScanProgress::new((10, 20));
+        let tally = |hits| Tally::clamped(hits, 100);
+        progress.begins("patch-03");
         assert_eq!(progress.state().text(), "patch-03");
-        progress.best(4, 0.5);
-        progress.best(7, 0.25);
-        progress.now("patch-04");
+        progress.best(4, tally(50));
+        progress.best(7, tally(25));
+        progress.begins("patch-04");
         assert_eq!(progress.state().text(), "patch-04, so far at most 50 % to label 4");
-        assert!(!progress.stop());
         progress.known(50);
         progress.classified(45);
-        assert!(progress.stop() && budget.is_spent());
+        assert_eq!((progress.kept.load(Ordering::Relaxed), progress.done.load(Ordering::Relaxed)), (50, 45));
     }
 }

@@ -45,9 +45,9 @@ fn pairs_of(path: &Path) -> anyhow::Result<Vec<PairArtifact>> {
 
 /// Finished perturbations `[samples, h, w, c]`.
 fn array(pair: &PairArtifact) -> anyhow::Result<Array4<f32>> {
-    let values: Vec<f32> = pair.finished().flatten().copied().collect();
-    let [height, width, channels] = pair.shape;
-    Ok(Array4::from_shape_vec((pair.finished().count(), height, width, channels), values)?)
+    let values: Vec<f32> = pair.result.finished().flatten().copied().collect();
+    let [height, width, channels] = pair.result.shape;
+    Ok(Array4::from_shape_vec((pair.result.finished().count(), height, width, channels), values)?)
 }
 
 fn npy(pair: &PairArtifact) -> anyhow::Result<Vec<u8>> {
@@ -60,7 +60,7 @@ fn npy(pair: &PairArtifact) -> anyhow::Result<Vec<u8>> {
 fn npz(pairs: &[PairArtifact]) -> anyhow::Result<Vec<u8>> {
     let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
     for pair in pairs {
-        let name = format!("pair_{}_{}", pair.source, pair.target);
+        let name = format!("pair_{}_{}", pair.result.source, pair.result.target);
         writer.add_array(name, &array(pair)?).context("cannot write .npz")?;
     }
     Ok(writer.finish().context("cannot write .npz")?.into_inner())

@@ -4,17 +4,17 @@ use std::cmp::Reverse;
 use std::path::Path;
 
 use aeva_artifact::{
-    Aim, ArtifactError, DecodeError, Level, Look, MAX_ARTIFACT_BYTES, PairArtifact, RunDir, TriggerArtifact, Turned,
-    read_regular,
+    ArtifactError, DecodeError, MAX_ARTIFACT_BYTES, PairArtifact, RunDir, TriggerArtifact, read_regular,
 };
-use aeva_stats::peak_share;
+use aeva_attack::trigger::{Pass, PassId, Setting};
+use aeva_stats::{PairTally, Tally, peak_share};
 
 use crate::args::InspectArgs;
 use crate::exit::Ending;
 use crate::hint::Hinted;
 use crate::output::{plain, show};
 
-/// Pairs of labels that are shown of a look at random triggers.
+/// Pairs of labels that are shown of a pass over random triggers.
 const SHOWN_PAIRS: usize = 10;
 
 pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<Ending> {
@@ -38,13 +38,16 @@ fn inspect_artifact(path: &Path) -> anyhow::Result<()> {
         pair => pair?,
     };
     let mut lines = vec![
-        format!("perturbations {} -> {}, shape [h, w, c] = {:?}", pair.source, pair.target, pair.shape),
-        format!("run key: {}", pair.provenance.key()),
+        format!(
+            "perturbations {} -> {}, shape [h, w, c] = {:?}",
+            pair.result.source, pair.result.target, pair.result.shape
+        ),
+        format!("run key: {}", pair.provenance.clone().split().0.key()),
         serde_json::to_string_pretty(&pair.provenance)?,
         "sample  origin   start  outcome         iterations  distance  peak share  queries".to_owned(),
     ];
-    for sample in &pair.samples {
-        let share = sample.perturbation.as_deref().and_then(|v| peak_share(v, pair.shape[2]).ok());
+    for sample in &pair.result.samples {
+        let share = sample.perturbation.as_deref().and_then(|v| peak_share(v, pair.result.shape[2]).ok());
         lines.push(format!(
             "{:>6}  {:>6}  {:>6}  {:<14}  {:>10}  {:>8.4}  {:>10}  {:>7}",
             sample.sample,
@@ -66,31 +69,27 @@ fn inspect_triggers(path: &Path) -> anyhow::Result<()> {
     let triggers = TriggerArtifact::from_bytes(&bytes)
         .map_err(|source| ArtifactError::Decode { path: path.to_owned(), source })?;
     let mut lines = vec![
-        format!("triggers of level {}, shape [h, w, c] = {:?}", triggers.level, triggers.shape),
+        format!("triggers of pass {}, shape [h, w, c] = {:?}", triggers.id, triggers.shape),
         format!("run key: {}", triggers.provenance.key()),
         serde_json::to_string_pretty(&triggers.provenance)?,
-        format!("trigger search {}, {} queries", triggers.trigger_search_version, triggers.queries),
-        "aim          searched with  held out".to_owned(),
+        format!("trigger search {}, {} queries", triggers.trigger_search_version, triggers.result.queries),
+        "target       searched with    hold-out".to_owned(),
     ];
-    let share = |(turned, asked): (u32, u32)| format!("{turned} of {asked}");
-    for finding in &triggers.findings {
-        let aim = match finding.aim {
-            Aim::Label(label) => format!("label {label}"),
-            Aim::Pair { source, target } => format!("{source} -> {target}"),
-            Aim::Map => "map".to_owned(),
-        };
-        let (search, proof) = (finding.search, finding.proof());
-        let held_out = if proof.1 > 0 { share(proof) } else { "-".to_owned() };
-        lines.push(format!("{aim:<11}  {:>13}  {held_out:>10}", share(search)));
+    let share = |tally: Tally| format!("{} of {}", tally.hits(), tally.trials());
+    for finding in &triggers.result.findings {
+        let (goal, success) = (finding.goal.to_string(), finding.success());
+        let holdout = if success.trials() > 0 { share(success) } else { "-".to_owned() };
+        lines.push(format!("{goal:<11}  {:>13}  {holdout:>10}", share(finding.search)));
     }
-    let mut natural: Vec<&Turned> = triggers.confusion.iter().filter(|cell| cell.source != cell.target).collect();
-    natural.sort_by_key(|cell| (Reverse(cell.turned), cell.source, cell.target));
-    if !natural.is_empty() {
-        lines.push("pairs of labels that all random triggers together turn most images along".to_owned());
+    let confusion = &triggers.result.confusion;
+    let mut baseline: Vec<&PairTally> = confusion.iter().filter(|cell| cell.source != cell.target).collect();
+    baseline.sort_by_key(|cell| (Reverse(cell.tally.hits()), cell.source, cell.target));
+    if !baseline.is_empty() {
+        lines.push("pairs of labels that all random triggers together send most images along".to_owned());
     }
-    for cell in natural.into_iter().take(SHOWN_PAIRS) {
-        let aim = format!("{} -> {}", cell.source, cell.target);
-        lines.push(format!("{aim:<11}  {:>13}", share((cell.turned, cell.asked))));
+    for cell in baseline.into_iter().take(SHOWN_PAIRS) {
+        let pair = format!("{} -> {}", cell.source, cell.target);
+        lines.push(format!("{pair:<11}  {:>13}", share(cell.tally)));
     }
     show(&plain(&lines.join("\n")))?;
     Ok(())
@@ -110,11 +109,10 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
             }
         }
     }
-    let mut taken = 0;
-    let looks = Level::EVERY.into_iter().flat_map(|level| [(level, Look::First), (level, Look::Second)]);
-    for (level, look) in looks {
-        match run.load_triggers(level, look) {
-            Ok(triggers) => taken += usize::from(triggers.is_some()),
+    let mut made = 0;
+    for id in Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass })) {
+        match run.load_triggers(id) {
+            Ok(triggers) => made += usize::from(triggers.is_some()),
             Err(error) => {
                 damaged += 1;
                 lines.push(format!("damaged: {:#}", anyhow::Error::from(error)));
@@ -124,7 +122,10 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
     let classes = u64::from(run.info().provenance.model.classes);
     let pairs = classes * classes.saturating_sub(1);
     lines.push(format!("{finished} of {pairs} pairs are finished, {damaged} damaged"));
-    lines.push(format!("{taken} looks for triggers are finished"));
+    lines.push(format!("{made} passes over triggers are finished"));
+    for name in run.perturbation_folders()? {
+        lines.push(format!("{name} has perturbations that were searched with other parameters"));
+    }
     show(&plain(&lines.join("\n")))?;
     if damaged > 0 {
         let noun = if damaged == 1 { "file" } else { "files" };

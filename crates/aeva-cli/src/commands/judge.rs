@@ -1,6 +1,7 @@
 //! `aeva judge RUN`: judges a run folder again.
 
 use aeva_artifact::RunDir;
+use aeva_scan::{DecisionRule, Observations, Report, TriggerObservations};
 
 use crate::args::{JudgeArgs, Rule};
 use crate::exit::Ending;
@@ -8,18 +9,22 @@ use crate::output::show;
 use crate::report;
 
 pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Ending> {
-    let run = RunDir::open(&args.run)?;
+    let mut run = RunDir::open(&args.run)?;
+    if let Some(key) = &args.perturbations {
+        run = run.with_perturbations(key)?;
+    }
+    let classes = run.info().provenance.model.classes;
     let rule = match args.rule {
         Some(rule) => rule,
-        None if report::has_triggers(&run)? => Rule::Combined,
+        None if TriggerObservations::of_store(&run, classes, &DecisionRule::DEFAULT)?.is_some() => Rule::Combined,
         None => Rule::Published,
     };
-    let rule = rule.decision(args.false_positive_rate, args.exhaustive);
-    let (report, verdict) = report::of_run(&run, report::earlier_seconds(&run), &rule)?;
-    if args.json {
-        show(&serde_json::to_string_pretty(&report)?)?;
-    } else {
-        show(&report::table(&report, run.path()))?;
-    }
-    Ok(Ending::from(&verdict))
+    let rule = rule.decision(args.false_positive_rate, args.exhaustive)?;
+    let correct: Vec<usize> = run.info().clean_correct.iter().map(|&count| count as usize).collect();
+    let seen = Observations::of_store(&run, classes, &correct, &rule)?;
+    let assessment = seen.assess(&rule);
+    let mut report = Report::new(run.info(), &seen, &assessment, &rule);
+    report.seconds = report::earlier_seconds(&run);
+    show(&report::render(&report, run.path(), report::Format::of(args.json))?)?;
+    Ok(Ending::from(&assessment.verdict))
 }

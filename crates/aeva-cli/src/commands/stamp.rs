@@ -4,8 +4,11 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use aeva_artifact::{Aim, RunDir, Trigger, write_atomically};
+use aeva_artifact::{RunDir, write_atomically};
+use aeva_attack::trigger::Trigger;
 use aeva_model::Dataset;
+use aeva_scan::{DecisionRule, TriggerObservations};
+use aeva_stats::{CombinedRule, TargetMap};
 use anyhow::Context;
 use ndarray::{Array1, Array4, Axis};
 use ndarray_npy::NpzWriter;
@@ -13,19 +16,22 @@ use ndarray_npy::NpzWriter;
 use crate::args::StampArgs;
 use crate::exit::Ending;
 use crate::hint::Hinted;
-use crate::report;
-use crate::report::evidence::png;
+use crate::imaging::{byte, png};
 
 pub(crate) fn run(args: &StampArgs) -> anyhow::Result<Ending> {
     let run = RunDir::open(&args.run)?;
-    let (aim, what) = match (args.source, args.label) {
-        (Some(source), Some(target)) => (Aim::Pair { source, target }, format!("label {source} to {target}")),
-        (None, Some(label)) => (Aim::Label(label), format!("label {label}")),
-        (_, None) => (Aim::Map, "a map".to_owned()),
+    let map = match (args.source, args.label) {
+        (Some(source), Some(target)) => TargetMap::SourceSpecific { source, target },
+        (None, Some(target)) => TargetMap::AllToOne { target },
+        (_, None) => TargetMap::AllToAll,
     };
-    let Some((level, finding, shape)) = report::best_trigger(&run, aim)? else {
+    let seen = observations(&run)?;
+    let best = seen.as_ref().and_then(|seen| seen.results.get(seen.best(map)?).map(|best| (seen.shape, best)));
+    let Some((shape, (setting, finding))) =
+        best.and_then(|(shape, (id, result))| Some((shape, (id.setting, result.finding(map)?))))
+    else {
         return Err(Hinted::error(
-            format!("{} has no trigger for {what}", args.run.display()),
+            format!("{} has no trigger for {map}", args.run.display()),
             "run `aeva scan` with --lens all or --lens trigger into this folder first; labels count from 0",
         ));
     };
@@ -42,8 +48,20 @@ pub(crate) fn run(args: &StampArgs) -> anyhow::Result<Ending> {
     } else {
         write_folder(&args.out, &stamped, &data)?;
     }
-    tracing::info!("stamped {} images with the trigger of {level}: {}", stamped.dim().0, args.out.display());
+    tracing::info!("stamped {} images with the trigger of {setting}: {}", stamped.dim().0, args.out.display());
     Ok(Ending::Success)
+}
+
+/// The passes of a run, as a plain scan or an exhaustive one left it.
+fn observations(run: &RunDir) -> anyhow::Result<Option<TriggerObservations>> {
+    let classes = run.info().provenance.model.classes;
+    let of = |exhaustive| {
+        let rule = DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive };
+        TriggerObservations::of_store(run, classes, &rule)
+    };
+    let (plain, exhaustive) = (of(false)?, of(true)?);
+    let passes = |seen: &Option<TriggerObservations>| seen.as_ref().map_or(0, |seen| seen.results.len());
+    Ok(if passes(&exhaustive) > passes(&plain) { exhaustive } else { plain })
 }
 
 /// Images with the trigger, `[n, h, w, c]`, in 255ths.
@@ -59,12 +77,6 @@ fn stamp(trigger: &Trigger, data: &Dataset, shape: [usize; 3]) -> Array4<u8> {
         }
     }
     stamped
-}
-
-/// A value in `[0, 1]` in 255ths.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-pub(crate) fn byte(value: f32) -> u8 {
-    (255.0 * value).round().clamp(0.0, 255.0) as u8
 }
 
 fn write_npz(path: &Path, stamped: &Array4<u8>, data: &Dataset) -> anyhow::Result<()> {

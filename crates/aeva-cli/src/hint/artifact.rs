@@ -6,7 +6,10 @@ pub(super) fn artifact(error: &ArtifactError) -> Option<&'static str> {
     Some(match error {
         ArtifactError::OtherRun { .. } => "choose another folder with --out, or leave --out away",
         ArtifactError::OtherAnswers { .. } => {
-            "scan into another folder with --out; when it happens again, the model answers by chance"
+            "scan into another folder with --out; if it happens again, the answers of the model are random"
+        }
+        ArtifactError::NoSuchPerturbations { .. } => {
+            "give the part of the sub-folder's name behind `pairs-v1-`, or leave --perturbations away"
         }
         ArtifactError::Vanished { .. } => "start the scan again: the run folder was removed while it ran",
         ArtifactError::Link { .. } | ArtifactError::NotAFolder { .. } => {

@@ -2,26 +2,24 @@
 
 use std::io::Cursor;
 
-use aeva_artifact::{Aim, RunDir, Trigger, TriggerFinding, write_atomically};
-use aeva_stats::ConsensusMap;
+use aeva_artifact::{RunDir, write_atomically};
+use aeva_attack::trigger::{Trigger, TriggerFinding};
+use aeva_stats::{ConsensusMap, TargetMap};
 use anyhow::Context;
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage, imageops};
 use ndarray::{Array0, Array2, Array3};
 use ndarray_npy::NpzWriter;
 
-use crate::commands::stamp::byte;
+use crate::imaging::{byte, enlarged_png};
 
 const FOLDER: &str = "evidence";
-/// Small pictures are enlarged to about this many pixels.
-const PICTURE: usize = 256;
 
 /// Writes a trigger as `evidence/label-3.png`, where a patch lies on grey and a pattern is drawn at full contrast, and as
 /// `evidence/label-3.npz`; the names of the files.
 pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -> anyhow::Result<Vec<String>> {
-    let name = match finding.aim {
-        Aim::Label(label) => format!("label-{label}"),
-        Aim::Pair { source, target } => format!("pair-{source}-{target}"),
-        Aim::Map => "map".to_owned(),
+    let name = match finding.goal {
+        TargetMap::AllToOne { target } => format!("label-{target}"),
+        TargetMap::SourceSpecific { source, target } => format!("pair-{source}-{target}"),
+        TargetMap::AllToAll => "map".to_owned(),
     };
     let folder = run.sub_folder(FOLDER)?;
     let mut names = Vec::new();
@@ -40,9 +38,9 @@ pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<St
     let (mut consensus, mut size) = (ConsensusMap::default(), [0; 2]);
     for (source, target) in run.stored_pairs()?.into_iter().filter(|&(_, target)| target == label) {
         let Some(pair) = run.load(source, target)? else { continue };
-        let [height, width, channels] = pair.shape;
+        let [height, width, channels] = pair.result.shape;
         size = [height, width];
-        for perturbation in pair.finished() {
+        for perturbation in pair.result.finished() {
             // One without mass points nowhere.
             let _ = consensus.add(perturbation, channels);
         }
@@ -54,7 +52,7 @@ pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<St
     // The root: what is faint beside the peak can still be seen.
     #[expect(clippy::cast_possible_truncation, reason = "a shade of grey")]
     let pixels: Vec<u8> = map.iter().map(|share| byte((share / highest).sqrt() as f32)).collect();
-    write_atomically(&run.path().join(&names[0]), &enlarged(&pixels, [size[0], size[1], 1])?)?;
+    write_atomically(&run.path().join(&names[0]), &enlarged_png(&pixels, [size[0], size[1], 1])?)?;
     let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
     writer.add_array("map", &Array2::from_shape_vec((size[0], size[1]), map)?)?;
     let bytes = writer.finish().context("cannot write .npz")?.into_inner();
@@ -73,35 +71,7 @@ fn picture(trigger: &Trigger, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
             out.into_iter().map(byte).collect()
         }
     };
-    enlarged(&pixels, shape)
-}
-
-/// As PNG, each pixel as a square.
-fn enlarged(pixels: &[u8], shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
-    let scale = u32::try_from((PICTURE / shape[0].max(shape[1]).max(1)).max(1))?;
-    let image = image_of(pixels, shape)?;
-    encoded(&image.resize_exact(image.width() * scale, image.height() * scale, imageops::FilterType::Nearest))
-}
-
-/// An image `[h, w, c]` of one or three channels as PNG.
-pub(crate) fn png(pixels: &[u8], shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
-    encoded(&image_of(pixels, shape)?)
-}
-
-fn image_of(pixels: &[u8], [height, width, channels]: [usize; 3]) -> anyhow::Result<DynamicImage> {
-    let (rows, columns) = (u32::try_from(height)?, u32::try_from(width)?);
-    let image = match channels {
-        1 => GrayImage::from_raw(columns, rows, pixels.to_vec()).map(DynamicImage::from),
-        3 => RgbImage::from_raw(columns, rows, pixels.to_vec()).map(DynamicImage::from),
-        _ => None,
-    };
-    image.with_context(|| format!("images of {channels} channels cannot be written as PNG; use .npz"))
-}
-
-fn encoded(image: &DynamicImage) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, ImageFormat::Png).context("cannot write .png")?;
-    Ok(bytes.into_inner())
+    enlarged_png(&pixels, shape)
 }
 
 /// A patch as `patch` `[side, side, c]`, `row` and `column`; a pattern as `overlay` `[h, w, c]`, what is added; images in `[0, 1]`.

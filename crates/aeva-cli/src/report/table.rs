@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use aeva_scan::Report;
+use aeva_scan::report::{AttackKind, PassReport, TriggerReport};
+use aeva_stats::Tally;
 use anstyle::{AnsiColor, Style};
 
-use super::triggers::{LevelReport, Share};
-use super::{Report, TriggerReport};
 use crate::output::plain;
 
 /// Width of the longest bar, in characters.
 const BAR: f64 = 24.0;
 
 /// The table and the verdict, with colours (which are dropped where they cannot be shown).
-pub(crate) fn table(report: &Report, run: &Path) -> String {
+pub(super) fn table(report: &Report, run: &Path) -> String {
     let bold = Style::new().bold();
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
@@ -54,12 +55,12 @@ pub(crate) fn table(report: &Report, run: &Path) -> String {
     if !report.consensus.is_empty() {
         lines.push(format!("where perturbations towards the suspects agree:{}", files(&report.consensus)));
     }
-    lines.push(format!("model input: {}", plain(&report.provenance.provenance.model.preprocessing)));
+    lines.push(format!("model input: {}", plain(&report.run.provenance.model.preprocessing)));
     for note in &report.notes {
         lines.push(format!("{yellow}note:{yellow:#} {}", plain(note)));
     }
     lines.push(format!("run folder: {}", plain(&run.display().to_string())));
-    let name = plain(&report.provenance.model_name);
+    let name = plain(&report.run.model_name);
     let why = match (report.parameters.false_positive_rate, report.p_value) {
         (Some(rate), Some(p_value)) => {
             format!("p = {}, false alarms at most {} %", probability(p_value), 100.0 * rate)
@@ -67,7 +68,7 @@ pub(crate) fn table(report: &Report, run: &Path) -> String {
         _ => format!("anomaly index above {threshold}"),
     };
     lines.push(match report.verdict {
-        "backdoored" if report.triggers.as_ref().is_some_and(|triggers| triggers.all_to_all) => {
+        "backdoored" if report.attack.as_ref().is_some_and(|attack| attack.kind == AttackKind::AllToAll) => {
             format!("{red}BACKDOORED{red:#}: {name} carries a backdoor that turns each label into another one ({why})")
         }
         "backdoored" => {
@@ -94,39 +95,38 @@ fn depth(report: &Report) -> String {
     format!(", {samples} {noun} x {} iterations", report.parameters.iterations)
 }
 
-/// With more labels, only those are shown that a trigger turns most images to.
+/// With more labels, only those with the highest success rates are shown.
 const SHOWN_LABELS: usize = 20;
 
 fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
     let bold = Style::new().bold();
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    let levels = latest(triggers);
-    let heads: Vec<String> = levels.iter().map(|level| format!("{:>12}", level.level)).collect();
+    let passes = latest(triggers);
+    let heads: Vec<String> = passes.iter().map(|pass| format!("{:>12}", pass.setting)).collect();
     let mut lines = vec![
-        "share of unseen images that the best trigger turns into each label".to_owned(),
+        "attack success rate of the best trigger of each label, on hold-out images".to_owned(),
         format!("{bold}label{}{bold:#}", heads.concat()),
     ];
-    let count = levels.first().map_or(0, |level| level.labels.len());
+    let count = passes.first().map_or(0, |pass| pass.labels.len());
     let highest = |label: usize| {
-        let turned = levels.iter().filter_map(|level| level.labels.get(label)).map(|share| share.turned);
-        turned.max().unwrap_or(0)
+        let hits = passes.iter().filter_map(|pass| pass.labels.get(label)).map(|tally| tally.hits());
+        hits.max().unwrap_or(0)
     };
     let mut order: Vec<usize> = (0..count).collect();
     if count > SHOWN_LABELS {
         order.sort_by_key(|&label| (!suspects.contains(&label), std::cmp::Reverse(highest(label))));
         order.truncate(SHOWN_LABELS);
     }
-    let percent =
-        |share: &Share| format!("{:>10.0} %", 100.0 * f64::from(share.turned) / f64::from(share.asked.max(1)));
+    let percent = |tally: &Tally| format!("{:>10.0} %", 100.0 * tally.rate());
     for label in order {
         let style = if suspects.contains(&label) { red } else { Style::new() };
-        let cells: String = levels.iter().filter_map(|level| level.labels.get(label)).map(percent).collect();
+        let cells: String = passes.iter().filter_map(|pass| pass.labels.get(label)).map(percent).collect();
         lines.push(format!("{style}{label:>5}{cells}{style:#}"));
     }
     if count > SHOWN_LABELS {
         lines.push(format!("  ...  {} labels more", count - SHOWN_LABELS));
     }
-    let cells: String = levels.iter().map(|level| percent(&level.map)).collect();
+    let cells: String = passes.iter().map(|pass| percent(&pass.map)).collect();
     lines.push(format!("  map{cells}"));
     for found in &triggers.found {
         lines.push(format!("{red}found:{red:#} {}{}", found.description, files(&found.files)));
@@ -134,11 +134,11 @@ fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
     lines
 }
 
-/// The last look at each level, from weak to strong; those about pairs of labels alone have nothing to show here.
-fn latest(triggers: &TriggerReport) -> Vec<&LevelReport> {
-    let about_labels = triggers.levels.iter().filter(|level| level.labels.iter().any(|share| share.asked > 0));
-    let levels: BTreeMap<_, _> = about_labels.map(|level| ((level.family, level.strength), level)).collect();
-    levels.into_values().collect()
+/// The last pass over each setting, from weak to strong; those about pairs of labels alone have nothing to show here.
+fn latest(triggers: &TriggerReport) -> Vec<&PassReport> {
+    let about_labels = triggers.passes.iter().filter(|pass| pass.labels.iter().any(|tally| tally.trials() > 0));
+    let passes: BTreeMap<_, _> = about_labels.map(|pass| ((pass.family, pass.strength), pass)).collect();
+    passes.into_values().collect()
 }
 
 fn files(names: &[String]) -> String {

@@ -1,14 +1,18 @@
 //! The measurements. Each one runs for a given time.
 
 use std::hint::black_box;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aeva_artifact::{DataProvenance, ModelProvenance, PairArtifact, Provenance, RunDir, RunInfo, SEARCH_VERSION};
+use aeva_artifact::{
+    DataProvenance, ModelProvenance, PairArtifact, PerturbationProvenance, Provenance, RunDir, RunInfo,
+};
+use aeva_attack::perturbation::{Answers, PairResult, PerturbationSettings, search};
 use aeva_attack::{
     CorrectImages, HardLabelOracle, HopSkipJumpParams, InputSpec, JobId, JobNoise, Label, NoiseSource, OracleError,
-    ScanObserver, ScanSettings, classify_all,
+    ScanObserver, classify_all,
 };
 use aeva_model::loader::RawRuns;
 use anyhow::Context;
@@ -71,10 +75,11 @@ pub(super) fn scan(
     threads: usize,
     time: Duration,
 ) -> anyhow::Result<Scan> {
-    let provenance = provenance(subject, params);
+    let perturbations = PerturbationProvenance::new(params, 1);
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
-    let run = RunDir::open_or_create(&folder.path().join("run"), RunInfo::new(provenance.clone()))?;
-    let settings = ScanSettings { params: *params, provenance, batch_rows, threads };
+    let run = RunDir::open_or_create(&folder.path().join("run"), RunInfo::new(provenance(subject), perturbations))?;
+    let settings = settings(params, batch_rows, threads);
+    let provenance = run.pair_provenance();
     let workers = subject.model.oracles.len();
     let in_model = AtomicU64::new(0);
     let mut oracles: Vec<Box<dyn HardLabelOracle + '_>> = Vec::with_capacity(workers);
@@ -83,8 +88,10 @@ pub(super) fn scan(
         oracles.push(Box::new(Timed { oracle, nanoseconds: &in_model }));
     }
     let watch = Watch { begin: Instant::now(), time, queries: AtomicU64::new(0) };
-    let mut store = |pair: PairArtifact| run.store(&pair).map_err(Into::into);
-    aeva_attack::scan(&mut oracles, subject.images.view(), &subject.plan, &settings, &watch, &mut store)?;
+    let mut store =
+        |result: PairResult| run.store(&PairArtifact { provenance: provenance.clone(), result }).map_err(Into::into);
+    let images = subject.images.view();
+    search(&mut oracles, images, &subject.plan, &settings, &mut Answers::new(), &watch, &mut store)?;
     let seconds = watch.begin.elapsed().as_secs_f64();
     Ok(Scan {
         queries_per_second: watch.queries.load(Ordering::Relaxed) as f64 / seconds,
@@ -112,28 +119,32 @@ pub(super) fn search_overhead(
     batch_rows: usize,
     time: Duration,
 ) -> anyhow::Result<f64> {
-    let settings = ScanSettings { params: *params, provenance: provenance(subject, params), batch_rows, threads: 1 };
+    let settings = settings(params, batch_rows, 1);
     let mut oracle = Instantaneous { spec: subject.model.spec };
     let labels = classify_all(&mut oracle, subject.images.view(), 256)?;
     let plan = endless(&CorrectImages::new(&labels, &labels, subject.model.spec.classes)?)?;
     let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(oracle)];
     let watch = Watch { begin: Instant::now(), time, queries: AtomicU64::new(0) };
-    aeva_attack::scan(&mut oracles, subject.images.view(), &plan, &settings, &watch, &mut |_| Ok(()))?;
+    let images = subject.images.view();
+    search(&mut oracles, images, &plan, &settings, &mut Answers::new(), &watch, &mut |_| Ok(()))?;
     let queries = watch.queries.load(Ordering::Relaxed).max(1);
     Ok(watch.begin.elapsed().as_secs_f64() * 1e6 / queries as f64)
 }
 
-fn provenance(subject: &Subject, params: &HopSkipJumpParams) -> Provenance {
+fn settings(params: &HopSkipJumpParams, batch_rows: usize, threads: usize) -> PerturbationSettings {
+    let at_least_one = |number| NonZero::new(number).unwrap_or(NonZero::<usize>::MIN);
+    let (batch_rows, threads) = (at_least_one(batch_rows), at_least_one(threads));
+    PerturbationSettings { params: *params, seed: 0, batch_rows, threads }
+}
+
+fn provenance(subject: &Subject) -> Provenance {
     Provenance {
-        search_version: SEARCH_VERSION,
         model: ModelProvenance {
             sha256: subject.model.identity.sha256.clone(),
             classes: subject.model.spec.classes,
             preprocessing: "bench".to_owned(),
         },
         data: DataProvenance { sha256: "bench".to_owned(), images: subject.images.dim().0 as u64 },
-        search: params.provenance(),
-        samples: 1,
         seed: 0,
         provider: subject.model.identity.provider.clone(),
     }

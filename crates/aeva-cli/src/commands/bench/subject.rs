@@ -1,6 +1,7 @@
 //! What is measured: a model, images for it, and a plan of searches that does not end before the measurement does.
 
-use aeva_attack::{CorrectImages, JobId, JobNoise, NoiseSource, PairPlan, ScanPlan};
+use aeva_attack::perturbation::{PairPlan, PerturbationPlan};
+use aeva_attack::{CorrectImages, JobId, JobNoise, NoiseSource};
 use aeva_model::loader::RawRuns;
 use aeva_model::{Dataset, LoadedModel, Loader};
 use ndarray::Array4;
@@ -21,7 +22,7 @@ pub(super) struct Subject {
     pub(super) model: LoadedModel<dyn RawRuns>,
     /// `[n, h, w, c]`.
     pub(super) images: Array4<f32>,
-    pub(super) plan: ScanPlan,
+    pub(super) plan: PerturbationPlan,
 }
 
 impl Subject {
@@ -94,10 +95,10 @@ fn made_up(shape: [usize; 3]) -> Array4<f32> {
 }
 
 /// All pairs of labels that have images, over and over, each time with other images.
-pub(super) fn endless(correct: &CorrectImages) -> anyhow::Result<ScanPlan> {
+pub(super) fn endless(correct: &CorrectImages) -> anyhow::Result<PerturbationPlan> {
     let all = (0..).zip(correct.counts()).filter(|&(_, count)| count > 0).map(|(label, _)| label).collect();
     let most = correct.counts().into_iter().max().unwrap_or_default();
-    let plan = ScanPlan::new(correct, &all, &all, u32::try_from(most).unwrap_or(u32::MAX)).map_err(|_| {
+    let plan = PerturbationPlan::new(correct, &all, &all, u32::try_from(most).unwrap_or(u32::MAX)).map_err(|_| {
         Hinted::error(
             "the model gives all images the same label, so that there is nothing to search",
             "give images that it understands with --data, and its value range with --value-range",
@@ -110,5 +111,5 @@ pub(super) fn endless(correct: &CorrectImages) -> anyhow::Result<ScanPlan> {
         })
     });
     // Enough for any time; a plan of a hundred labels is long as it is.
-    Ok(ScanPlan { pairs: pairs.take(REPEATS).collect() })
+    Ok(PerturbationPlan { pairs: pairs.take(REPEATS).collect() })
 }

@@ -1,0 +1,58 @@
+//! What a scan will take, in words.
+
+use std::time::Duration;
+
+use aeva_scan::Estimate;
+
+pub(super) fn text(estimate: &Estimate, model: &str) -> String {
+    let (least, most) = estimate.queries;
+    let passes = match (estimate.exploring_passes, estimate.perturbation_searches) {
+        (0, searches) => format!("perturbations: {searches} searches"),
+        (exploring, searches) => format!(
+            "passes over triggers: {exploring}, and up to {} refining ones; {}",
+            estimate.refining_passes,
+            if searches == 0 {
+                "no perturbations".to_owned()
+            } else {
+                format!("{searches} searches for perturbations where those leave the verdict open")
+            }
+        ),
+    };
+    let lines = [
+        format!("{model}: nothing was searched (--dry-run)"),
+        passes,
+        format!("queries: about {least} to {most}; fewer where the verdict is clear earlier"),
+        format!(
+            "time: about {} to {}, at {:.0} queries a second as measured on the clean images",
+            duration(estimate.seconds.0),
+            duration(estimate.seconds.1),
+            estimate.queries_per_second
+        ),
+        format!(
+            "memory: at most about {} MiB, and what the model itself takes",
+            estimate.memory_bytes.div_ceil(1 << 20)
+        ),
+    ];
+    lines.join("\n")
+}
+
+/// A time in the unit that suits it.
+fn duration(seconds: f64) -> String {
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    match time.as_secs() {
+        0..=119 => format!("{seconds:.0} s"),
+        120..=7199 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_the_unit_that_suits_them() {
+        let times = [0.4, 90.0, 600.0, 7200.0, f64::INFINITY].map(duration);
+        assert_eq!(times, ["0 s", "90 s", "10 min", "2.0 h", "inf h"]);
+    }
+}
