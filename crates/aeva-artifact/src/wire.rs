@@ -5,6 +5,7 @@ use aeva_attack::perturbation::{Outcome, PairResult, QueryCounts, SampleRecord};
 use bincode::config;
 use serde::{Deserialize, Serialize};
 
+use crate::container;
 use crate::error::{DecodeError, EncodeError};
 use crate::limits::{check_classes, check_pair, check_queries, check_shape};
 use crate::pair::PairArtifact;
@@ -48,6 +49,28 @@ enum OutcomeV1 {
     Budget,
     StartRejected,
     StepUnderflow,
+}
+
+impl PairArtifact {
+    /// The file format, latest version (`docs/formats.md`).
+    ///
+    /// # Errors
+    /// When the artifact cannot be represented (an image above 2^32 in one dimension).
+    pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
+        let (source, target) = (self.result.source, self.result.target);
+        let header = to_header(&Header { provenance: self.provenance.clone(), source, target })?;
+        container::encode(KIND_PAIR, PAYLOAD_VERSION, &header, &encode(&self.result)?)
+    }
+
+    /// Reads any version of the file format.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names what is wrong; nothing is allocated for lengths that the file does not have.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let container = container::decode(bytes, KIND_PAIR)?;
+        let header: Header = serde_json::from_slice(container.header).map_err(DecodeError::Header)?;
+        decode(container.payload_version, header, container.payload)
+    }
 }
 
 /// Fixed-width little-endian integers: sizes are predictable and the format is easy to read elsewhere.
@@ -188,7 +211,6 @@ impl From<SampleV1> for SampleRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container;
     use crate::provenance::examples;
     use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::Label;
+use crate::label::Label;
 
 /// The black box failed to answer. Whatever the adapter reports, as the search must not know it.
 #[derive(Debug, thiserror::Error)]

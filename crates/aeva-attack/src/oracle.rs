@@ -2,10 +2,8 @@
 
 use ndarray::{ArrayView4, Axis};
 
-use crate::{OracleError, ScanError};
-
-/// A class label, from 0.
-pub type Label = u32;
+use crate::error::{OracleError, ScanError};
+use crate::label::Label;
 
 /// What an oracle takes and how many labels it knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,22 +13,24 @@ use aeva_scan::DecisionRule;
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-/// Tells whether an image classifier carries a backdoor when all it gives is labels (AEVA, ICLR 2022).
+use crate::report::Format;
+
+/// Tells whether an image classifier carries a backdoor, when labels are all that it answers (AEVA, ICLR 2022).
 ///
-/// Exit codes: 0 clean (or done), 1 backdoor suspected, 2 error, 3 inconclusive, 130 interrupted (the same command
-/// continues).
+/// Exit codes: 0 clean (or done), 1 backdoor suspected, 2 error, 3 inconclusive, 130 interrupted (run the same command to
+/// continue).
 #[derive(Debug, Parser)]
 #[command(name = "aeva", version, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Print more; twice for details.
+    /// Print more. Give it twice for details.
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
     /// Print results and errors only.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// When to use colour (`NO_COLOR` is respected).
+    /// When to use colour. `NO_COLOR` is respected.
     #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
     pub(crate) color: ColorChoice,
 }
@@ -43,20 +45,20 @@ pub(crate) enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Scans a model and ends in a verdict.
+    /// Scans a model and gives a verdict.
     Scan(Box<ScanArgs>),
-    /// Judges what a run folder holds again.
+    /// Judges a run folder again, without asking the model anything.
     #[command(alias = "stats")]
     Judge(JudgeArgs),
     /// Stamps a trigger that a scan found onto images, so that anyone can check it.
     Stamp(StampArgs),
-    /// Prints what an artifact or a run folder holds.
+    /// Prints what an artifact or a run folder contains.
     Inspect(InspectArgs),
-    /// Writes perturbations for numpy: `[samples, h, w, c]`, f32, as `.npy` or `.npz`.
+    /// Writes perturbations for NumPy: `[samples, h, w, c]`, f32, as `.npy` or `.npz`.
     Export(ExportArgs),
-    /// Measures how fast a model answers, and how much of that speed a scan of it has.
+    /// Measures how fast a model answers, and how much of that speed a scan reaches.
     Bench(Box<BenchArgs>),
-    /// Installs ONNX Runtime into the user's cache folder, through pip, checked against a pinned SHA-256.
+    /// Installs ONNX Runtime into the user's cache folder with pip, and checks it against a pinned SHA-256.
     Setup(SetupArgs),
     /// Prints the reference of all commands as Markdown.
     #[command(hide = true)]
@@ -65,112 +67,129 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
-    /// The model: an ONNX file (convert a Keras model with `cargo xtask convert`).
+    /// The model: an ONNX file. (`cargo xtask convert` makes one of a Keras model.)
     pub(crate) model: PathBuf,
-    /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images a class.
+    /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images for each class.
     #[arg(long)]
     pub(crate) data: PathBuf,
     /// Which detectors to run.
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) lens: Lens,
-    /// How to judge: combined if not given, as published with `--lens perturbation`. `published` looks at perturbations alone.
+    /// How to judge. The default is `combined`, and `published` with `--lens perturbation`. `published` uses perturbations alone.
     #[arg(long, value_enum)]
     pub(crate) rule: Option<Rule>,
-    /// Share of clean models that the combined rule may call backdoored.
+    /// The share of clean models that the combined rule may call backdoored.
     #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate(), value_parser = rate, value_name = "RATE")]
     pub(crate) false_positive_rate: f64,
-    /// How deep to look at perturbations: sets samples, iterations and initial evaluations.
+    /// How thoroughly to search perturbations: sets samples, iterations and initial evaluations.
     #[arg(long, value_enum, default_value = "quick")]
     pub(crate) preset: Preset,
-    /// Samples for each ordered pair of labels, instead of the preset's.
+    /// Samples for each ordered pair of labels, in place of the preset's.
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<NonZeroU32>,
-    /// Iterations of each search, instead of the preset's.
+    /// Iterations of each search for perturbations, in place of the preset's.
     #[arg(long, value_name = "N")]
     pub(crate) iterations: Option<NonZeroU32>,
-    /// Evaluations of the first gradient estimate, instead of the preset's; iteration `j` takes `sqrt(j)` times as many.
+    /// Evaluations of the first gradient estimate, in place of the preset's. Iteration `j` takes `sqrt(j)` times as many.
     #[arg(long, value_name = "N")]
     pub(crate) initial_evaluations: Option<NonZeroU32>,
-    /// Source labels to scan from, for example `0-4,7` (ends included), with `--lens perturbation`. The verdict needs all of them, in one or
-    /// several runs.
+    /// Source labels of the perturbations, for example `0-4,7` (ends included), with `--lens perturbation`. The verdict needs all of
+    /// them, in one run or in several.
     #[arg(long, value_name = "LABELS")]
     pub(crate) sources: Option<LabelSet>,
-    /// Target labels to scan towards, for example `0-4,7` (ends included), with `--lens perturbation`.
+    /// Target labels of the perturbations, for example `0-4,7` (ends included), with `--lens perturbation`.
     #[arg(long, value_name = "LABELS")]
     pub(crate) targets: Option<LabelSet>,
     /// Where the model runs: `cpu`, `cuda[:N]`, `tensorrt[:N]`, `openvino[:cpu|bf16|gpu|npu]`, `coreml` or `directml[:N]`. A
-    /// device that is not there is an error; one that computes too coarsely for the search is refused.
+    /// missing device is an error. A device that computes too coarsely for the search is refused.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
-    /// Seed of the noise.
+    /// Seed of all random choices.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Threads; all cores if not given. Does not change the result.
+    /// Threads; all cores by default. They do not change the result.
     #[arg(long, value_name = "N", value_parser = at_most::<MOST_THREADS>)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Images per batch. Does not change the result.
+    /// Images per batch. It does not change the result.
     #[arg(long, value_name = "N", value_parser = at_most::<MOST_ROWS>)]
     pub(crate) batch_size: Option<NonZeroUsize>,
-    /// Run folder; `runs/MODEL-KEY` if not given. A folder that holds the same scan is continued.
+    /// Run folder; `runs/MODEL-KEY` by default. A folder with the same scan is continued.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Look for triggers of every kind and strength, twice, even where the verdict is settled earlier: more queries, all infected
-    /// labels, the least trigger of each.
+    /// Search triggers of every kind and strength, in both passes, even when the verdict is clear earlier. It takes more queries, and
+    /// finds all infected labels and the smallest trigger of each.
     #[arg(long)]
     pub(crate) exhaustive: bool,
-    /// Queries that perturbations may be expected to take where triggers leave the verdict open; if they would take more, as for
-    /// many labels, triggers decide alone. Says nothing with `--lens perturbation`.
+    /// Queries that perturbations may be expected to take where triggers leave the verdict open. If they would take more, as with
+    /// many labels, triggers decide alone. It has no effect with `--lens perturbation`.
     #[arg(long, default_value_t = aeva_scan::PERTURBATION_BUDGET, value_name = "N")]
     pub(crate) perturbation_budget: u64,
-    /// Queries that the whole scan may take, those of earlier runs of it included. It ends there, inconclusive unless the verdict was
-    /// settled; with a higher limit the same command goes on.
+    /// Most queries of the whole scan, those of earlier runs included. The scan ends there, inconclusive unless the verdict was already
+    /// clear. With a higher limit the same command continues.
     #[arg(long, value_name = "N")]
     pub(crate) max_queries: Option<u64>,
-    /// Time that this run may take, for example `90s`, `10m` or `2h`. It ends there likewise.
+    /// Longest time of this run, for example `90s`, `10m` or `2h`. The scan ends there likewise.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) max_time: Option<Duration>,
-    /// Load the model, measure it on the clean images and print what a scan would take; search nothing and write nothing.
+    /// Load the model, measure it on the clean images and print what a scan would take. Nothing is searched or written.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Queries after which one search of perturbations gives up.
+    /// Queries after which one search for perturbations gives up.
     #[arg(long, value_name = "N")]
     pub(crate) query_budget: Option<u64>,
-    /// Print the report as JSON instead of a table.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
 }
 
-/// How images become the model's input; instead of what the manifest states.
+/// How the report is printed.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// How to print the report.
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+    /// Short for `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl OutputArgs {
+    /// The format that was asked for.
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// How images become the model's input, in place of what the manifest states.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model input")]
 pub(crate) struct InputArgs {
-    /// Manifest of the model; `NAME.toml` beside `NAME.onnx` if not given and there.
+    /// Manifest of the model; by default `NAME.toml` beside `NAME.onnx`, if it is there.
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
-    /// Order of the input's dimensions: `nhwc` or `nchw`; told from the shape if not stated.
+    /// Order of the input's dimensions: `nhwc` or `nchw`. By default it is told from the shape.
     #[arg(long)]
     pub(crate) layout: Option<Layout>,
-    /// Interval of the model's pixels, for example `0..255`; tried out on the clean images if not stated.
+    /// Interval of the model's pixels, for example `0..255`. By default it is tried out on the clean images.
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
     pub(crate) value_range: Option<ValueRange>,
-    /// Mean that is subtracted, one value or one a channel, in the unit of the value range.
+    /// Mean to subtract: one value, or one for each channel, in the unit of the value range.
     #[arg(long, value_delimiter = ',', value_name = "X,..", allow_hyphen_values = true)]
     pub(crate) mean: Option<Vec<f32>>,
-    /// Standard deviation that is divided by, one value or one a channel, in the unit of the value range.
+    /// Standard deviation to divide by: one value, or one for each channel, in the unit of the value range.
     #[arg(long, value_delimiter = ',', value_name = "X,..")]
     pub(crate) std: Option<Vec<f32>>,
-    /// The model takes channels in reverse order (BGR).
+    /// The model takes the channels in reverse order (BGR).
     #[arg(long)]
     pub(crate) reverse_channels: bool,
-    /// Output to read; the first one if not given.
+    /// Output to read; the first one by default.
     #[arg(long, value_name = "NAME")]
     pub(crate) output: Option<String>,
-    /// Number of labels, for a model that answers labels instead of scores.
+    /// Number of labels, for a model that answers labels in place of scores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(MOST_CLASSES)))]
     pub(crate) classes: Option<u32>,
-    /// Seconds that the model may take for each image of a batch; one that takes longer counts as hanging. 10 if not given.
+    /// Seconds that the model may take for each image of a batch; 10 by default. A model that takes longer counts as hanging.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) answer_timeout: Option<f64>,
 }
@@ -179,28 +198,28 @@ pub(crate) struct InputArgs {
 pub(crate) struct BenchArgs {
     /// The model: an ONNX file.
     pub(crate) model: PathBuf,
-    /// Images to search on, as for `aeva scan`; made-up ones if not given, with the labels that the model gives them.
+    /// Images to search on, as for `aeva scan`. By default they are made up, with the labels that the model gives them.
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
-    /// Setting of the searches.
+    /// Parameters of the searches.
     #[arg(long, value_enum, default_value = "quick")]
     pub(crate) preset: Preset,
     /// Where the model runs, as for `aeva scan`.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
-    /// Threads; all cores if not given.
+    /// Threads; all cores by default.
     #[arg(long, value_name = "N", value_parser = at_most::<MOST_THREADS>)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// Images per batch of the scan.
     #[arg(long, value_name = "N", value_parser = at_most::<MOST_ROWS>)]
     pub(crate) batch_size: Option<NonZeroUsize>,
-    /// How often raw and scan throughput are measured in turns; medians are reported.
+    /// How often raw and scan throughput are measured, by turns. Medians are reported.
     #[arg(long, value_name = "N", default_value = "11")]
     pub(crate) rounds: NonZeroU32,
-    /// Seconds of each of these measurements.
+    /// Length of each of these measurements, in seconds.
     #[arg(long, default_value_t = 1.5, value_parser = seconds)]
     pub(crate) seconds: f64,
-    /// Print the figures as JSON instead of a table.
+    /// Print the figures as JSON in place of a table.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -243,10 +262,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub(crate) struct JudgeArgs {
     /// The run folder.
     pub(crate) run: PathBuf,
-    /// How to judge; if not given, combined where the run holds triggers, else as published.
+    /// How to judge. The default is `combined` where the run has triggers, else `published`.
     #[arg(long, value_enum)]
     pub(crate) rule: Option<Rule>,
-    /// Share of clean models that the combined rule may call backdoored.
+    /// The share of clean models that the combined rule may call backdoored.
     #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate(), value_parser = rate, value_name = "RATE")]
     pub(crate) false_positive_rate: f64,
     /// Judge all passes of an exhaustive scan, not only those that a plain one would have made.
@@ -256,9 +275,8 @@ pub(crate) struct JudgeArgs {
     /// `pairs-v1-KEY`.
     #[arg(long, value_name = "KEY")]
     pub(crate) perturbations: Option<String>,
-    /// Print the report as JSON instead of a table.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -271,15 +289,15 @@ pub(crate) struct InspectArgs {
 pub(crate) struct ExportArgs {
     /// An artifact (`.aeva`) or a run folder.
     pub(crate) path: PathBuf,
-    /// File to write: `.npy` for one artifact, `.npz` for one or for a run.
+    /// File to write: `.npy` for one artifact, `.npz` for one artifact or for a run.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// Install the build that has this device, as `--device` of `aeva scan` takes it. CUDA (Linux x86-64) needs CUDA 13 and
-    /// cuDNN 9, TensorRT needs TensorRT 10 besides.
+    /// Install the build with this device, as `--device` of `aeva scan` takes it. CUDA (Linux x86-64) needs CUDA 13 and cuDNN 9.
+    /// TensorRT needs TensorRT 10 as well.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
     /// Short for `--device cuda`.
@@ -291,19 +309,19 @@ pub(crate) struct SetupArgs {
 pub(crate) struct StampArgs {
     /// The run folder.
     pub(crate) run: PathBuf,
-    /// Images to stamp: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images a class.
+    /// Images to stamp: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images for each class.
     #[arg(long)]
     pub(crate) data: PathBuf,
-    /// Label whose trigger to stamp.
+    /// Target label of the trigger to stamp.
     #[arg(long, conflicts_with = "map", required_unless_present = "map")]
     pub(crate) label: Option<u32>,
-    /// The trigger that works from this label alone, of a source-specific backdoor.
+    /// Stamp the trigger of a source-specific backdoor that works from this label alone.
     #[arg(long, requires = "label", value_name = "LABEL")]
     pub(crate) source: Option<u32>,
-    /// Stamp the trigger that turns each label into another one.
+    /// Stamp the trigger of an all-to-all backdoor.
     #[arg(long)]
     pub(crate) map: bool,
-    /// File to write: `.npz` with `x` uint8 `[n, h, w, c]` and `y`, the true labels; or a folder, which gets a `.png` for each image.
+    /// Where to write: a `.npz` file with `x` uint8 `[n, h, w, c]` and `y`, the true labels; or a folder for `.png` files.
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
 }
@@ -314,14 +332,14 @@ pub(crate) enum Lens {
     /// Perturbations along the decision boundary, for every pair of labels (AEVA).
     #[value(alias = "aeva")]
     Perturbation,
-    /// Triggers that turn any image: patches of up to 8 pixels a side (of 32), patterns over the whole image.
+    /// Triggers, one for all images: patches of up to a quarter of the side, and patterns over the whole image.
     #[value(alias = "patch")]
     Trigger,
-    /// Triggers first, perturbations where those leave it open.
+    /// Triggers first, perturbations where those leave the verdict open.
     All,
 }
 
-/// How to judge what was found.
+/// How to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Rule {
     /// At a stated rate of false alarms, over the lenses that were used.
@@ -331,7 +349,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// The rule with its rate of false alarms, over all looks of an exhaustive scan or those of a plain one.
+    /// The rule with its rate of false alarms, over all passes of an exhaustive scan or those of a plain one.
     pub(crate) fn decision(self, false_positive_rate: f64, exhaustive: bool) -> Result<DecisionRule, StatsError> {
         match self {
             Self::Published => Ok(DecisionRule::Published),
@@ -342,13 +360,13 @@ impl Rule {
     }
 }
 
-/// How deep to look.
+/// How thoroughly to search perturbations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Preset {
-    /// The cheapest setting that was right on all models at hand: 2 samples, evaluations and iterations by the size
-    /// of the images (docs/method.md).
+    /// The cheapest parameters that were right on all models at hand: 2 samples, with evaluations and iterations by the size of the
+    /// images (docs/method.md).
     Quick,
-    /// The published setting: 40 samples, 50 iterations, 100 initial evaluations.
+    /// The published parameters: 40 samples, 50 iterations, 100 initial evaluations.
     Published,
 }
 

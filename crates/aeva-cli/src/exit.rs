@@ -11,7 +11,7 @@ use crate::signals::Signal;
 
 /// How a command that worked ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum ExitStatus {
     /// Done; for a scan: the model is clean.
     Success,
     /// A backdoor is suspected.
@@ -22,7 +22,7 @@ pub(crate) enum Ending {
     Interrupted(Signal),
 }
 
-impl From<&Verdict> for Ending {
+impl From<&Verdict> for ExitStatus {
     fn from(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Clean => Self::Success,
@@ -33,14 +33,14 @@ impl From<&Verdict> for Ending {
 }
 
 /// 0 clean or done, 1 backdoor suspected, 2 error, 3 inconclusive, 130 interrupted; other signals end the process as they do.
-pub(crate) fn code(result: anyhow::Result<Ending>) -> ExitCode {
+pub(crate) fn code(result: anyhow::Result<ExitStatus>) -> ExitCode {
     match result {
-        Ok(Ending::Success) => ExitCode::SUCCESS,
-        Ok(Ending::Backdoored) => ExitCode::from(1),
-        Ok(Ending::Inconclusive) => ExitCode::from(3),
-        Ok(Ending::Interrupted(Signal::Interrupt)) => ExitCode::from(130),
+        Ok(ExitStatus::Success) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Backdoored) => ExitCode::from(1),
+        Ok(ExitStatus::Inconclusive) => ExitCode::from(3),
+        Ok(ExitStatus::Interrupted(Signal::Interrupt)) => ExitCode::from(130),
         #[cfg(unix)]
-        Ok(Ending::Interrupted(Signal::Other(number))) => {
+        Ok(ExitStatus::Interrupted(Signal::Other(number))) => {
             // As it would have been without this program's care, for whoever waits for it; the first process of a container goes on.
             crate::signals::end_by(number);
             ExitCode::from(u8::try_from(128 + number as i32).unwrap_or(2))

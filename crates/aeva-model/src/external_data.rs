@@ -11,8 +11,11 @@ use std::sync::Arc;
 
 use crate::ModelError;
 use crate::digest::sha256_hex;
-use crate::model_file::read_file;
 use crate::protobuf::{Field, Fields, Malformed, Message};
+use crate::read_model::read_at_most;
+
+/// Largest file with weights, in bytes. No image classifier needs more.
+const LARGEST_FILE: u64 = 1 << 35;
 
 /// `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: u64 = 1;
@@ -184,7 +187,7 @@ pub(crate) fn read(path: &Path, locations: Vec<String>) -> Result<ExternalFiles,
     let mut files = ExternalFiles::new();
     for location in locations {
         let file = inside(path, folder, &location)?;
-        let bytes = read_file(&file)?;
+        let bytes = read_at_most(&file, LARGEST_FILE)?;
         files.insert(location, bytes);
     }
     Ok(files)

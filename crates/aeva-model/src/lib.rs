@@ -32,6 +32,7 @@ mod pins;
 mod preprocessing;
 mod protobuf;
 mod provider;
+mod read_model;
 mod regular_file;
 mod runtime;
 mod session;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model_file::read_at_most;
+use crate::read_model::read_at_most;
 use crate::{Layout, ModelError, ValueRange};
 
 /// Largest manifest that is read, in bytes. A manifest has a few lines.

@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use crate::digest::sha256_hex;
 use crate::external_data::{self, ExternalFiles};
-use crate::regular_file::{FileError, read_regular};
+use crate::read_model::read_at_most;
 use crate::{FileFormat, ModelError};
 
 /// Largest model file, in bytes: a protocol buffer message has at most 2 GiB. Weights in other files may have more.
 const LARGEST_MODEL: u64 = 1 << 31;
-/// Largest file with weights, in bytes. No image classifier needs more.
-const LARGEST_FILE: u64 = 1 << 35;
 
 /// A model in memory: its file, and the files that it names for its weights.
 #[derive(Clone)]

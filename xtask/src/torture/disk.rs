@@ -10,13 +10,11 @@ use super::findings::Findings;
 use super::folder::{self, Finished};
 use super::run::End;
 use super::trace::Tracer;
+use super::undisturbed::{References, goes_on};
 use super::{names, scarce};
 
 /// Injected faults at the default effort.
 const FAULTS: usize = 28;
-
-/// The scans that are disturbed, and what they leave when they are not.
-pub(crate) type References = [(Recipe, Finished); 2];
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let (triggers, pairs) = (Recipe::INFECTED_TRIGGERS, Recipe::SHORT_PAIRS);
@@ -62,21 +60,6 @@ fn failing_calls(
         goes_on(context, findings, *recipe, reference, &out, &what)?;
         findings.add(if untouched { "faults not met" } else { "faults met" }, 1);
     }
-    Ok(())
-}
-
-/// The same command, undisturbed, ends as if nothing had happened.
-pub(crate) fn goes_on(
-    context: &Context,
-    findings: &mut Findings,
-    recipe: Recipe,
-    reference: &Finished,
-    out: &Path,
-    what: &str,
-) -> anyhow::Result<()> {
-    let ended = context.recipe(recipe, out).run()?;
-    let difference = reference.disturbance(&ended, out);
-    findings.check(difference.is_none(), || format!("{what}, then the same: {}", difference.unwrap_or_default()));
     Ok(())
 }
 

@@ -1,15 +1,9 @@
 //! The environment: no home, variables that say nothing, libraries that are none, and `setup`.
 
-use std::path::{Path, PathBuf};
-
-use super::context::{Context, INFECTED};
+use super::context::Context;
 use super::findings::Findings;
-use super::folder;
-use super::run::{Call, Ended};
-use super::{library, setup};
-
-/// Variables that say where the library is.
-const PLACES: [&str; 5] = ["HOME", "XDG_CACHE_HOME", "AEVA_CACHE_DIR", "ORT_DYLIB_PATH", "LD_LIBRARY_PATH"];
+use super::installed::{Installed, placeless, scan, told};
+use super::{folder, library, setup};
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     bare(context, findings)?;
@@ -20,49 +14,6 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     };
     library::run(context, findings, &installed)?;
     setup::run(context, findings, &installed)
-}
-
-/// The library that works, where `aeva setup` has put it.
-pub(crate) struct Installed {
-    pub(crate) path: PathBuf,
-    /// Name of the folder that it is in.
-    pub(crate) folder: String,
-}
-
-impl Installed {
-    fn find() -> Option<Self> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let cache = variable("AEVA_CACHE_DIR").or_else(|| {
-            Some(variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?.join("aeva"))
-        })?;
-        let entries = std::fs::read_dir(cache).ok()?;
-        entries.flatten().find_map(|entry| {
-            let folder = entry.file_name().to_str()?.to_owned();
-            let path = entry.path().join("libonnxruntime.so");
-            (folder.ends_with("cpu") && path.is_file()).then_some(Self { path, folder })
-        })
-    }
-
-    /// Where it is in another cache folder.
-    pub(crate) fn within(&self, cache: &Path) -> PathBuf {
-        cache.join(&self.folder).join("libonnxruntime.so")
-    }
-}
-
-/// A scan whose result is known: exit 1.
-pub(crate) fn scan(context: &Context) -> anyhow::Result<Call> {
-    let out = context.nothing("out")?;
-    Ok(context.scan(&context.model(INFECTED), &context.data(), &out).limit(60))
-}
-
-/// Without any place where the library could be.
-pub(crate) fn placeless(call: Call) -> Call {
-    PLACES.into_iter().fold(call, Call::without)
-}
-
-/// One line of a check: what is done, and how it ended.
-pub(crate) fn told(what: &str, ended: &Ended) -> String {
-    format!("{what}: {}", ended.line())
 }
 
 fn bare(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {

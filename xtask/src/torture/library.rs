@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
-use super::environment::{Installed, placeless, scan, told};
 use super::findings::Findings;
 use super::folder;
+use super::installed::{Installed, placeless, scan, told};
 use super::run::{Call, Ended};
 
 /// What ONNX Runtime exports, as far as it is asked for.

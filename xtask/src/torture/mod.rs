@@ -6,12 +6,14 @@
 mod artifact;
 mod context;
 mod corruption;
+mod deflate;
 mod determinism;
 mod disk;
 mod environment;
 mod external;
 mod findings;
 mod folder;
+mod installed;
 mod kills;
 mod library;
 mod models;
@@ -31,6 +33,7 @@ mod setup;
 mod signals;
 mod together;
 mod trace;
+mod undisturbed;
 
 use std::path::PathBuf;
 

@@ -92,21 +92,6 @@ pub(crate) fn write_bomb(path: &Path, images: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn fast() -> SimpleFileOptions {
-    SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).compression_level(Some(1))
-}
-
-/// A raw deflate stream, as the archive's writer has made it.
-pub(crate) fn deflated(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    archive.start_file("x", fast())?;
-    archive.write_all(bytes)?;
-    let mut archive = ZipArchive::new(archive.finish()?)?;
-    let mut stream = Vec::new();
-    archive.by_index_raw(0)?.read_to_end(&mut stream)?;
-    Ok(stream)
-}
-
 /// The shipped images: one grey byte a pixel.
 #[derive(Debug, Clone)]
 pub(crate) struct Digits {

@@ -1,6 +1,6 @@
 //! PNG images by hand: of any stated size, with any pixel data.
 
-use super::npz::deflated;
+use super::deflate::deflated;
 
 /// What follows the signature, but for the data.
 #[derive(Debug, Clone, Copy)]

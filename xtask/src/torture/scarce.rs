@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::context::{Context, Recipe};
-use super::disk::{References, goes_on};
 use super::findings::Findings;
 use super::folder;
 use super::run::Call;
+use super::undisturbed::{References, goes_on};
 
 /// A small disk in memory; unmounted when dropped.
 struct Mount<'path>(&'path Path);

@@ -7,9 +7,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::context::Context;
-use super::environment::{Installed, told};
 use super::findings::Findings;
 use super::folder;
+use super::installed::{Installed, told};
 use super::library::setup;
 
 /// Shell lines that find out where a download should go.

@@ -5,12 +5,14 @@ use aeva_stats::{Family, PairTally, Tally, TargetMap};
 use serde::{Deserialize, Serialize};
 
 use super::TriggerArtifact;
+use super::check::check;
+use crate::container;
 use crate::error::{DecodeError, EncodeError};
 use crate::provenance::{PairProvenance, Provenance};
 use crate::wire::{dimensions, from_payload, to_header, to_payload};
 
-pub(super) const KIND_TRIGGERS: u16 = 2;
-pub(super) const PAYLOAD_VERSION: u16 = 3;
+const KIND_TRIGGERS: u16 = 2;
+const PAYLOAD_VERSION: u16 = 3;
 
 /// JSON header of payload versions 1 and 2, when the parameters of perturbations were a part of every provenance.
 #[derive(Serialize, Deserialize)]
@@ -99,7 +101,30 @@ impl LookV1 {
     }
 }
 
-pub(super) fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), EncodeError> {
+impl TriggerArtifact {
+    /// The file format, latest version (`docs/formats.md`).
+    ///
+    /// # Errors
+    /// When the artifact cannot be represented (an image above 2^32 in one dimension).
+    pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
+        let (header, payload) = encode(self)?;
+        container::encode(KIND_TRIGGERS, PAYLOAD_VERSION, &header, &payload)
+    }
+
+    /// Reads any version of the file format.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names what is wrong; nothing is allocated for lengths that the file does not have. What is read can be computed
+    /// with: triggers lie within the image, labels are the model's, sums stay within their bits.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let container = container::decode(bytes, KIND_TRIGGERS)?;
+        let artifact = decode(container.payload_version, container.header, container.payload)?;
+        check(&artifact)?;
+        Ok(artifact)
+    }
+}
+
+fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), EncodeError> {
     let PassId { setting, pass } = artifact.id;
     let header = HeaderV3 {
         provenance: artifact.provenance.clone(),
@@ -125,7 +150,7 @@ fn payload(artifact: &TriggerArtifact) -> Result<TriggersV2, EncodeError> {
 }
 
 /// What the file says; whether it can be true is still to be checked.
-pub(super) fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact, DecodeError> {
+fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact, DecodeError> {
     let (provenance, trigger_search_version, name, pass) = match version {
         1 | 2 => {
             let HeaderV1 { provenance, trigger_search_version, level, look } =
@@ -220,7 +245,6 @@ fn from_array([source, target, hits, trials]: [u32; 4]) -> Result<PairTally, Dec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container;
     use crate::provenance::examples;
 
     fn artifact() -> TriggerArtifact {

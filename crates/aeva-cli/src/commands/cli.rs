@@ -3,10 +3,10 @@
 use clap::CommandFactory;
 
 use crate::args::Cli;
-use crate::exit::Ending;
+use crate::exit::ExitStatus;
 use crate::output::show;
 
-pub(crate) fn run() -> anyhow::Result<Ending> {
+pub(crate) fn run() -> anyhow::Result<ExitStatus> {
     let mut command = Cli::command().term_width(100);
     command.build();
     let mut pages = vec!["# Commands\n\nMade by `cargo xtask docs`; do not edit.\n".to_owned()];
@@ -16,7 +16,7 @@ pub(crate) fn run() -> anyhow::Result<Ending> {
         pages.push(page(&name, &sub.render_long_help().to_string()));
     }
     show(&pages.join("\n"))?;
-    Ok(Ending::Success)
+    Ok(ExitStatus::Success)
 }
 
 fn page(name: &str, help: &str) -> String {

@@ -11,10 +11,10 @@ use ndarray_npy::{NpzWriter, WriteNpyExt};
 
 use crate::args::ExportArgs;
 use crate::commands::inspect::read_artifact;
-use crate::exit::Ending;
+use crate::exit::ExitStatus;
 use crate::hint::Hinted;
 
-pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitStatus> {
     let extension = args.out.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let bytes = match (args.path.is_dir(), extension.as_deref()) {
         (false, Some("npy")) => npy(&read_artifact(&args.path)?)?,
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<Ending> {
     };
     write_atomically(&args.out, &bytes)?;
     tracing::info!("wrote {} ({} bytes)", args.out.display(), bytes.len());
-    Ok(Ending::Success)
+    Ok(ExitStatus::Success)
 }
 
 fn pairs_of(path: &Path) -> anyhow::Result<Vec<PairArtifact>> {

@@ -10,20 +10,20 @@ use aeva_attack::trigger::{Pass, PassId, Setting};
 use aeva_stats::{PairTally, Tally, peak_share};
 
 use crate::args::InspectArgs;
-use crate::exit::Ending;
+use crate::exit::ExitStatus;
 use crate::hint::Hinted;
 use crate::output::{plain, show};
 
 /// Pairs of labels that are shown of a pass over random triggers.
 const SHOWN_PAIRS: usize = 10;
 
-pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
     if args.path.is_dir() {
         inspect_run(&args.path)?;
     } else {
         inspect_artifact(&args.path)?;
     }
-    Ok(Ending::Success)
+    Ok(ExitStatus::Success)
 }
 
 /// Reads one artifact file.

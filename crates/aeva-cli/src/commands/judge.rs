@@ -4,11 +4,11 @@ use aeva_artifact::RunDir;
 use aeva_scan::{DecisionRule, Observations, Report, TriggerObservations};
 
 use crate::args::{JudgeArgs, Rule};
-use crate::exit::Ending;
+use crate::exit::ExitStatus;
 use crate::output::show;
 use crate::report;
 
-pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<ExitStatus> {
     let mut run = RunDir::open(&args.run)?;
     if let Some(key) = &args.perturbations {
         run = run.with_perturbations(key)?;
@@ -25,6 +25,6 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<Ending> {
     let assessment = seen.assess(&rule);
     let mut report = Report::new(run.info(), &seen, &assessment, &rule);
     report.seconds = report::earlier_seconds(&run);
-    show(&report::render(&report, run.path(), report::Format::of(args.json))?)?;
-    Ok(Ending::from(&assessment.verdict))
+    show(&report::render(&report, run.path(), args.output.format())?)?;
+    Ok(ExitStatus::from(&assessment.verdict))
 }

@@ -12,10 +12,10 @@ use anyhow::Context;
 use zip::ZipArchive;
 
 use crate::args::SetupArgs;
-use crate::exit::Ending;
+use crate::exit::ExitStatus;
 use crate::hint::Hinted;
 
-pub(crate) fn run(args: &SetupArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: &SetupArgs) -> anyhow::Result<ExitStatus> {
     let build = if args.cuda { Build::Cuda } else { args.device.build() };
     let version = build.version();
     let folder = library_folder(build).ok_or_else(|| {
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &SetupArgs) -> anyhow::Result<Ending> {
     match check_installation(build) {
         Ok(()) => {
             tracing::info!("ONNX Runtime {version} is already in {}", folder.display());
-            return Ok(Ending::Success);
+            return Ok(ExitStatus::Success);
         }
         Err(error) if folder.exists() => tracing::warn!("{error}; it is installed anew"),
         Err(_) => {}
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &SetupArgs) -> anyhow::Result<Ending> {
     }
     check_installation(build)?;
     tracing::info!("ONNX Runtime {version} is ready");
-    Ok(Ending::Success)
+    Ok(ExitStatus::Success)
 }
 
 /// Puts a folder into its place. What is there goes into `work`, which is removed at the end.

@@ -14,11 +14,11 @@ use ndarray::{Array1, Array4, Axis};
 use ndarray_npy::NpzWriter;
 
 use crate::args::StampArgs;
-use crate::exit::Ending;
+use crate::exit::ExitStatus;
 use crate::hint::Hinted;
 use crate::imaging::{byte, png};
 
-pub(crate) fn run(args: &StampArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: &StampArgs) -> anyhow::Result<ExitStatus> {
     let run = RunDir::open(&args.run)?;
     let map = match (args.source, args.label) {
         (Some(source), Some(target)) => TargetMap::SourceSpecific { source, target },
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &StampArgs) -> anyhow::Result<Ending> {
         write_folder(&args.out, &stamped, &data)?;
     }
     tracing::info!("stamped {} images with the trigger of {setting}: {}", stamped.dim().0, args.out.display());
-    Ok(Ending::Success)
+    Ok(ExitStatus::Success)
 }
 
 /// The passes of a run, as a plain scan or an exhaustive one left it.

@@ -14,7 +14,7 @@ pub(super) fn plan(error: &PlanError) -> Option<&'static str> {
             "check that the labels of the data are the model's, and its value range; add images of this class, or leave it out with --sources and --targets"
         }
         PlanError::TooManyPairs { .. } => {
-            "name fewer labels with --sources and --targets, or look for triggers alone (--lens trigger)"
+            "name fewer labels with --sources and --targets, or search triggers alone (--lens trigger)"
         }
         PlanError::NoPairs => "a search needs a source and another target: widen --sources or --targets",
         _ => return None,

@@ -10,6 +10,7 @@ use std::fmt;
 use aeva_artifact::ArtifactError;
 use aeva_attack::{OracleError, PlanError};
 use aeva_model::{DataError, LoadError, ModelError, RuntimeError};
+use aeva_scan::Failure;
 
 pub(crate) use self::load::preprocessing_options;
 
@@ -51,9 +52,18 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref::<DataError>().map(model::data))
             .or_else(|| cause.downcast_ref::<RuntimeError>().map(model::runtime))
             .or_else(|| cause.downcast_ref::<ArtifactError>().map(artifact::artifact))
+            .or_else(|| cause.downcast_ref::<Failure>().map(failure))
             .or_else(|| cause.downcast_ref::<PlanError>().map(attack::plan));
         known.flatten().map(str::to_owned)
     })
+}
+
+/// A scan that failed at its store; what its model reports has a cause of its own.
+fn failure(error: &Failure) -> Option<&'static str> {
+    match error {
+        Failure::Store(error) => artifact::artifact(error),
+        _ => None,
+    }
 }
 
 /// An oracle's error is whatever its adapter reports.
@@ -83,6 +93,8 @@ mod tests {
         assert_eq!(hint(LoadError::Classify(OracleError::new(model()))), expected);
         let other = ModelError::Format { path: PathBuf::from("m"), found: FileFormat::Ort };
         assert_eq!(hint(other), "the file must be an ONNX model");
+        let vanished = || ArtifactError::Vanished { path: PathBuf::from("run") };
+        assert_eq!(hint(Failure::from(vanished())), hint(vanished()));
         let missing = |device| hint(LoadError::Runtime(RuntimeError::NotFound { device, searched: Vec::new() }));
         assert!(missing(Device::CoreMl).starts_with("Core ML"));
         assert!(missing(Device::Cpu).starts_with("install it once"));

@@ -8,22 +8,16 @@ use std::path::{Path, PathBuf};
 use aeva_artifact::{MAX_ARTIFACT_BYTES, RunDir, read_regular, write_atomically};
 use aeva_scan::{Observations, Report};
 use anyhow::Context;
+use clap::ValueEnum;
 use serde::Deserialize;
 
 /// How a report is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// As a table, for people.
+    /// A table, for people.
     Table,
-    /// As `report.json` has it.
+    /// JSON, as `report.json` in the run folder has it.
     Json,
-}
-
-impl Format {
-    /// What the option `--json` asks for.
-    pub(crate) fn of(json: bool) -> Self {
-        if json { Self::Json } else { Self::Table }
-    }
 }
 
 /// The report of the run in a folder, as text.

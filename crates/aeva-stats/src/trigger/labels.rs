@@ -1,6 +1,7 @@
 //! Target labels: one or several that a trigger reaches far more often than all others.
 
-use super::{IMAGES_NEEDED, LABELS_NEEDED, log_odds};
+use super::limits::{IMAGES_NEEDED, LABELS_NEEDED};
+use super::odds::log_odds;
 use crate::{Margins, Tally};
 
 /// Labels that stand out together.

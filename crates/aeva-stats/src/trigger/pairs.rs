@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::labels::limited_by_rate;
-use super::{PassTally, log_odds};
+use super::odds::log_odds;
+use super::pass::PassTally;
 use crate::{PairTally, Tally};
 
 /// Log odds under random squares are not measured below this: there are too few images.

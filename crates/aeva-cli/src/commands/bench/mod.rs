@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::measure::{RawFigure, Scan};
 use self::subject::Subject;
 use crate::args::BenchArgs;
-use crate::exit::Ending;
+use crate::exit::ExitStatus;
 use crate::output::show;
 
 const SCHEMA_VERSION: u32 = 1;
@@ -83,7 +83,7 @@ struct DeviceAgreement {
     share: f64,
 }
 
-pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
     let begin = Instant::now();
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = args.threads.map_or(cores, NonZero::get);
@@ -165,7 +165,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Ending> {
     } else {
         table::table(&figures, published(&figures))
     })?;
-    Ok(Ending::Success)
+    Ok(ExitStatus::Success)
 }
 
 /// Queries of the published setting for this model.

@@ -17,25 +17,25 @@ use anyhow::Context;
 
 use super::model;
 use crate::args::ScanArgs;
-use crate::exit::Ending;
+use crate::exit::ExitStatus;
 use crate::hint::Hinted;
 use crate::output::{plain, show};
 use crate::progress::ScanProgress;
 use crate::report;
 use crate::signals::{self, Stopped};
 
-pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<Ending> {
+pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     signals::catch()?;
     match scan(args) {
         Err(error) if error.is::<Stopped>() => {
             tracing::warn!("stopped before the search; start the same command again");
-            Ok(Ending::Interrupted(signals::received()))
+            Ok(ExitStatus::Interrupted(signals::received()))
         }
         ending => ending,
     }
 }
 
-fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
+fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     let begin = Instant::now();
     let (lenses, rule) = request::lenses(args)?;
     let data = Dataset::load(&args.data)?;
@@ -74,8 +74,11 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     if args.dry_run {
         let name = super::name_of(&args.model);
         let text = || plain(&dry_run::text(&estimate, &name));
-        show(&if args.json { serde_json::to_string_pretty(&estimate)? } else { text() })?;
-        return Ok(Ending::Success);
+        show(&match args.output.format() {
+            report::Format::Json => serde_json::to_string_pretty(&estimate)?,
+            report::Format::Table => text(),
+        })?;
+        return Ok(ExitStatus::Success);
     }
 
     let info = describe(args, &data, &model, measured);
@@ -92,12 +95,12 @@ fn scan(args: &ScanArgs) -> anyhow::Result<Ending> {
     report.seconds = Some(seconds(begin, earlier, &outcome));
     report.notes.extend(outcome.exhausted.map(limit_note));
     report::store(&run, &mut report, &outcome.observations)?;
-    show(&report::render(&report, run.path(), report::Format::of(args.json))?)?;
+    show(&report::render(&report, run.path(), args.output.format())?)?;
     if outcome.end == End::Stopped && outcome.exhausted.is_none() {
         tracing::warn!("stopped; what was answered is kept: start the same command again to continue");
-        return Ok(Ending::Interrupted(signals::received()));
+        return Ok(ExitStatus::Interrupted(signals::received()));
     }
-    Ok(Ending::from(&outcome.assessment.verdict))
+    Ok(ExitStatus::from(&outcome.assessment.verdict))
 }
 
 /// Seconds of the whole scan. An earlier run of it may have done a part; when it has done all, its time is the scan's.
