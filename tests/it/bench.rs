@@ -87,7 +87,7 @@ fn the_device_script_measures_everything_in_one_go() {
             .args([shipped("digits-infected.onnx"), shipped("digits.npz"), aeva.path("out")])
             .arg("cpu")
             .current_dir(aeva.folder.path())
-            .env("AEVA_SCAN_OPTIONS", "--lens aeva --samples 1 --iterations 20")
+            .env("AEVA_SCAN_OPTIONS", "--lens perturbation --samples 1 --iterations 20")
             .env("AEVA_BENCH_OPTIONS", "--rounds 1 --seconds 0.05")
             .env_remove("RUST_LOG")
             .output()

@@ -77,20 +77,6 @@ impl ModelFile {
     }
 }
 
-/// Reads a file with weights.
-pub(crate) fn read_file(path: &Path) -> Result<Arc<[u8]>, ModelError> {
-    read_at_most(path, LARGEST_FILE)
-}
-
-/// Reads a regular file of at most `limit` bytes. Other files, such as pipes and devices, may have no end.
-pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Arc<[u8]>, ModelError> {
-    read_regular(path, limit).map(Into::into).map_err(|error| match error {
-        FileError::Folder | FileError::Special => ModelError::NotAFile { path: path.to_owned() },
-        FileError::TooLarge(_) => ModelError::TooLarge { path: path.to_owned(), limit },
-        FileError::Io(source) => ModelError::Io { path: path.to_owned(), source },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
