@@ -8,7 +8,7 @@
 # 3. the published setting as a whole, for as long as there is time; what is not finished then continues with the same command.
 #
 # OUT gets bench.json, scan.json, versions.txt and the run folder. Environment: AEVA_SCAN_OPTIONS other options of the scan than
-# `--lens aeva --preset published`, AEVA_BENCH_OPTIONS further ones of the bench, AEVA_SCAN_SECONDS time for the scan (500).
+# `--lens perturbation --preset published`, AEVA_BENCH_OPTIONS further ones of the bench, AEVA_SCAN_SECONDS time for the scan (500).
 set -euo pipefail
 
 if [ $# -lt 4 ]; then
@@ -16,7 +16,7 @@ if [ $# -lt 4 ]; then
     exit 2
 fi
 aeva=$1 model=$2 images=$3 out=$4 device=${5:-cuda}
-read -ra scan_options <<<"${AEVA_SCAN_OPTIONS:---lens aeva --preset published}"
+read -ra scan_options <<<"${AEVA_SCAN_OPTIONS:---lens perturbation --preset published}"
 read -ra bench_options <<<"${AEVA_BENCH_OPTIONS:-}"
 mkdir -p "$out"
 

@@ -39,14 +39,14 @@ impl Recipe {
     pub(crate) const INFECTED_TRIGGERS: Self = Self { name: "infected-triggers", model: INFECTED, options: &[] };
     pub(crate) const CLEAN_TRIGGERS: Self = Self { name: "clean-triggers", model: CLEAN, options: &[] };
     pub(crate) const INFECTED_PAIRS: Self =
-        Self { name: "infected-pairs", model: INFECTED, options: &["--lens", "aeva", "--iterations", "12"] };
+        Self { name: "infected-pairs", model: INFECTED, options: &["--lens", "perturbation", "--iterations", "12"] };
     pub(crate) const CLEAN_PAIRS: Self =
-        Self { name: "clean-pairs", model: CLEAN, options: &["--lens", "aeva", "--iterations", "12"] };
+        Self { name: "clean-pairs", model: CLEAN, options: &["--lens", "perturbation", "--iterations", "12"] };
     /// Pairs again, in a third of the time.
     pub(crate) const SHORT_PAIRS: Self = Self {
         name: "short-pairs",
         model: INFECTED,
-        options: &["--lens", "aeva", "--iterations", "2", "--samples", "1"],
+        options: &["--lens", "perturbation", "--iterations", "2", "--samples", "1"],
     };
 }
 

@@ -21,7 +21,8 @@ const VARIANTS: [&[&str]; 9] = [
     &["--threads", "1", "--batch-size", "7"],
 ];
 
-const PAIRS: Recipe = Recipe { name: "pairs", model: INFECTED, options: &["--lens", "aeva", "--iterations", "6"] };
+const PAIRS: Recipe =
+    Recipe { name: "pairs", model: INFECTED, options: &["--lens", "perturbation", "--iterations", "6"] };
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let exhaustive = Recipe { name: "exhaustive", model: CLEAN, options: &["--exhaustive", "--lens", "trigger"] };

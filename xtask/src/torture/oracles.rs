@@ -14,7 +14,7 @@ use super::onnx::{self, Attribute, BOOL, FLOAT, Graph, INT64, Node, Side, float,
 use super::run::{Call, End, Ended};
 
 const GIB: u64 = 1 << 30;
-const PAIRS: &[&str] = &["--lens", "aeva", "--iterations", "4", "--samples", "1"];
+const PAIRS: &[&str] = &["--lens", "perturbation", "--iterations", "4", "--samples", "1"];
 const TRIGGERS: &[&str] = &["--lens", "trigger"];
 
 /// The clean model, to which nodes are added.

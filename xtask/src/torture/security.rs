@@ -86,7 +86,7 @@ fn what_a_scan_does(context: &Context, findings: &mut Findings, tracer: &Tracer)
 fn long_scan(context: &Context, findings: &mut Findings, tracer: &Tracer) -> anyhow::Result<()> {
     let out = context.nothing("long")?;
     let call = context.scan(&context.model(CLEAN), &context.data(), &out);
-    let call = call.args(["--lens", "aeva", "--preset", "published"]).limit(PATIENCE);
+    let call = call.args(["--lens", "perturbation", "--preset", "published"]).limit(PATIENCE);
     let (ended, lines) =
         tracer.watch(call, "socket,connect,sendto,sendmsg,sendmmsg", &context.scratch.join("trace"))?;
     findings.check(ended.end == super::run::End::Hang, || format!("a long scan that is watched: {}", ended.line()));

@@ -45,7 +45,7 @@ fn same_scan(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
 fn two_seeds(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let out = context.nothing("seeds")?;
     let data = context.data();
-    let short = ["--lens", "aeva", "--iterations", "2", "--samples", "1", "--initial-evaluations", "8"];
+    let short = ["--lens", "perturbation", "--iterations", "2", "--samples", "1", "--initial-evaluations", "8"];
     let scan = |seed: &str| {
         let labels = ["--sources", "0-2", "--targets", "0-2", "--seed", seed];
         context.scan(&context.model(CLEAN), &data, &out).args(short).args(labels)
