@@ -56,6 +56,7 @@ mod setting_name {
     use aeva_attack::trigger::Setting;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
     pub(super) fn serialize<S: Serializer>(setting: &Setting, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(setting)
     }
