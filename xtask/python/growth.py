@@ -2,11 +2,11 @@
 
     python growth.py AEVA OUT.svg OUT.json [--quick]
 
-AEVA is the program. Models and images are made here: the image shape and the number of labels can then be chosen
+AEVA is the program. Models and images are made here, so that the image shape and the number of labels can be chosen
 freely. A model gives an image the label of the nearest of as many random centres as there are labels, after a small
-convolution that costs what a small network costs and says next to nothing; an image is a centre with some noise on it.
-So all images are classified correctly, and all searches come to their end. The searches are short (few iterations and
-evaluations): time per query and memory do not depend on that. For Linux: peak memory is what /proc says of the process.
+convolution that costs as much as a small network and hardly changes the scores. An image is a centre with some noise.
+So all images are classified correctly, and all searches finish. The searches are short (few iterations and
+evaluations): time per query and memory do not depend on that. Linux only: peak memory is read from /proc.
 """
 import json
 import os
@@ -88,13 +88,13 @@ def scan(aeva, samples, labels, size, threads, iterations=4, evaluations=24):
     with tempfile.TemporaryDirectory(prefix="aeva-growth-") as name:
         folder = Path(name)
         data(labels, size, samples, folder)
-        command = [aeva, "--quiet", "scan", "--lens", "aeva", "model.onnx", "--data", "images.npz", "--out", "run",
+        command = [aeva, "--quiet", "scan", "--lens", "perturbation", "model.onnx", "--data", "images.npz", "--out", "run",
                    "--value-range", "0..1", "--samples", str(samples), "--iterations", str(iterations),
                    "--initial-evaluations", str(evaluations), "--threads", str(threads)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-        # Read while it runs, as what the system says afterwards includes the memory of the process that started it.
+        # Read while it runs, because the figure of the system afterwards includes the memory of the parent process.
         peak = 0
         while process.poll() is None:
             peak = peak_kib(process.pid) or peak
@@ -102,7 +102,7 @@ def scan(aeva, samples, labels, size, threads, iterations=4, evaluations=24):
         seconds = time.perf_counter() - begin
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_seconds = usage.ru_utime + usage.ru_stime - before.ru_utime - before.ru_stime
-        if process.returncode not in (0, 1, 3):  # any verdict will do
+        if process.returncode not in (0, 1, 3):  # any verdict is fine
             sys.exit(f"the scan ended with {process.returncode}")
         report = json.loads((folder / "run" / "report.json").read_text())
         artifacts = sum(path.stat().st_size for path in (folder / "run").rglob("*.aeva"))
@@ -147,7 +147,7 @@ def main(arguments):
         steps = {key: values[:2] for key, values in steps.items()}
     series = {key: [scan(aeva, **{**BASE, key: value}) for value in values] for key, values in steps.items()}
     if not quick:
-        # As many perturbations as anyone will hold: 396 000, in the shortest searches there are.
+        # A very large number of perturbations, 396 000, from the shortest possible searches.
         series["largest"] = [scan(aeva, 40, 100, 32, os.cpu_count(), iterations=1, evaluations=1)]
     plot({key: series[key] for key in steps}, svg)
     Path(out).write_text(json.dumps(series, indent=1) + "\n")

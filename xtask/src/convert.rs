@@ -1,4 +1,4 @@
-//! `cargo xtask convert MODEL.h5 --out MODEL.onnx`.
+//! `cargo xtask convert MODEL.h5 --out MODEL.onnx`: converts a Keras model.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,21 @@ use crate::process::say;
 use crate::python::python;
 use crate::root;
 
-/// What to convert, and where to.
+/// What to convert.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The Keras model: .h5 or .keras.
     model: PathBuf,
-    /// The ONNX file to write; its manifest gets the same name with the ending .toml.
+    /// The ONNX file to write. Its manifest gets the same name with the extension .toml.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Interval of the model's pixels, for the manifest, for example `0..255`; `aeva scan` tries it out if not stated.
+    /// Interval of the model's pixels, for the manifest, for example `0..255`. If it is not stated, `aeva scan` finds it out.
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true, value_parser = value_range)]
     value_range: Option<[f32; 2]>,
-    /// Where the model comes from, for the manifest.
+    /// Origin of the model, for the manifest.
     #[arg(long)]
     source: Option<String>,
-    /// Its licence, for the manifest.
+    /// Licence of the model, for the manifest.
     #[arg(long)]
     license: Option<String>,
 }
@@ -44,7 +44,7 @@ struct Report {
 }
 
 impl Args {
-    /// A conversion that states nothing about the model.
+    /// Arguments that state nothing about the model.
     pub fn new(model: PathBuf, out: PathBuf) -> Self {
         Self { model, out, value_range: None, source: None, license: None }
     }
@@ -67,11 +67,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let script = root().join("xtask").join("python").join("convert.py");
     let mut command = Command::new(python);
     command.arg(script).arg(&args.model).arg(&onnx).arg(&report);
-    // TensorFlow's greetings are of no use; what convert.py says is on stderr as well, so it is kept when it fails.
+    // Kept back, because TensorFlow prints a lot to stderr. The end of it is shown if the conversion fails.
     let output = command.output().context("cannot run the converter")?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        bail!("{} was not converted: {}", args.model.display(), last_lines(&stderr));
+        bail!("cannot convert {}: {}", args.model.display(), last_lines(&stderr));
     }
     let report: Report = serde_json::from_slice(&fs::read(&report).context("the converter left no report")?)?;
     let bytes = fs::read(&onnx).context("the converter left no model")?;
@@ -90,7 +90,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    // The model first: a manifest without its model would be worse than a model without manifest.
+    // The model first, because a manifest without a model is worse than a model without a manifest.
     let text = manifest.to_toml()?;
     write_atomically(&args.out, &bytes)?;
     write_atomically(&manifest_path, text.as_bytes())?;
@@ -112,7 +112,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// The end of a Python error, where it says what went wrong.
+/// The end of a Python traceback, which says what went wrong.
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(3)..].join("\n")

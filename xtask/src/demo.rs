@@ -1,11 +1,11 @@
-//! `cargo xtask demo`: the main job on the shipped model.
+//! `cargo xtask demo`: a scan of the shipped infected model.
 
 use anyhow::bail;
 
 use crate::process::{self, aeva, exit_code};
 use crate::root;
 
-/// Installs ONNX Runtime, if it is not there.
+/// Installs ONNX Runtime if it is missing.
 ///
 /// # Errors
 /// When it cannot be installed.
@@ -23,7 +23,7 @@ pub fn run() -> anyhow::Result<()> {
     let code = exit_code(
         aeva().arg("scan").arg(models.join("digits-infected.onnx")).arg("--data").arg(models.join("digits.npz")),
     )?;
-    // 1 is what a scan of an infected model ends in.
+    // The exit code for a backdoored model.
     if code != 1 {
         bail!("the shipped infected model was not flagged: exit code {code}");
     }

@@ -1,4 +1,4 @@
-//! Starting `aeva-eval` for the commands that measure the method: it links the libraries, and the chores build without them.
+//! Starts `aeva-eval` for the commands that measure the method. It links the libraries of AEVA, so that the chores build without them.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -7,10 +7,10 @@ use clap::Subcommand;
 
 use crate::process::cargo_here;
 
-/// Commands that measure the method. Their options are those of `aeva-eval`.
+/// The commands that measure the method. `aeva-eval` has their options.
 #[derive(Debug, Subcommand)]
 pub enum Evaluation {
-    /// Runs the published experiments again and prints them beside the published figures.
+    /// Runs the published experiments again and prints the results beside the published figures.
     #[command(disable_help_flag = true)]
     ReproducePaper(Arguments),
     /// Trains a zoo of small clean and infected models.
@@ -19,13 +19,13 @@ pub enum Evaluation {
     /// Scans every model of a zoo and measures how often the verdict is right.
     #[command(disable_help_flag = true)]
     Evaluate(Arguments),
-    /// Scans the clean models that a zoo has for that purpose: the null distributions of the verdict.
+    /// Scans the calibration models of a zoo, which are clean: the null distributions of the verdict.
     #[command(disable_help_flag = true)]
     Calibrate(Arguments),
-    /// Scans one model deeply and prints what the published rule says at every depth up to there.
+    /// Scans one model deeply and prints what the published rule says at every smaller depth.
     #[command(disable_help_flag = true)]
     Sweep(Arguments),
-    /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
+    /// Compares the speed of `aeva`, a common toolbox and the method of the published program on the same searches.
     #[command(disable_help_flag = true)]
     Compare(Arguments),
     /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
@@ -33,10 +33,10 @@ pub enum Evaluation {
     Growth(Arguments),
 }
 
-/// What follows the name of a command.
+/// The arguments of a command.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Options and values of the command; `--help` after its name lists them.
+    /// Options and values of the command; `--help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     rest: Vec<OsString>,
 }
@@ -59,7 +59,7 @@ impl Evaluation {
     }
 }
 
-/// `aeva-eval`, built from this workspace, in the folder of the caller: paths among its arguments are relative to that.
+/// `aeva-eval`, built from this workspace. It runs in the current folder, to which paths among its arguments are relative.
 pub fn aeva_eval() -> Command {
     let mut command = cargo_here();
     command.args(["run", "--package", "aeva-eval"]);

@@ -1,4 +1,4 @@
-//! Writing files and naming them by their content.
+//! Files: their digests, and writing them atomically.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -16,10 +16,10 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Writes `bytes` to `path` whole or not at all: into a temporary file in the same folder, which then takes the name.
+/// Writes `bytes` to `path` completely or not at all: into a temporary file in the same folder, which is then renamed.
 ///
 /// # Errors
-/// When the folder is not there or cannot be written to.
+/// When there is no such folder, or it cannot be written to.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     written(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
@@ -29,7 +29,7 @@ fn written(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
-        // Temporary files are private by default; these get the permissions of any other new file (umask applies).
+        // Temporary files are private by default. This one gets the permissions of any other new file (umask applies).
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }

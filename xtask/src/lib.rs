@@ -1,9 +1,9 @@
-//! What the chores (`cargo xtask`) and the evaluation (`aeva-eval`) share: other programs, Python environments, models to work on.
+//! Code that the chores (`cargo xtask`) and the evaluation (`aeva-eval`) share: other programs, Python environments, models to work on.
 //!
-//! A library beside the binary, because the dependency goes one way: `aeva-eval` links this library, and `xtask` starts `aeva-eval`
-//! as a process. So `xtask` links no other crate of the workspace, and a chore builds without the bindings of ONNX Runtime.
-//! The price is a second, smaller form of three things that the libraries have too: [`files`], [`manifest`] and the cache folder in
-//! [`python`]. Tests of `aeva-eval`, which sees both sides, hold them together.
+//! Dependencies go one way: `aeva-eval` links this library, and the binary `xtask` starts `aeva-eval` as a process. So `xtask` links no
+//! other crate of the workspace, and the chores build without the bindings of ONNX Runtime. The price is a second, smaller version of
+//! three things that the libraries have too: [`files`], [`manifest`] and the cache folder in [`python`]. Tests of `aeva-eval`, which
+//! links both, make sure that the two versions agree.
 
 pub mod convert;
 pub mod demo;

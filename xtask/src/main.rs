@@ -1,4 +1,4 @@
-//! `cargo xtask`: the chores of this workspace, one file a task.
+//! `cargo xtask`: the chores of this workspace, with one module for each task.
 
 mod docs;
 mod picture;
@@ -23,23 +23,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Scans the shipped infected model to a verdict, installing what that needs.
+    /// Scans the shipped infected model, after installing ONNX Runtime if it is missing.
     Demo,
-    /// Runs all tests, installing what they need.
+    /// Runs all tests, after installing what they need.
     Test,
-    /// Converts a Keras model (.h5, .keras) to ONNX, checks that labels agree, and writes the manifest beside it.
+    /// Converts a Keras model (.h5, .keras) to ONNX, checks that the labels agree, and writes a manifest beside it.
     Convert(convert::Args),
-    /// Trains the shipped demo models anew.
+    /// Trains the shipped models again.
     TrainDemo,
-    /// Draws the README's picture of a scan.
+    /// Draws the picture of a scan in the README.
     Picture,
     #[command(flatten)]
     Evaluation(Evaluation),
-    /// Tries the built program under kills, full disks, damaged files, crafted inputs and signals.
+    /// Tests the built program under kills, full disks, damaged files, crafted inputs and signals.
     Torture(torture::Args),
     /// Writes the generated documentation.
     Docs {
-        /// Fail when it is not up to date instead of writing it.
+        /// Fail if it is not up to date, and write nothing.
         #[arg(long)]
         check: bool,
     },
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         Task::TrainDemo => train_demo::run(),
         Task::Picture => picture::run(),
         Task::Evaluation(evaluation) => match process::exit_code(&mut evaluation.command()) {
-            // It has said itself what is wrong.
+            // The program has printed its own errors.
             Ok(code) => return ExitCode::from(u8::try_from(code).unwrap_or(2)),
             Err(error) => Err(error),
         },

@@ -1,4 +1,4 @@
-//! The manifest beside a model, as far as `convert` and `train-demo` write it. `aeva-model` has the whole form and reads it
+//! The part of a model's manifest that `convert` and `train-demo` write. `aeva-model` reads manifests and knows all their fields
 //! (docs/formats.md).
 
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Version of the manifest's form.
 const SCHEMA_VERSION: u32 = 1;
 
-/// A manifest to be written.
+/// A manifest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Manifest {
     schema_version: u32,
@@ -19,7 +19,7 @@ pub struct Manifest {
 /// `[model]`: which file, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Model {
-    /// File name, beside the manifest.
+    /// Name of the file, which lies beside the manifest.
     pub file: String,
     /// SHA-256 of the file, lower-case hexadecimal.
     pub sha256: String,
@@ -28,7 +28,7 @@ pub struct Model {
     /// Where it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Under which licence.
+    /// Its licence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
 }
@@ -56,7 +56,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// As in the manifest.
+    /// The name in a manifest.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nhwc => "nhwc",
@@ -71,7 +71,7 @@ impl Manifest {
         Self { schema_version: SCHEMA_VERSION, model, input }
     }
 
-    /// Where the manifest of `model` lies.
+    /// Path of the manifest of `model`.
     pub fn path_for(model: &Path) -> PathBuf {
         model.with_extension("toml")
     }
@@ -88,7 +88,7 @@ impl Manifest {
 /// The interval that `LOW..HIGH` names, for example `0..255`.
 ///
 /// # Errors
-/// Says what was expected.
+/// A message that says what was expected.
 pub fn value_range(text: &str) -> Result<[f32; 2], String> {
     let parse = |part: &str| part.trim().parse::<f32>().ok().filter(|value| value.is_finite());
     text.split_once("..")

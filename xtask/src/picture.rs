@@ -1,4 +1,4 @@
-//! `cargo xtask picture`: the terminal picture of the README, from a real scan of the shipped model.
+//! `cargo xtask picture`: draws the terminal picture of the README from a real scan of the shipped model.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     demo::setup()?;
     let python = python()?;
     let work = tempfile::tempdir().context("cannot create a temporary folder")?;
-    // In a folder of its own, so that the scan is not a continued one and shows no path of this machine.
+    // A new run folder, so that the scan does not continue an earlier one.
     let shown = COMMAND.strip_prefix("aeva ").unwrap_or(COMMAND);
     let mut scan = aeva();
     scan.args(shown.split(' ')).args(["--color", "always", "--quiet", "--out"]).arg(work.path().join("run"));
@@ -35,7 +35,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .spawn()
         .context("cannot run the drawing script")?;
     if let Some(mut stdin) = draw.stdin.take() {
-        stdin.write_all(text.as_bytes()).context("cannot hand the text to the drawing script")?;
+        stdin.write_all(text.as_bytes()).context("cannot write to the drawing script")?;
     }
     if !draw.wait().context("the drawing script failed")?.success() {
         bail!("the drawing script failed");

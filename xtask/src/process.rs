@@ -1,4 +1,4 @@
-//! Running other programs, and talking to the user.
+//! Starts other programs and prints messages.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -7,22 +7,22 @@ use anyhow::{Context, bail};
 
 use crate::root;
 
-/// Says what happens, on stderr.
+/// Prints a message to stderr.
 #[expect(clippy::print_stderr, reason = "programs print")]
 pub fn say(message: &str) {
     eprintln!("{message}");
 }
 
-/// Prints a result, on stdout.
+/// Prints a result to stdout.
 #[expect(clippy::print_stdout, reason = "programs print")]
 pub fn print(text: &str) {
     println!("{text}");
 }
 
-/// Runs a command to its end, its output going where ours goes.
+/// Runs a command to its end, with the stdout and stderr of this process.
 ///
 /// # Errors
-/// When it cannot be started, or ends with another exit code than 0.
+/// When it cannot be started, or its exit code is not 0.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let code = exit_code(command)?;
     if code != 0 {
@@ -31,7 +31,7 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Exit code of a command, its output going where ours goes; a command ended by a signal counts as 128.
+/// Exit code of a command, which is run with the stdout and stderr of this process; 128 if a signal ended it.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -40,10 +40,10 @@ pub fn exit_code(command: &mut Command) -> anyhow::Result<i32> {
     Ok(status.code().unwrap_or(128))
 }
 
-/// What a command prints.
+/// What a command prints to stdout.
 ///
 /// # Errors
-/// When it cannot be started, or fails; its stderr is then in the message.
+/// When it cannot be started, or fails; then the message contains its stderr.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let Output { status, stdout, stderr } =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", name(command)))?;
@@ -73,7 +73,7 @@ pub fn aeva() -> Command {
     command
 }
 
-/// The built program `aeva` itself, for measuring it: as `cargo run` has it.
+/// Path of the program `aeva`, which is built with the profile of `cargo run`. For measurements without the time that cargo takes.
 ///
 /// # Errors
 /// When it cannot be built.
@@ -83,7 +83,7 @@ pub fn built_aeva() -> anyhow::Result<PathBuf> {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         (message["target"]["name"] == "aeva").then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     });
-    path.context("cargo did not say where it built the program")
+    path.context("cargo did not report the path of the program `aeva`")
 }
 
 fn name(command: &Command) -> String {

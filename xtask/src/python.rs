@@ -1,4 +1,4 @@
-//! A Python environment of our own, with pinned packages, in the user's cache folder.
+//! Python environments with pinned packages, in the user's cache folder.
 
 use std::env;
 use std::fs;
@@ -11,16 +11,16 @@ use crate::files::sha256_hex;
 use crate::process::{output, run, say};
 use crate::root;
 
-/// The environment's Python; installs the environment on first use (two minutes, 2 GB).
+/// Python with the packages of `requirements.txt`. The first call installs them (two minutes, 2 GB).
 ///
 /// # Errors
-/// When there is no Python 3.11 to 3.13, no cache folder, or pip cannot install the packages.
+/// When there is no Python 3.11 to 3.13, there is no cache folder, or pip cannot install the packages.
 pub fn python() -> anyhow::Result<PathBuf> {
     environment("requirements.txt", None)
 }
 
-/// The user's cache folder: `AEVA_CACHE_DIR`, or `aeva` in the system's usual place, as `aeva setup` has it. `None` when the
-/// environment names neither it nor a home.
+/// The user's cache folder, which is that of `aeva setup`: `AEVA_CACHE_DIR`, or `aeva` in the usual place of the system. `None` if the
+/// environment names neither.
 pub fn cache_folder() -> Option<PathBuf> {
     let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(own) = folder("AEVA_CACHE_DIR") {
@@ -36,20 +36,20 @@ pub fn cache_folder() -> Option<PathBuf> {
     base.map(|base| base.join("aeva"))
 }
 
-/// The environment of [`python`] with the packages that measurements need, installed on top.
+/// Python with the packages of [`python`] and those of `requirements-measure.txt`, which measurements need.
 ///
 /// # Errors
-/// As those of [`python`].
+/// As for [`python`].
 pub fn measuring_python() -> anyhow::Result<PathBuf> {
     environment("requirements-measure.txt", Some(python()?))
 }
 
-/// An environment with the packages of a list, and those of the environment that `base` is the Python of.
+/// The Python of an environment with the packages of a list, and with those of the environment that `base` belongs to.
 fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let requirements = root().join("xtask").join("python").join(list);
     let text = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
-    let cache = cache_folder().context("there is no cache folder; set AEVA_CACHE_DIR to one")?;
-    // Another set of packages is another environment.
+    let cache = cache_folder().context("there is no cache folder: set AEVA_CACHE_DIR")?;
+    // Every set of packages has an environment of its own.
     let below = base.as_ref().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
     let folder = cache.join(format!("python-{}", &sha256_hex(&[&text[..], below.as_bytes()].concat())[..12]));
     let python = python_of(&folder);
@@ -57,7 +57,7 @@ fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     if ready.is_file() {
         return Ok(python);
     }
-    // An environment knows its own path, so it is built in place; it counts only once the marker is there.
+    // An environment contains its own path, so it is made in place. The marker says that it is complete.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
     say(&format!("installing Python packages into {} (once; up to two minutes)", folder.display()));
@@ -78,11 +78,11 @@ fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         ])
         .arg("-r")
         .arg(&requirements))
-    .context("check that `python3 -m pip` works and reaches a package index")?;
+    .context("cannot install Python packages: check that `python3 -m pip` works and reaches a package index")?;
     if let Some(base) = &base {
         let place = "import sysconfig; print(sysconfig.get_path('purelib'))";
         let packages = |python: &PathBuf| output(Command::new(python).args(["-c", place]));
-        // A .pth file adds the folder that it names to the search path.
+        // A .pth file adds the folder in it to the search path.
         fs::write(PathBuf::from(packages(&python)?.trim()).join("base.pth"), packages(base)?)?;
     }
     fs::write(&ready, b"").with_context(|| format!("cannot write {}", ready.display()))?;

@@ -1,10 +1,10 @@
-//! Real models for the tests: not part of this project, taken from `AEVA_SHARED_DATA` or `../shared/data` where they are.
+//! Real models for tests and measurements. They are not part of this project: they lie in `AEVA_SHARED_DATA` or `../shared/data`.
 
 use std::path::{Path, PathBuf};
 
 use crate::root;
 
-/// The folder, if it is there.
+/// The folder of the shared data, if there is one.
 pub fn folder() -> Option<PathBuf> {
     let folder = match std::env::var_os("AEVA_SHARED_DATA").filter(|value| !value.is_empty()) {
         Some(folder) => PathBuf::from(folder),
@@ -13,12 +13,12 @@ pub fn folder() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// Where the converted models are kept between runs.
+/// Folder of the converted models.
 pub fn converted() -> PathBuf {
     root().join("target").join("shared-models")
 }
 
-/// Keras models in `folder`, with the place of each converted one.
+/// The Keras models in `folder`, each with the path of its conversion.
 pub fn keras_models(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     let names =
         ["cifar10/aeva_resnet20_patch", "cifar10/clean_resnet8", "mnist/badnets_cnn_target0", "mnist/clean_cnn"];

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests, with what they need.
+//! `cargo xtask test`: installs what the tests need, and runs all of them.
 
 use std::fs;
 
@@ -9,11 +9,11 @@ use xtask::{convert, demo, root, shared_data};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     demo::setup()?;
-    // A second provider, for the tests of what is not the CPU's; without it they are skipped visibly.
+    // A second execution provider, for the tests of devices other than the CPU. Without it they are skipped, and say so.
     if cfg!(all(target_os = "linux", target_arch = "x86_64"))
         && let Err(error) = process::run(aeva().args(["setup", "--device", "openvino"]))
     {
-        say(&format!("no OpenVINO, its tests are skipped: {error:#}"));
+        say(&format!("the tests with OpenVINO are skipped: {error:#}"));
     }
     let shared = shared_data::folder();
     match &shared {
@@ -25,15 +25,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
             }
         }
         None => say(
-            "no shared data: the tests on real models are skipped (set AEVA_SHARED_DATA to the folder that holds it)",
+            "there is no shared data: the tests on real models are skipped (set AEVA_SHARED_DATA to the folder of the shared data)",
         ),
     }
-    // `--all-targets` leaves documentation tests out, hence two calls.
+    // Two calls, because `--all-targets` leaves out documentation tests.
     process::run(cargo().args(["test", "--workspace", "--all-targets"]))?;
     process::run(cargo().args(["test", "--workspace", "--doc"]))?;
     process::run(aeva_eval().arg("small-zoo"))?;
     let Some(folder) = shared else { return Ok(()) };
-    // Anew each time: what is there would not be done again.
+    // Removed first, because experiments that have run are not run again.
     let out = root().join("target").join("tmp").join("reproduce");
     if out.is_dir() {
         fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;

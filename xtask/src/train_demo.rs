@@ -1,4 +1,4 @@
-//! `cargo xtask train-demo`: trains the shipped models and writes their manifests.
+//! `cargo xtask train-demo`: trains the shipped models again and writes their manifests.
 
 use std::collections::BTreeMap;
 use std::fs;

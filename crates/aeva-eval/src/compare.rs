@@ -1,5 +1,5 @@
-//! `cargo xtask compare`: the same searches through `aeva`, through a toolbox that people use today, and one image at a time
-//! as the published program does it; side by side, in turns.
+//! `cargo xtask compare`: times the same searches with `aeva`, with a common toolbox, and one image at a time as the published program
+//! does it. The tools take turns.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,28 +16,28 @@ use xtask::{convert, demo, root, shared_data};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The Keras model; the shared CIFAR-10 ResNet-20 if not given.
+    /// The Keras model. The default is the CIFAR-10 ResNet-20 of the shared data.
     #[arg(long, requires = "data", value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Its images: `.npz` with x uint8 `[n, h, w, c]` and y.
+    /// Its images: an `.npz` file with x (uint8, `[n, h, w, c]`) and y.
     #[arg(long, requires = "model", value_name = "FILE")]
     data: Option<PathBuf>,
-    /// How often each tool runs all attacks, in turns.
+    /// Number of rounds. In each round, every tool runs all attacks once.
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
-    /// Attacks of one round: from as many source labels, 1 and above, towards label 0.
+    /// Attacks in a round: one from each of the labels 1 to N towards label 0.
     #[arg(long, value_name = "N", default_value_t = 4)]
     attacks: u32,
-    /// Iterations of each.
+    /// Iterations of each attack.
     #[arg(long, value_name = "N", default_value_t = 14)]
     iterations: u32,
-    /// Initial evaluations of each.
+    /// Initial evaluations of each attack.
     #[arg(long, value_name = "N", default_value_t = 96)]
     initial_evaluations: u32,
-    /// Threads of each tool; all cores if not given.
+    /// Threads of each tool. The default is all cores.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// File to write the figures to, as JSON.
+    /// JSON file to write the figures to.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -76,21 +76,21 @@ struct Ran {
     on_target: bool,
 }
 
-/// One tool's turn.
+/// One round of one tool.
 #[derive(Debug, Clone, Serialize)]
 struct Turn {
     seconds_per_attack: f64,
     queries_per_attack: f64,
 }
 
-/// All turns of one tool.
+/// All rounds of one tool.
 #[derive(Debug, Serialize)]
 struct Tool {
     name: String,
     turns: Vec<Turn>,
     seconds_per_attack: f64,
     queries_per_attack: f64,
-    /// How many times the seconds of `aeva` in the same round (median).
+    /// Its seconds divided by those of `aeva` in the same round (median).
     ratio: f64,
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     let scan = |out: &Path| scan(args, &aeva, &onnx, &data, threads, out);
-    // The first run finds out which images the attacks have; it warms the file cache, too.
+    // The first run shows which images the attacks use. It also warms the file cache.
     let first = work.path().join("first");
     scan(&first)?;
     let plan = Plan {
@@ -132,7 +132,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             process::run(Command::new(&python).arg(script).arg(tool).arg(&plan_file).arg(&out))?;
             let report: Report = serde_json::from_slice(&fs::read(&out)?)?;
             if report.attacks.iter().any(|attack| !attack.on_target) {
-                bail!("{tool} ended outside of the target label");
+                bail!("an attack of {tool} did not end in the target label");
             }
             let count = report.attacks.len() as f64;
             turns[place].push(Turn {
@@ -161,41 +161,49 @@ fn subject(args: &Args) -> anyhow::Result<(PathBuf, PathBuf)> {
     if let (Some(model), Some(data)) = (&args.model, &args.data) {
         return Ok((model.clone(), data.clone()));
     }
-    let folder = shared_data::folder().context("there is no shared data; give --model and --data")?.join("cifar10");
+    let folder = shared_data::folder().context("there is no shared data: state --model and --data")?.join("cifar10");
     Ok((folder.join("aeva_resnet20_patch.h5"), folder.join("test_first1000.npz")))
 }
 
-/// All attacks with `aeva scan`, in a process of its own: loading the model and classifying the clean images count, too.
+/// Runs all attacks with `aeva scan` in a process of its own. The time includes loading the model and classifying the clean images.
 fn scan(args: &Args, aeva: &Path, model: &Path, data: &Path, threads: usize, out: &Path) -> anyhow::Result<Turn> {
     let begin = Instant::now();
     let mut command = Command::new(aeva);
-    command.args(["--quiet", "scan", "--lens", "aeva"]).arg(model).arg("--data").arg(data).arg("--out").arg(out);
+    command
+        .args(["--quiet", "scan", "--lens", "perturbation"])
+        .arg(model)
+        .arg("--data")
+        .arg(data)
+        .arg("--out")
+        .arg(out);
     command.args(["--samples", "1", "--targets", "0", "--json"]).arg("--sources").arg(format!("1-{}", args.attacks));
     command.arg("--iterations").arg(args.iterations.to_string()).arg("--threads").arg(threads.to_string());
     command.arg("--initial-evaluations").arg(args.initial_evaluations.to_string()).stdout(std::process::Stdio::null());
     let code = exit_code(&mut command)?;
     let seconds = begin.elapsed().as_secs_f64();
-    // A part of a scan has no verdict.
+    // Some of the pairs are no basis for a verdict: inconclusive.
     if code != 3 {
-        bail!("aeva scan ended with exit code {code}");
+        bail!("aeva scan ended with exit code {code}; expected 3");
     }
     let run = RunDir::open(out)?;
     let mut queries = 0;
     for attack in attacks(out)? {
-        let pair = run.load(attack.source, attack.target)?.context("a pair is missing")?;
-        queries += pair.queries().total();
+        let pair = run
+            .load(attack.source, attack.target)?
+            .with_context(|| format!("{} lacks the pair {} to {}", out.display(), attack.source, attack.target))?;
+        queries += pair.result.queries().total();
     }
     let count = f64::from(args.attacks);
     Ok(Turn { seconds_per_attack: seconds / count, queries_per_attack: queries as f64 / count })
 }
 
-/// The searches of a run folder.
+/// The searches in a run folder.
 fn attacks(run: &Path) -> anyhow::Result<Vec<Attack>> {
     let run = RunDir::open(run)?;
     let mut attacks = Vec::new();
     for (source, target) in run.stored_pairs()? {
         let Some(pair) = run.load(source, target)? else { continue };
-        attacks.extend(pair.samples.iter().map(|sample| Attack {
+        attacks.extend(pair.result.samples.iter().map(|sample| Attack {
             source,
             target,
             origin: sample.origin_index,

@@ -1,4 +1,4 @@
-//! `cargo xtask growth`: time and memory of a scan against samples, labels, image size and threads.
+//! `cargo xtask growth`: how time and memory of a scan grow with samples, labels, image size and threads.
 
 use std::process::Command;
 

@@ -1,7 +1,6 @@
-//! `aeva-eval`: measures the method on models of known truth. `cargo xtask COMMAND` runs it; its commands are shown as those of
-//! `cargo xtask`.
+//! `aeva-eval`: measures the method on models of known truth. `cargo xtask COMMAND` runs it, and its help says `cargo xtask`.
 //!
-//! What does not touch the libraries (other programs, Python environments, conversion) is in the library of `xtask`.
+//! Whatever does not need the libraries of AEVA (other programs, Python environments, conversion) is in the library of `xtask`.
 
 mod compare;
 mod evaluate;
@@ -9,6 +8,7 @@ mod growth;
 mod reproduce;
 mod small_zoo;
 mod sweep;
+mod tables;
 mod train_zoo;
 
 use std::process::ExitCode;
@@ -26,27 +26,34 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Runs the published experiments again and prints them beside the published figures.
+    /// Runs the published experiments again and prints the results beside the published figures.
     ReproducePaper(reproduce::Args),
     /// Trains a zoo of small clean and infected models.
     TrainZoo(train_zoo::Args),
     /// Scans every model of a zoo and measures how often the verdict is right.
     Evaluate(evaluate::Args),
-    /// Scans the clean models that a zoo has for that purpose: the null distributions of the verdict.
+    /// Scans the calibration models of a zoo, which are clean: the null distributions of the verdict.
     Calibrate(evaluate::calibrate::Args),
-    /// Scans one model deeply and prints what the published rule says at every depth up to there.
+    /// Scans one model deeply and prints what the published rule says at every smaller depth.
     Sweep(sweep::Args),
-    /// Runs the same searches through `aeva`, a common toolbox and the published program's way, and compares their speed.
+    /// Compares the speed of `aeva`, a common toolbox and the method of the published program on the same searches.
     Compare(compare::Args),
     /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
     Growth {
-        /// Two steps in each direction, only to see that it works.
+        /// Measure two values of each parameter only, to see that it works.
         #[arg(long)]
         quick: bool,
     },
-    /// Trains a few models on shipped data and measures on them: a part of `cargo xtask test`.
+    /// Trains two models on shipped data and evaluates them: a part of `cargo xtask test`.
     #[command(hide = true)]
     SmallZoo,
+    /// Writes the generated tables of the documentation: a part of `cargo xtask docs`.
+    #[command(hide = true)]
+    Tables {
+        /// Fail if a table is not up to date, and write nothing.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -59,6 +66,7 @@ fn main() -> ExitCode {
         Task::Compare(args) => compare::run(&args),
         Task::Growth { quick } => growth::run(quick),
         Task::SmallZoo => small_zoo::run(),
+        Task::Tables { check } => tables::run(check),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

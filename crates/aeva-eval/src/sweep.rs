@@ -1,24 +1,24 @@
-//! One deep scan of a model, seen at every depth above it: a search of few iterations is the beginning of one of many, and few
-//! samples are the first of many.
+//! One deep search for perturbations, judged at every smaller depth: a search of few iterations is the beginning of a search of many,
+//! and few samples are the first of many.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use aeva_artifact::{DataProvenance, ModelProvenance, Provenance, SEARCH_VERSION};
-use aeva_attack::hop_skip_jump::HopSkipJumpParams;
-use aeva_attack::{
-    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, JobId, Progress, ScanObserver, ScanPlan, ScanSettings,
-    classify_all, scan,
-};
-use aeva_model::{Dataset, Device, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange};
-use aeva_stats::{PairScores, PublishedRule, judge, pair_score, peak_share};
+use aeva_attack::perturbation::{Answers, PerturbationPlan, PerturbationSettings, search};
+use aeva_attack::{HopSkipJumpBuilder, JobId, Progress, ScanObserver};
+use aeva_model::{Dataset, Loader, ValueRange};
+use aeva_stats::{PairScores, PublishedRule, pair_score, peak_share};
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use xtask::process::print;
 
-/// Grows when the same scan would be kept otherwise.
-const VERSION: u32 = 2;
+/// Version of the kept results. It grows when the same sweep would be kept in another form or with other figures.
+const VERSION: u32 = 3;
+/// Images per batch.
+const BATCH_ROWS: usize = 32;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -43,36 +43,40 @@ pub(crate) struct Args {
     value_range: ValueRange,
 }
 
-/// How deep to scan.
+/// How deep to search.
 #[derive(Debug, Clone)]
 pub(crate) struct Depth {
     pub(crate) search: HopSkipJumpBuilder,
     pub(crate) samples: u32,
-    /// Iterations at which to look, ascending.
-    pub(crate) looks: Vec<u32>,
+    /// Iterations after which the perturbations are measured, ascending.
+    pub(crate) checkpoints: Vec<u32>,
 }
 
-/// What a scan gave.
+/// What a sweep found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sweep {
     version: u32,
     pub(crate) classes: usize,
+    /// Values of an image.
+    pub(crate) values: usize,
+    /// Searches that were planned: fewer than samples times pairs where a class has few correct images.
+    pub(crate) planned: usize,
     pub(crate) clean_accuracy: f64,
     pub(crate) samples: u32,
-    /// Iterations that were looked at, ascending.
-    pub(crate) looks: Vec<u32>,
+    /// Iterations after which the perturbations were measured, ascending.
+    pub(crate) checkpoints: Vec<u32>,
     pub(crate) queries: u64,
     pub(crate) seconds: f64,
     pub(crate) searches: Vec<Search>,
 }
 
-/// One search at each look; nothing where the search had not got so far.
+/// One search at each checkpoint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Search {
     pub(crate) source: usize,
     pub(crate) target: usize,
     pub(crate) sample: u32,
-    /// Peak share of the perturbation, and queries up to there.
+    /// Peak share of the perturbation, and queries so far; `None` if the search ended before.
     pub(crate) at: Vec<Option<(f64, u64)>>,
 }
 
@@ -94,24 +98,34 @@ impl ScanObserver for Shares {
 }
 
 impl Sweep {
-    /// A kept sweep, if these bytes are one that this program would make.
+    /// The kept sweep in these bytes, if it is of this version.
     pub(crate) fn from_json(text: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Self>(text).ok().filter(|sweep| sweep.version == VERSION)
     }
 
-    /// One that was made by hand.
+    /// A sweep of CIFAR-10 images with these searches.
     #[cfg(test)]
-    pub(crate) fn of_searches(classes: usize, samples: u32, looks: &[u32], searches: Vec<Search>) -> Self {
-        let looks = looks.to_vec();
-        Self { version: VERSION, classes, clean_accuracy: 1.0, samples, looks, queries: 0, seconds: 1.0, searches }
+    pub(crate) fn of_searches(classes: usize, samples: u32, checkpoints: &[u32], searches: Vec<Search>) -> Self {
+        Self {
+            version: VERSION,
+            classes,
+            values: 3072,
+            planned: searches.len(),
+            clean_accuracy: 1.0,
+            samples,
+            checkpoints: checkpoints.to_vec(),
+            queries: 0,
+            seconds: 1.0,
+            searches,
+        }
     }
 
-    /// Peak shares of every pair's first `samples` searches at a look, and all the queries up to there.
-    pub(crate) fn pairs(&self, samples: u32, look: usize) -> (BTreeMap<(usize, usize), Vec<f64>>, u64) {
+    /// Peak shares of the first `samples` searches of every pair at a checkpoint, and the queries up to there.
+    pub(crate) fn pairs(&self, samples: u32, checkpoint: usize) -> (BTreeMap<(usize, usize), Vec<f64>>, u64) {
         let (mut pairs, mut queries) = (BTreeMap::<_, Vec<f64>>::new(), 0);
         for search in self.searches.iter().filter(|search| search.sample < samples) {
             let shares = pairs.entry((search.source, search.target)).or_default();
-            if let Some((share, spent)) = search.at[look] {
+            if let Some((share, spent)) = search.at[checkpoint] {
                 shares.push(share);
                 queries += spent;
             }
@@ -119,9 +133,9 @@ impl Sweep {
         (pairs, queries)
     }
 
-    /// The pair scores of the published rule, and the queries they took.
-    pub(crate) fn pair_scores(&self, samples: u32, look: usize) -> anyhow::Result<(PairScores, u64)> {
-        let (pairs, queries) = self.pairs(samples, look);
+    /// The pair scores of the published rule, and the queries that they took.
+    pub(crate) fn pair_scores(&self, samples: u32, checkpoint: usize) -> anyhow::Result<(PairScores, u64)> {
+        let (pairs, queries) = self.pairs(samples, checkpoint);
         let mut scores = PairScores::new(self.classes);
         for ((source, target), shares) in pairs {
             if let Ok(score) = pair_score(&shares) {
@@ -130,6 +144,11 @@ impl Sweep {
         }
         Ok((scores, queries))
     }
+
+    /// The pair scores at the full depth, and the queries that they took.
+    pub(crate) fn deepest_scores(&self) -> anyhow::Result<(PairScores, u64)> {
+        self.pair_scores(self.samples, self.checkpoints.len().saturating_sub(1))
+    }
 }
 
 /// `cargo xtask sweep MODEL DATA`: the published rule at every depth up to the given one.
@@ -137,14 +156,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     xtask::demo::setup()?;
     let &Args { samples, iterations, initial_evaluations, .. } = args;
     let search = HopSkipJumpBuilder { iterations, initial_evaluations, ..HopSkipJumpBuilder::PUBLISHED };
-    let looks: Vec<u32> = (8.min(iterations)..=iterations).collect();
-    let depth = |_: usize, _: u32| Ok(Depth { search, samples, looks });
+    let checkpoints: Vec<u32> = (8.min(iterations)..=iterations).collect();
+    let depth = |_: usize, _: u32| Depth { search, samples, checkpoints };
     let sweep = sweep(&args.model, &args.data, args.value_range, args.seed, depth)?;
     print("samples iterations   queries  highest         next");
     for samples in 1..=sweep.samples {
-        for (look, iterations) in sweep.looks.iter().enumerate() {
-            let (scores, queries) = sweep.pair_scores(samples, look)?;
-            let mut labels = judge(&scores, &PublishedRule::PUBLISHED).labels;
+        for (checkpoint, iterations) in sweep.checkpoints.iter().enumerate() {
+            let (scores, queries) = sweep.pair_scores(samples, checkpoint)?;
+            let mut labels = PublishedRule::PUBLISHED.decide(&scores).labels;
             labels.sort_by(|a, b| b.anomaly_index.partial_cmp(&a.anomaly_index).unwrap_or(std::cmp::Ordering::Equal));
             let show =
                 |place: usize| match labels.get(place).and_then(|label| Some((label.label, label.anomaly_index?))) {
@@ -157,7 +176,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Scans a model as deep as `depth` says for its image values and labels, looking on the way.
+/// Searches a model as deep as `depth` says, given the values of an image and the number of labels.
 ///
 /// # Errors
 /// When the model or the images cannot be used.
@@ -166,34 +185,28 @@ pub(crate) fn sweep(
     data: &Path,
     value_range: ValueRange,
     seed: u64,
-    depth: impl FnOnce(usize, u32) -> anyhow::Result<Depth>,
+    depth: impl FnOnce(usize, u32) -> Depth,
 ) -> anyhow::Result<Sweep> {
     let begin = Instant::now();
-    let Subject { data, file, mut oracles, correct } = Subject::load(model, data, value_range)?;
-    let classes = oracles[0].spec().classes;
-    let depth = depth(oracles[0].spec().values(), classes)?;
+    let data = Dataset::load(data)?;
+    let mut model = Loader::plain(model, &data, value_range)?;
+    let (values, classes) = (model.spec.values(), model.spec.classes);
+    let depth = depth(values, classes);
     let all: BTreeSet<u32> = (0..classes).collect();
-    let plan = ScanPlan::new(&correct, &all, &all, depth.samples)?;
-    let params: HopSkipJumpParams = depth.search.check()?;
-    let provenance = Provenance {
-        search_version: SEARCH_VERSION,
-        model: ModelProvenance { sha256: file.sha256().to_owned(), classes, preprocessing: String::new() },
-        data: DataProvenance { sha256: data.sha256(), images: data.labels.len() as u64 },
-        search: params.provenance(),
-        samples: depth.samples,
-        seed,
-        provider: String::new(),
-    };
-    let settings = ScanSettings { params, provenance, batch_rows: 32, threads: oracles.len() };
+    let plan = PerturbationPlan::new(&model.correct, &all, &all, depth.samples)?;
+    let threads = NonZeroUsize::new(model.oracles.len()).context("the model was loaded for no thread")?;
+    let batch_rows = NonZeroUsize::new(BATCH_ROWS).unwrap_or(NonZeroUsize::MIN);
+    let settings = PerturbationSettings { params: depth.search.check()?, seed, batch_rows, threads };
     let shares = Shares { channels: data.image_shape()[2], shares: Mutex::default() };
-    scan(&mut oracles, data.images.view(), &plan, &settings, &shares, &mut |_| Ok(()))?;
+    let (oracles, images) = (&mut model.oracles, data.images.view());
+    search(oracles, images, &plan, &settings, &mut Answers::default(), &shares, &mut |_| Ok(()))?;
     let shares = shares.shares.into_inner().unwrap_or_else(PoisonError::into_inner);
 
     let mut searches = Vec::new();
     for pair in &plan.pairs {
         for sample in 0..depth.samples {
             let job = JobId { source: pair.source, target: pair.target, sample };
-            let at = depth.looks.iter().map(|&iteration| shares.get(&(job, iteration)).copied()).collect();
+            let at = depth.checkpoints.iter().map(|&iteration| shares.get(&(job, iteration)).copied()).collect();
             searches.push(Search { source: pair.source as usize, target: pair.target as usize, sample, at });
         }
     }
@@ -201,43 +214,13 @@ pub(crate) fn sweep(
     Ok(Sweep {
         version: VERSION,
         classes: classes as usize,
-        clean_accuracy: correct.accuracy(),
+        values,
+        planned: plan.searches(),
+        clean_accuracy: model.correct.accuracy(),
         samples: depth.samples,
-        looks: depth.looks,
+        checkpoints: depth.checkpoints,
         queries: spent.sum(),
         seconds: begin.elapsed().as_secs_f64(),
         searches,
     })
-}
-
-/// A model on the CPU, one oracle a core, and the images to ask it about.
-pub(crate) struct Subject {
-    pub(crate) data: Dataset,
-    pub(crate) file: ModelFile,
-    pub(crate) oracles: Vec<Box<dyn HardLabelOracle>>,
-    pub(crate) correct: CorrectImages,
-}
-
-impl Subject {
-    pub(crate) fn load(model: &Path, data: &Path, value_range: ValueRange) -> anyhow::Result<Self> {
-        let data = Dataset::load(data)?;
-        let options = OnnxOptions {
-            device: Device::Cpu,
-            image_shape: data.image_shape(),
-            layout: None,
-            preprocessing: Preprocessing { value_range, ..Preprocessing::default() },
-            output: None,
-            classes: None,
-            transfer: None,
-            answer_timeout: OnnxOptions::ANSWER_TIMEOUT,
-        };
-        let (runtime, file) = (Runtime::load(Device::Cpu)?, ModelFile::read(model)?);
-        let mut oracles: Vec<Box<dyn HardLabelOracle>> = Vec::new();
-        for _ in 0..std::thread::available_parallelism()?.get() {
-            oracles.push(Box::new(OnnxOracle::load(&runtime, &file, &options)?));
-        }
-        let predicted = classify_all(oracles[0].as_mut(), data.images.view(), 256)?;
-        let correct = CorrectImages::new(&data.labels, &predicted, oracles[0].spec().classes)?;
-        Ok(Self { data, file, oracles, correct })
-    }
 }

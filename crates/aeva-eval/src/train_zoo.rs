@@ -1,4 +1,4 @@
-//! `cargo xtask train-zoo`: trains the models that `cargo xtask evaluate` measures on.
+//! `cargo xtask train-zoo`: trains the models for `cargo xtask evaluate` and `cargo xtask calibrate`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,19 +9,19 @@ use xtask::{root, shared_data};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder of the zoo; models that are there are not trained again.
+    /// Folder of the zoo. Models that it has already are not trained again.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Models trained at the same time, each on one core.
+    /// Number of models that are trained at the same time, each on one core.
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
-    /// Models whose names contain this; may be repeated.
+    /// Train only models whose names contain this. May be repeated.
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
 }
 
 impl Args {
-    /// These models, into this folder.
+    /// Arguments to train these models into this folder.
     pub(crate) fn some(out: PathBuf, only: &[&str]) -> Self {
         Self { out: Some(out), jobs: 2, only: only.iter().map(|text| (*text).to_owned()).collect() }
     }
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             command.arg("--data").arg(folder);
         }
         None => say(
-            "no shared data: only the models on shipped data are trained (set AEVA_SHARED_DATA to the folder that holds it)",
+            "there is no shared data: only the models on shipped data are trained (set AEVA_SHARED_DATA to the folder of the shared data)",
         ),
     }
     for only in &args.only {

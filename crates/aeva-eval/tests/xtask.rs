@@ -1,4 +1,4 @@
-//! What the library of `xtask` has in a form of its own, so that it builds without the libraries, against the libraries.
+//! The library of `xtask` has versions of its own of a few things, so that it does not link the libraries of AEVA. They agree.
 
 #![allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
 
@@ -30,7 +30,7 @@ fn a_scan_reads_the_manifest_that_a_conversion_writes() {
         assert_eq!(found.model.source.as_deref(), Some("converted from \"m.h5\""));
         assert_eq!((found.input.layout, found.input.shape), (Some(read), Some([32, 30, 3])));
         assert_eq!(found.input.value_range, ValueRange::new(-0.1, 255.0));
-        assert_eq!(found.to_toml(&path).unwrap(), text, "and it is written alike");
+        assert_eq!(found.to_toml(&path).unwrap(), text, "it is written in the same way");
     }
 }
 

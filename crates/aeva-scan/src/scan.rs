@@ -107,6 +107,17 @@ pub struct Outcome {
     pub assessment: Assessment,
 }
 
+impl PerturbationRequest {
+    /// Whether so many searches of images of `values` values are expected to stay within the budget.
+    ///
+    /// # Errors
+    /// [`LeftOut::Budget`] where they are not.
+    pub fn check_budget(&self, searches: usize, values: usize) -> Result<(), LeftOut> {
+        let (expected, budget) = (expected_queries(&self.params, searches, values), self.budget);
+        if expected > budget { Err(LeftOut::Budget { expected, budget }) } else { Ok(()) }
+    }
+}
+
 impl Scan {
     /// Plans a scan of a model that takes and knows what `spec` says, with the images that it classifies correctly.
     ///
@@ -183,9 +194,9 @@ impl Scan {
     /// What this scan will take, if a clean run over `images` images took `clean_queries`, at so many queries a second.
     pub fn estimate(&self, images: usize, clean_queries: u64, queries_per_second: f64, oracles: usize) -> Estimate {
         let plan = self.pair_searches();
-        let each = self.settings.params.expected_queries(self.spec.values());
         let searches = plan.map_or(0, PerturbationPlan::searches);
-        let perturbations = (searches, searches as u64 * each);
+        let expected = expected_queries(&self.settings.params, searches, self.spec.values());
+        let perturbations = (searches, expected);
         let (_, exhaustive) = self.rule.of_triggers();
         let under_way = self.settings.batch_rows.get() * oracles;
         let triggers = self.triggers.as_ref();
@@ -276,9 +287,13 @@ fn affordable(
     correct: &CorrectImages,
 ) -> Result<PerturbationPlan, LeftOut> {
     let plan = plan(request, spec, correct).map_err(LeftOut::Plan)?;
-    let expected = plan.searches() as u64 * request.params.expected_queries(spec.values());
-    let budget = request.budget;
-    if expected > budget { Err(LeftOut::Budget { expected, budget }) } else { Ok(plan) }
+    request.check_budget(plan.searches(), spec.values())?;
+    Ok(plan)
+}
+
+/// Queries that so many searches of images of `values` values are expected to take.
+fn expected_queries(params: &HopSkipJumpParams, searches: usize, values: usize) -> u64 {
+    (searches as u64).saturating_mul(params.expected_queries(values))
 }
 
 impl std::fmt::Display for LeftOut {

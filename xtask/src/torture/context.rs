@@ -12,7 +12,7 @@ pub(crate) const INFECTED: &str = "digits-infected.onnx";
 /// Options of a scan that is as short as one can be: one pair of labels.
 pub(crate) const SHORTEST: [&str; 14] = [
     "--lens",
-    "aeva",
+    "perturbation",
     "--sources",
     "0",
     "--targets",

@@ -220,7 +220,7 @@ fn one_case(
         let foreign = matches!(damage, Damage::OtherRun | Damage::OtherFile) && one.exited(0);
         findings.check(one.refused() || foreign, || format!("{what}: inspect of the file {}", one.line()));
     }
-    if whole.recipe.options.contains(&"aeva") {
+    if whole.recipe.options.contains(&"perturbation") {
         let target = context.scratch.join("export.npz");
         let export = context.aeva(["export"]).arg(&out).arg("--out").arg(target).memory(4 * GIB).run()?;
         findings.check(export.refused() || !is_run && export.exited(0), || format!("{what}: export {}", export.line()));

@@ -1,4 +1,4 @@
-//! The figures of one run against the intervals that another one states.
+//! The figures of one evaluation against the intervals of another.
 
 use std::fs;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::Value;
 
-/// Which figures of an evaluation, as JSON, lie within the intervals of the one in a file.
+/// Which figures of an evaluation (as JSON) lie within the intervals of the evaluation in a file, in words.
 ///
 /// # Errors
-/// When the file cannot be read, is no evaluation, or has no figure in common with this one.
+/// When the file cannot be read, is not an evaluation, or has no figure in common with this one.
 pub(super) fn compared(evaluation: &[u8], path: &Path) -> anyhow::Result<String> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let earlier: Value =
-        serde_json::from_slice(&text).with_context(|| format!("{} is no evaluation", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is not an evaluation", path.display()))?;
     let found = figures(&serde_json::from_slice(evaluation)?);
     let stated = figures(&earlier);
     let mut outside = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn compared(evaluation: &[u8], path: &Path) -> anyhow::Result<String>
     for (name, value, _) in &found {
         let Some((_, _, [low, high])) = stated.iter().find(|(other, ..)| other == name) else { continue };
         count += 1;
-        // Shares of few models are printed and stored exactly: a tolerance only for rounding.
+        // The tolerance is for rounding in JSON.
         if *value < low - 1e-9 || *value > high + 1e-9 {
             outside.push(format!("{name}: {value:.2} outside {low:.2} to {high:.2}"));
         }
@@ -34,7 +34,7 @@ pub(super) fn compared(evaluation: &[u8], path: &Path) -> anyhow::Result<String>
     Ok(outside.join("\n"))
 }
 
-/// Every figure that has an interval: its name, value and interval.
+/// Name, value and interval of every figure that has an interval.
 fn figures(evaluation: &Value) -> Vec<(String, f64, [f64; 2])> {
     let mut found = Vec::new();
     for (group, keys) in [

@@ -1,11 +1,10 @@
-//! `cargo xtask calibrate ZOO`: what the lenses show of clean models that serve nothing else, from which the null distributions are
-//! taken.
+//! `cargo xtask calibrate ZOO`: what both lenses show in the clean models from which the null distributions are taken.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use aeva_stats::{CombinedRule, PublishedRule, judge};
+use aeva_stats::{CombinedRule, INDEX_MEDIAN, PublishedRule, index_p_value};
 use xtask::demo;
 use xtask::process::{print, say};
 
@@ -16,27 +15,27 @@ use super::{MANY_LABELS, Preset};
 pub(crate) struct Args {
     /// Folder of the zoo (`cargo xtask train-zoo`).
     zoo: PathBuf,
-    /// Seeds of the searches for triggers.
+    /// Seeds of the searches for triggers. Perturbations are searched with the first.
     #[arg(long, value_delimiter = ',', default_value = "0,1", value_name = "SEEDS")]
     seeds: Vec<u64>,
-    /// Look through triggers alone: minutes in place of an hour.
+    /// Use the trigger lens alone, which takes minutes instead of an hour.
     #[arg(long)]
     triggers_alone: bool,
 }
 
 impl Args {
-    /// A small zoo, only to see that all works.
+    /// Arguments for a small zoo, to see that everything works.
     pub(crate) fn small(zoo: PathBuf) -> Self {
         Self { zoo, seeds: vec![0], triggers_alone: false }
     }
 }
 
-/// What the scans of the models with one number of labels gave.
+/// What was found in all models with the same number of labels.
 #[derive(Debug, Default)]
 struct Group {
-    /// Evidence and p-value of the triggers, one a scan.
+    /// Evidence and p-value of the triggers, one entry a search.
     triggers: Vec<(f64, f64)>,
-    /// Highest anomaly index, one a model.
+    /// Highest anomaly index, one entry a model.
     indices: Vec<f64>,
 }
 
@@ -49,19 +48,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let group = groups.entry(model.classes).or_default();
         let mut line = format!("{number}/{}: {}", zoo.models.len(), model.name);
         for &seed in &args.seeds {
-            let judgement = aeva_scan::judged(&zoo.triggers(model, seed)?.under(rule).seen);
-            let evidence = judgement.strongest.map_or(f64::NEG_INFINITY, |strongest| strongest.evidence);
+            let test = zoo.triggers(model, seed)?.under(rule).test();
+            let evidence = test.strongest.map_or(f64::NEG_INFINITY, |strongest| strongest.standout.evidence);
             let _ = write!(line, ", seed {seed} evidence {evidence:.2}");
-            group.triggers.push((evidence, judgement.p_value));
+            group.triggers.push((evidence, test.p_value));
         }
-        // With more labels, a scan does not look at perturbations unless it is asked to.
+        // With more labels, perturbations exceed the budget of a default scan.
         if !args.triggers_alone && model.classes < MANY_LABELS {
             let sweep = zoo.sweep(model, Preset::Quick, args.seeds.first().copied().unwrap_or_default())?;
-            let (scores, _) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
-            let labels = judge(&scores, &PublishedRule::PUBLISHED).labels;
-            let highest = labels.iter().filter_map(|label| label.anomaly_index).fold(f64::NEG_INFINITY, f64::max);
-            let _ = write!(line, ", index {highest:.2}");
-            group.indices.push(highest);
+            let (scores, _) = sweep.deepest_scores()?;
+            let highest = PublishedRule::PUBLISHED.decide(&scores).highest();
+            let index = highest.map_or(f64::NEG_INFINITY, |(index, _)| index);
+            let _ = write!(line, ", index {index:.2}");
+            group.indices.push(index);
         }
         say(&line);
     }
@@ -69,8 +68,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many values there are, how many of them above a point, how far those lie above it on average, and the largest: what the
-/// constants of a null with an exponential tail are taken from.
+/// The number of values, the number of those above a point, their mean excess over it, and the largest value: the constants of a null
+/// with an exponential tail are taken from these.
 fn tail(values: impl Iterator<Item = f64>, above: f64) -> (usize, usize, f64, f64) {
     let values: Vec<f64> = values.collect();
     let excess: Vec<f64> = values.iter().filter(|value| **value > above).map(|value| value - above).collect();
@@ -79,17 +78,17 @@ fn tail(values: impl Iterator<Item = f64>, above: f64) -> (usize, usize, f64, f6
 }
 
 fn table(groups: &BTreeMap<u32, Group>, rule: &CombinedRule) -> String {
-    let mut text = "| labels | lens | scans | above | of them | mean excess | largest | alarms |\n".to_owned();
+    let mut text = "| labels | lens | scans | threshold | above it | mean excess | largest | alarms |\n".to_owned();
     text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for (classes, group) in groups {
         let (scans, above, mean, largest) = tail(group.triggers.iter().map(|(evidence, _)| *evidence), 0.0);
-        let alarms = group.triggers.iter().filter(|(_, p_value)| *p_value <= rule.trigger_level()).count();
+        let alarms = group.triggers.iter().filter(|(_, p_value)| *p_value <= rule.trigger_alpha()).count();
         let _ =
             writeln!(text, "| {classes} | triggers | {scans} | 0 | {above} | {mean:.2} | {largest:.2} | {alarms} |");
         if !group.indices.is_empty() {
-            let (scans, above, mean, largest) = tail(group.indices.iter().copied(), aeva_stats::INDEX_MEDIAN);
-            let low = aeva_stats::INDEX_MEDIAN;
-            let alarm = |index: &&f64| aeva_stats::index_p_value(**index) <= rule.index_level();
+            let low = INDEX_MEDIAN;
+            let (scans, above, mean, largest) = tail(group.indices.iter().copied(), low);
+            let alarm = |index: &&f64| index_p_value(**index) <= rule.perturbation_alpha();
             let alarms = group.indices.iter().filter(alarm).count();
             let _ = writeln!(
                 text,
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tail_is_counted_from_where_it_begins() {
+    fn the_tail_is_what_lies_above_the_threshold() {
         let (scans, above, mean, largest) = tail([-1.0, 3.0, 2.5, 4.0].into_iter(), 2.5);
         assert_eq!((scans, above), (4, 2));
         assert!((mean - 1.0).abs() < 1e-12 && (largest - 4.0).abs() < 1e-12);

@@ -1,12 +1,12 @@
-//! Measures of a detector: plain numbers in, plain numbers out.
+//! Measures of a detector, from plain numbers.
 
 use aeva_attack::{JobId, JobNoise, NoiseSource};
 
-/// Resamplings of a bootstrap interval.
-const RESAMPLINGS: u32 = 1000;
+/// Resamples of a bootstrap interval.
+const RESAMPLES: u32 = 1000;
 
-/// Area under the ROC curve: the chance that an infected model scores above a clean one, ties counting half (Mann and
-/// Whitney, 1947). `None` without models of both kinds.
+/// Area under the ROC curve: the chance that an infected model scores above a clean one; ties count half (Mann and Whitney, 1947).
+/// `None` without models of both kinds.
 pub(super) fn auc(infected: &[f64], clean: &[f64]) -> Option<f64> {
     if infected.is_empty() || clean.is_empty() {
         return None;
@@ -26,12 +26,13 @@ pub(super) fn auc(infected: &[f64], clean: &[f64]) -> Option<f64> {
     Some(wins / (infected.len() * clean.len()) as f64)
 }
 
-/// 95 % percentile interval of the AUC over resampled models (Efron, 1979), infected and clean ones by themselves. Where the scores
-/// of the two do not overlap all resamplings agree, which says nothing; then Wilson's interval for as many as the smaller group has.
+/// 95 % percentile interval of the AUC over resampled models (Efron, 1979); infected and clean models are resampled separately. If
+/// their scores do not overlap, all resamples agree, which says nothing: then it is Wilson's interval for the size of the smaller
+/// group.
 pub(super) fn auc_interval(infected: &[f64], clean: &[f64], seed: u64) -> Option<[f64; 2]> {
     let found_here = auc(infected, clean)?;
     let noise = JobNoise::new(seed, JobId { source: 0, target: 0, sample: 0 });
-    let mut found: Vec<f64> = (0..RESAMPLINGS)
+    let mut found: Vec<f64> = (0..RESAMPLES)
         .filter_map(|draw| auc(&resampled(infected, &noise, 0, draw), &resampled(clean, &noise, 1, draw)))
         .collect();
     found.sort_by(f64::total_cmp);
@@ -47,15 +48,15 @@ fn resampled(values: &[f64], noise: &JobNoise, group: u32, draw: u32) -> Vec<f64
     noise.standard_normal(group, draw, &mut normal);
     // The angle of two independent normal values is uniform.
     let pick = |pair: &[f64]| {
-        let turn = (pair[0].atan2(pair[1]) / std::f64::consts::TAU).rem_euclid(1.0);
+        let share = (pair[0].atan2(pair[1]) / std::f64::consts::TAU).rem_euclid(1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index below the length")]
-        let index = (turn * values.len() as f64) as usize;
+        let index = (share * values.len() as f64) as usize;
         values[index.min(values.len() - 1)]
     };
     normal.chunks_exact(2).map(pick).collect()
 }
 
-/// The lowest threshold above which at most this share of the clean scores lies.
+/// The lowest threshold that at most this share of the clean scores exceeds.
 pub(super) fn threshold_at(clean: &[f64], share: f64) -> f64 {
     let mut sorted = clean.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
@@ -64,7 +65,7 @@ pub(super) fn threshold_at(clean: &[f64], share: f64) -> f64 {
     sorted.get(allowed).copied().unwrap_or(f64::NEG_INFINITY)
 }
 
-/// Share of the values for which `holds`; `None` for none.
+/// Share of the values for which `holds` is true; `None` without values.
 pub(super) fn share<T>(values: &[T], holds: impl Fn(&T) -> bool) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().filter(|value| holds(value)).count() as f64 / values.len() as f64)
 }
@@ -85,7 +86,7 @@ pub(super) struct Logistic {
 }
 
 impl Logistic {
-    /// Fits it to scores and truths by Newton's method, with a slight pull towards 0 so that separable data have a solution.
+    /// Fits the function to scores and truths by Newton's method. A slight pull towards 0 gives separable data a solution.
     pub(super) fn fit(data: &[(f64, bool)]) -> Self {
         const PULL: f64 = 0.01;
         let (mut a, mut b) = (0.0_f64, 0.0_f64);
@@ -106,7 +107,7 @@ impl Logistic {
             }
             a -= (hbb * ga - hab * gb) / determinant;
             b -= (haa * gb - hab * ga) / determinant;
-            // A step too far for the exponential would not come back.
+            // Beyond these limits the exponential overflows, and the next step does not recover.
             (a, b) = (a.clamp(-50.0, 50.0), b.clamp(-20.0, 20.0));
         }
         Self { a, b }
@@ -117,7 +118,7 @@ impl Logistic {
     }
 }
 
-/// Mean cross-entropy in nats of probabilities of infection; abstaining is 0.5, hence ln 2.
+/// Mean cross-entropy in nats of probabilities of infection. To abstain is to say 0.5, which costs ln 2.
 pub(super) fn cross_entropy(data: &[(f64, bool)]) -> Option<f64> {
     let loss = |&(p, truth): &(f64, bool)| -(if truth { p } else { 1.0 - p }).clamp(1e-6, 1.0).ln();
     (!data.is_empty()).then(|| data.iter().map(loss).sum::<f64>() / data.len() as f64)
@@ -148,7 +149,7 @@ mod tests {
             high - low
         };
         assert!(width(200) < 0.6 * width(26));
-        // Perfect separation of few models is no proof of a perfect rule.
+        // Perfect separation of a few models does not make a perfect rule.
         let [low, high] = auc_interval(&[5.0, 6.0, 7.0, 8.0], &[1.0; 26], 1).unwrap();
         assert!((0.5..0.52).contains(&low) && high > 0.999);
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask evaluate ZOO`: how often the verdict is right on models that were made for the purpose, at what price.
+//! `cargo xtask evaluate ZOO`: how often the verdict is right on a zoo of models of known truth, and how many queries it takes.
 
 mod against;
 pub(crate) mod calibrate;
@@ -17,19 +17,20 @@ use aeva_artifact::write_atomically;
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use anyhow::{Context, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use xtask::process::{self, print, say};
 use xtask::python::measuring_python;
 use xtask::{demo, root};
 
+pub(crate) use self::report::Evaluation;
 use self::rules::{Judged, Rule, combined};
 use self::triggers::Triggers;
 use self::zoo::{Model, Split, Zoo};
 use crate::sweep::{Depth, Sweep};
 
-/// A model with this many labels or more is scanned with one sample only.
+/// A model with so many labels or more is scanned with one sample for each pair.
 const MANY_LABELS: u32 = 20;
-/// Where to look on the way, as parts of all iterations.
+/// Checkpoints of a search, as parts of all its iterations.
 const PARTS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
 
 #[derive(Debug, clap::Args)]
@@ -39,17 +40,17 @@ pub(crate) struct Args {
     /// Seed of the searches.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Models whose names contain this; the figures then say little.
+    /// Evaluate only models whose names contain this. The figures then say little.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Data sets whose models are scanned with the published parameters as well (50 iterations, 100 evaluations first; one sample a
-    /// pair, where the paper has 40): minutes a model, hours for 43 labels.
+    /// Data sets whose models are also scanned with the published parameters: 50 iterations and 100 initial evaluations, but one
+    /// sample for each pair, where the paper has 40. This takes minutes a model, and hours for 43 labels.
     #[arg(long, value_delimiter = ',', value_name = "DATASETS")]
     published: Vec<String>,
-    /// An earlier `evaluation.json`: says which figures of this run lie within its intervals.
+    /// An earlier `evaluation.json` to compare with: prints which figures of this run lie within its intervals.
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Draw no plot, which needs packages of its own.
+    /// Do not draw the plot, which needs additional Python packages.
     #[arg(long)]
     no_plot: bool,
     /// Folder for `tables.md`, `evaluation.json` and `evaluation.svg`; the zoo's folder if not given.
@@ -58,21 +59,21 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// A small zoo, only to see that all works.
+    /// Arguments for a small zoo, to see that everything works.
     pub(crate) fn small(zoo: PathBuf) -> Self {
         Self { zoo, seed: 0, only: None, published: Vec::new(), against: None, no_plot: true, out: None }
     }
 }
 
-/// Parameters of a search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// Parameters of a search for perturbations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Preset {
     Quick,
     Published,
 }
 
-/// A budget: samples a pair, and the part of the preset's iterations.
+/// The queries that a rule may use: samples for each pair, and a part of the iterations of a preset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Budget {
     preset: Preset,
@@ -81,12 +82,13 @@ struct Budget {
     part: usize,
 }
 
-/// A model and what each rule says of it at every budget.
+/// A model, and what each rule says of it at every budget.
 #[derive(Debug, Clone)]
 struct Evaluated {
     model: Model,
-    /// Of the scan with the quick preset's parameters, and of the triggers.
+    /// Of the search for perturbations with the quick preset.
     seconds: f64,
+    /// Of all passes over triggers.
     trigger_seconds: f64,
     judged: Vec<(Rule, Budget, Judged)>,
 }
@@ -112,18 +114,18 @@ impl Preset {
             Self::Published => HopSkipJumpBuilder::PUBLISHED,
         };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a small count")]
-        let look = |part: f64| ((f64::from(search.iterations) * part).round() as u32).max(1);
-        Depth { search, samples: self.samples(classes), looks: PARTS.map(look).to_vec() }
+        let checkpoint = |part: f64| ((f64::from(search.iterations) * part).round() as u32).max(1);
+        Depth { search, samples: self.samples(classes), checkpoints: PARTS.map(checkpoint).to_vec() }
     }
 }
 
 impl Budget {
-    /// The quick preset itself.
+    /// All of the quick preset.
     const QUICK: Self = Self { preset: Preset::Quick, samples: QUICK_SAMPLES, part: PARTS.len() - 1 };
 }
 
 impl Evaluated {
-    /// The judgement at a budget, or with as many samples as there are; none where the model was not scanned so.
+    /// What a rule says at a budget, or with the samples that there are; `None` if the model was not scanned with that preset.
     fn at(&self, rule: Rule, budget: Budget) -> Option<&Judged> {
         let same = |of: Budget| of.preset == budget.preset && of.part == budget.part && of.samples <= budget.samples;
         let found = self.judged.iter().filter(|(by, of, _)| *by == rule && same(*of));
@@ -144,7 +146,7 @@ pub(crate) fn measured(args: &Args) -> anyhow::Result<BTreeMap<String, Option<f6
     let zoo = Zoo::read(&args.zoo, wanted)?;
     let kinds: BTreeSet<bool> = zoo.models.iter().map(Model::infected).collect();
     if kinds.len() < 2 {
-        bail!("{} has no usable models of both kinds, clean and infected", args.zoo.display());
+        bail!("{} must have usable models of both kinds, clean and infected", args.zoo.display());
     }
     let mut evaluated = Vec::new();
     for (number, model) in (1..).zip(&zoo.models) {
@@ -156,7 +158,7 @@ pub(crate) fn measured(args: &Args) -> anyhow::Result<BTreeMap<String, Option<f6
         let evaluation = judged(model, &sweeps, &zoo.triggers(model, args.seed)?)?;
         let index = evaluation.at(Rule::Published, Budget::QUICK).and_then(|judged| judged.score);
         say(&format!(
-            "{number}/{}: {} index {}, combined {}",
+            "{number}/{}: {}, anomaly index {}, combined score {}",
             zoo.models.len(),
             model.name,
             number_of(index),
@@ -171,7 +173,7 @@ pub(crate) fn measured(args: &Args) -> anyhow::Result<BTreeMap<String, Option<f6
     let text = serde_json::to_vec_pretty(&evaluation)?;
     let against = args.against.as_ref().map(|path| against::compared(&text, path)).transpose()?;
     write_atomically(&json, &text)?;
-    let table = report::markdown(&evaluation);
+    let table = evaluation.markdown();
     write_atomically(&out.join("tables.md"), table.as_bytes())?;
     if !args.no_plot {
         let script = root().join("xtask").join("python").join("evaluation_plot.py");
@@ -198,7 +200,7 @@ fn judged(model: &Model, sweeps: &BTreeMap<Preset, Sweep>, triggers: &Triggers) 
             }
         }
     }
-    let quick = sweeps.get(&Preset::Quick).context("every model is scanned with the quick preset")?;
+    let quick = sweeps.get(&Preset::Quick).context("the model was not scanned with the quick preset")?;
     judged.push((Rule::Combined, Budget::QUICK, combined(triggers, quick)?));
     Ok(Evaluated { model: model.clone(), seconds: quick.seconds, trigger_seconds: triggers.seconds, judged })
 }

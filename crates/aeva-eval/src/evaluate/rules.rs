@@ -1,23 +1,26 @@
-//! From the peak shares of a scan to a judgement, by the published rule and by others that read the same numbers otherwise.
+//! From what was found in a model to a decision: by the rules of `aeva scan`, and by other rules that read the same perturbations.
 
-use aeva_scan::{Assessment, DecisionRule, Observations, PERTURBATION_BUDGET, assess, left_open};
-use aeva_stats::{CombinedRule, PublishedRule, Verdict, anomaly_indices, judge, median};
+use aeva_scan::{Assessment, DecisionRule, Evidence, assess, escalates};
+use aeva_stats::{PublishedRule, Verdict, anomaly_indices, median, pair_score};
+use anyhow::bail;
+use serde::{Deserialize, Serialize};
 
-use super::triggers::Triggers;
+use super::triggers::{Triggers, default_perturbations};
 use crate::sweep::Sweep;
 
-/// A way to judge the same scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A way to judge what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub(super) enum Rule {
-    /// Sharpest sample, sum over the sources, outlier by the median absolute deviation.
+    /// The sharpest sample of each pair, the sum over the sources, an outlier by the median absolute deviation.
     Published,
-    /// The mean of the samples in place of the sharpest.
+    /// The same with the mean of the samples.
     MeanOfSamples,
-    /// The median over the sources in place of the sum.
+    /// The same with the median over the sources.
     MedianOfSources,
-    /// The logarithm of each sum: against its skew.
+    /// The same with the logarithm of each sum, because the sums are skewed.
     Logarithm,
-    /// What `aeva scan` says by default: triggers first, perturbations where those leave it open.
+    /// What `aeva scan` does by default: triggers first, then perturbations where triggers leave the verdict open.
     Combined,
 }
 
@@ -25,7 +28,7 @@ pub(super) enum Rule {
 #[derive(Debug, Clone)]
 pub(super) struct Judged {
     pub(super) queries: u64,
-    /// Highest anomaly index, or `-log10` of the combined p-value; none where the rule cannot be applied.
+    /// Highest anomaly index, or `-log10` of the combined p-value; `None` if the rule cannot be applied.
     pub(super) score: Option<f64>,
     /// The label that has it.
     pub(super) label: Option<usize>,
@@ -35,7 +38,7 @@ pub(super) struct Judged {
 }
 
 impl Rule {
-    /// Those that judge perturbations.
+    /// The rules that judge perturbations alone.
     pub(super) const OF_PERTURBATIONS: [Self; 4] =
         [Self::Published, Self::MeanOfSamples, Self::MedianOfSources, Self::Logarithm];
 
@@ -49,29 +52,23 @@ impl Rule {
         }
     }
 
-    /// Judges the first `samples` samples of a sweep at one of its looks.
+    /// Judges the first `samples` samples of a sweep at one of its checkpoints.
     ///
     /// # Errors
     /// When the sweep names a pair twice.
-    pub(super) fn judge(self, sweep: &Sweep, samples: u32, look: usize) -> anyhow::Result<Judged> {
+    pub(super) fn judge(self, sweep: &Sweep, samples: u32, checkpoint: usize) -> anyhow::Result<Judged> {
         if self == Self::Published {
-            let (scores, queries) = sweep.pair_scores(samples, look)?;
-            let judgement = judge(&scores, &PublishedRule::PUBLISHED);
-            let indices = judgement.labels.iter().filter_map(|label| Some((label.anomaly_index?, label.label)));
-            let (score, label) = indices.max_by(|a, b| a.0.total_cmp(&b.0)).unzip();
-            let (suspects, inconclusive) = match judgement.verdict {
-                Verdict::Clean => (Vec::new(), false),
-                Verdict::Backdoored { suspects } => (suspects, false),
-                Verdict::Inconclusive { .. } => (Vec::new(), true),
-            };
-            return Ok(Judged { queries, score, label, suspects, inconclusive });
+            let (scores, queries) = sweep.pair_scores(samples, checkpoint)?;
+            let decision = PublishedRule::PUBLISHED.decide(&scores);
+            let (score, label) = decision.highest().unzip();
+            return Ok(Judged::new(decision.verdict, queries, score, label));
         }
-        let (pairs, queries) = sweep.pairs(samples, look);
+        let (pairs, queries) = sweep.pairs(samples, checkpoint);
         let mut of_target: Vec<Vec<f64>> = vec![Vec::new(); sweep.classes];
         for ((_, target), shares) in pairs {
             let score = match self {
                 Self::MeanOfSamples => shares.iter().sum::<f64>() / shares.len() as f64,
-                _ => shares.iter().copied().fold(f64::NAN, f64::max),
+                _ => pair_score(&shares).unwrap_or(f64::NAN),
             };
             of_target[target].push(score);
         }
@@ -101,28 +98,53 @@ impl Rule {
     }
 }
 
-/// What `aeva scan` says by default of these triggers, and of these perturbations where the triggers leave it open.
-pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Judged> {
-    let combined = CombinedRule::DEFAULT;
-    let rule = DecisionRule::Combined { rule: combined, exhaustive: false };
-    let looks = triggers.under(combined);
-    let mut queries = looks.seen.iter().map(|seen| seen.queries).sum();
-    let (scores, spent) = sweep.pair_scores(sweep.samples, sweep.looks.len() - 1)?;
-    let mut observations = Observations { triggers: Some(&looks), perturbations: None, held_out: None };
-    let judgement = judge(&scores, &PublishedRule::PUBLISHED);
-    if left_open(&observations, &rule) && spent <= PERTURBATION_BUDGET {
-        queries += spent;
-        observations.perturbations = Some(&judgement);
+impl From<Rule> for &'static str {
+    fn from(rule: Rule) -> Self {
+        rule.name()
     }
-    let Assessment { verdict, score, triggers, .. } = assess(&observations, &rule);
-    let (suspects, inconclusive) = match verdict {
-        Verdict::Clean => (Vec::new(), false),
-        Verdict::Backdoored { suspects } => (suspects, false),
-        Verdict::Inconclusive { .. } => (Vec::new(), true),
-    };
-    let strongest = triggers.and_then(|triggers| triggers.strongest);
-    let label = suspects.first().or_else(|| strongest.as_ref()?.labels.first()).copied();
-    Ok(Judged { queries, score, label, suspects, inconclusive })
+}
+
+impl TryFrom<String> for Rule {
+    type Error = anyhow::Error;
+
+    fn try_from(name: String) -> anyhow::Result<Self> {
+        let mut all = Self::OF_PERTURBATIONS.into_iter().chain([Self::Combined]);
+        let Some(rule) = all.find(|rule| rule.name() == name) else { bail!("`{name}` is the name of no rule") };
+        Ok(rule)
+    }
+}
+
+impl Judged {
+    fn new(verdict: Verdict, queries: u64, score: Option<f64>, label: Option<usize>) -> Self {
+        let inconclusive = matches!(verdict, Verdict::Inconclusive { .. });
+        Self { queries, score, label, suspects: verdict.suspects().to_vec(), inconclusive }
+    }
+}
+
+/// What `aeva scan` says by default, given the triggers of a model and, where it would search them, its perturbations.
+///
+/// # Errors
+/// When the sweep names a pair twice.
+pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Judged> {
+    let rule = DecisionRule::DEFAULT;
+    let (of_triggers, _) = rule.of_triggers();
+    let passes = triggers.under(of_triggers);
+    // No passes at all: the images did not allow any.
+    let seen = (!passes.made.is_empty()).then_some(&passes);
+    let mut evidence = Evidence { triggers: seen, perturbations: None, holdout: Some(&triggers.holdout) };
+    let mut queries = passes.queries();
+    let request = default_perturbations(sweep.values)?;
+    let decision;
+    if escalates(&evidence, &rule) && request.check_budget(sweep.planned, sweep.values).is_ok() {
+        let (scores, spent) = sweep.deepest_scores()?;
+        queries += spent;
+        decision = PublishedRule::PUBLISHED.decide(&scores);
+        evidence.perturbations = Some(&decision);
+    }
+    let Assessment { verdict, score, triggers, .. } = assess(&evidence, &rule);
+    let strongest = || triggers.and_then(|test| test.strongest?.targets().first().copied());
+    let label = verdict.suspects().first().copied().or_else(strongest);
+    Ok(Judged::new(verdict, queries, score, label))
 }
 
 #[cfg(test)]

@@ -1,45 +1,75 @@
-//! The triggers of a model of the zoo, kept as numbers.
+//! The triggers of a model of the zoo: what an exhaustive scan found, kept as numbers.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
 
-use aeva_artifact::{DataProvenance, Family, Level, Look, ModelProvenance, Provenance, SEARCH_VERSION};
 use aeva_attack::HopSkipJumpBuilder;
-use aeva_attack::trigger::{Panel, TRIGGER_SEARCH_VERSION, TriggerSearch};
-use aeva_model::ValueRange;
-use aeva_scan::{Replay, Seen, Step, TriggerPlan, TriggerScan};
-use aeva_stats::{CombinedRule, LevelSuccess};
-use anyhow::ensure;
+use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
+use aeva_attack::trigger::{ImageSplit, Pass, PassId, Setting, TRIGGER_SEARCH_VERSION};
+use aeva_model::{Dataset, Loader, ValueRange};
+use aeva_scan::{
+    Budget, DecisionRule, Lenses, MemoryStore, Observation, PERTURBATION_BUDGET, Passes, PerturbationRequest, Request,
+    Scan, TriggerPlan,
+};
+use aeva_stats::{CombinedRule, PassTally};
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::sweep::Subject;
-
+/// Versions of the search and of the form in which its results are kept.
+const VERSION: [u32; 2] = [TRIGGER_SEARCH_VERSION, 2];
 /// Images per batch.
 const BATCH_ROWS: usize = 64;
 
-/// What the lens of triggers saw, at every look there is: which of them a scan would have taken is a matter of the rule.
+/// What the trigger lens found in every pass that there is. Which of the passes a plain scan would have made is decided by the rule.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Triggers {
-    version: u32,
+    version: [u32; 2],
     shape: [usize; 3],
-    /// Of all looks.
+    /// `[class]` -> its hold-out images.
+    pub(super) holdout: Vec<usize>,
+    /// Of all passes.
     pub(super) seconds: f64,
-    looks: Vec<Kept>,
+    passes: Vec<KeptPass>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
-    family: Family,
-    strength: u32,
-    look: Look,
+/// What one pass found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct KeptPass {
+    #[serde(with = "setting_name")]
+    setting: Setting,
+    #[serde(with = "PassName")]
+    pass: Pass,
     queries: u64,
-    success: LevelSuccess,
+    tally: PassTally,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Pass", rename_all = "snake_case")]
+enum PassName {
+    Explore,
+    Refine,
+}
+
+/// A setting by its name, for example `patch-03`.
+mod setting_name {
+    use aeva_attack::trigger::Setting;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(super) fn serialize<S: Serializer>(setting: &Setting, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(setting)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Setting, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 impl Triggers {
-    /// Kept ones, if these bytes are what this program would find.
+    /// The kept results in these bytes, if they are of this version.
     pub(super) fn from_json(text: &[u8]) -> Option<Self> {
-        serde_json::from_slice::<Self>(text).ok().filter(|triggers| triggers.version == TRIGGER_SEARCH_VERSION)
+        serde_json::from_slice::<Self>(text).ok().filter(|triggers| triggers.version == VERSION)
     }
 
     /// Searches the triggers of a model.
@@ -48,59 +78,88 @@ impl Triggers {
     /// When the model or the images cannot be used.
     pub(super) fn search(model: &Path, data: &Path, seed: u64) -> anyhow::Result<Self> {
         let begin = Instant::now();
-        let Subject { data, file, mut oracles, correct } = Subject::load(model, data, ValueRange::UNIT)?;
-        let spec = *oracles[0].spec();
-        let provenance = Provenance {
-            search_version: SEARCH_VERSION,
-            model: ModelProvenance {
-                sha256: file.sha256().to_owned(),
-                classes: spec.classes,
-                preprocessing: String::new(),
-            },
-            data: DataProvenance { sha256: data.sha256(), images: data.labels.len() as u64 },
-            search: HopSkipJumpBuilder::quick(spec.values()).check()?.provenance(),
-            samples: 0,
+        let data = Dataset::load(data)?;
+        let mut model = Loader::plain(model, &data, ValueRange::UNIT)?;
+        let request = Request {
+            lenses: Lenses::Triggers,
+            rule: DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive: true },
+            perturbations: default_perturbations(model.spec.values())?,
             seed,
-            provider: String::new(),
+            batch_rows: NonZeroUsize::new(BATCH_ROWS).unwrap_or(NonZeroUsize::MIN),
+            threads: NonZeroUsize::new(model.oracles.len()).context("the model was loaded for no thread")?,
         };
-        let search = TriggerSearch { panel: Panel::new(&correct), seed, batch_rows: BATCH_ROWS };
-        let mut scan =
-            TriggerScan::new(search, TriggerPlan::new(spec.shape(), CombinedRule::DEFAULT, true), provenance);
-        while let Some(step) = scan.next() {
-            let found = scan.look(step, &mut oracles, data.images.view(), &mut Vec::new(), &())?;
-            let taken = scan.accept(found);
-            ensure!(taken, "the look at {} was not the one that was asked for", step.level);
-        }
+        let scan = Scan::new(request, model.spec, &model.correct)?;
+        let (images, no_limit) = (data.images.view(), Budget::default());
+        let mut store = MemoryStore::default();
+        let outcome = scan.run(&mut model.oracles, images, model.queries, no_limit, &mut store, &())?;
+        let made = outcome.observations.triggers.map_or_else(Vec::new, |triggers| triggers.passes.made);
         Ok(Self {
-            version: TRIGGER_SEARCH_VERSION,
-            shape: spec.shape(),
+            version: VERSION,
+            shape: model.spec.shape(),
+            holdout: ImageSplit::holdout_of(&model.correct.counts()),
             seconds: begin.elapsed().as_secs_f64(),
-            looks: scan.seen().iter().map(Kept::new).collect(),
+            passes: made.into_iter().map(KeptPass::from).collect(),
         })
     }
 
-    /// The looks that a scan under this rule takes.
-    pub(super) fn under(&self, rule: CombinedRule) -> Replay {
-        TriggerPlan::new(self.shape, rule, false).replay(|step| {
-            let kept = self.looks.iter().find(|kept| kept.step() == step)?;
-            Some(Seen { step, success: kept.success.clone(), queries: kept.queries })
-        })
+    /// The passes that a plain scan makes under this rule.
+    pub(super) fn under(&self, rule: CombinedRule) -> Passes {
+        TriggerPlan::new(self.shape, rule, false)
+            .replay(|id| self.passes.iter().find(|kept| kept.id() == id).map(KeptPass::observation))
     }
 }
 
-impl Kept {
-    fn new(seen: &Seen) -> Self {
-        let Step { level, look } = seen.step;
-        Self {
-            family: level.family,
-            strength: level.strength,
-            look,
-            queries: seen.queries,
-            success: seen.success.clone(),
-        }
+/// The search for perturbations that `aeva scan` makes by default, for images of `values` values.
+///
+/// # Errors
+/// When the parameters are refused.
+pub(super) fn default_perturbations(values: usize) -> anyhow::Result<PerturbationRequest> {
+    Ok(PerturbationRequest {
+        params: HopSkipJumpBuilder::quick(values).check()?,
+        samples: QUICK_SAMPLES,
+        sources: None,
+        targets: None,
+        budget: PERTURBATION_BUDGET,
+    })
+}
+
+impl KeptPass {
+    fn id(&self) -> PassId {
+        PassId { setting: self.setting, pass: self.pass }
     }
 
-    fn step(&self) -> Step {
-        Step { level: Level { family: self.family, strength: self.strength }, look: self.look }
+    fn observation(&self) -> Observation {
+        Observation { id: self.id(), tally: self.tally.clone(), queries: self.queries }
+    }
+}
+
+impl From<Observation> for KeptPass {
+    fn from(Observation { id: PassId { setting, pass }, tally, queries }: Observation) -> Self {
+        Self { setting, pass, queries, tally }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+    use aeva_stats::Tally;
+
+    #[test]
+    fn a_pass_is_kept_by_names() {
+        let setting: Setting = "patch-03".parse().unwrap();
+        let tally = PassTally {
+            family: setting.family,
+            strength: 4.0,
+            labels: vec![Tally::clamped(1, 4)],
+            pairs: Vec::new(),
+            confusion: Vec::new(),
+            map: Tally::ZERO,
+        };
+        let kept = KeptPass::from(Observation { id: PassId { setting, pass: Pass::Refine }, tally, queries: 7 });
+        let json = serde_json::to_value(&kept).unwrap();
+        assert_eq!((&json["setting"], &json["pass"]), (&"patch-03".into(), &"refine".into()));
+        assert_eq!(serde_json::from_value::<KeptPass>(json).unwrap(), kept);
+        assert!(Triggers::from_json(br#"{"version":4,"shape":[1,1,1],"seconds":1.0,"looks":[]}"#).is_none());
     }
 }

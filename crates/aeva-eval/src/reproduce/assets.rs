@@ -1,4 +1,4 @@
-//! Models and images of the published experiments: taken from a folder, or fetched into the cache, and recognised by their content.
+//! Models and images of the published experiments. They are found in a folder or fetched into the cache, and recognised by their content.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,32 +12,34 @@ use xtask::root;
 
 use super::published::{COMMIT, Data, Published, REPOSITORY};
 
-/// Folders below the given one that are looked into, and files that are looked at: a home folder given by mistake ends early.
+/// Depth to which a folder is searched.
 const MAXIMUM_DEPTH: usize = 6;
+/// Most files of a folder, so that a home folder that was given by mistake is refused early.
 const MAXIMUM_FILES: usize = 20_000;
-/// Images that the search takes are the first of each class: a shortened file will do if it begins as the official one does.
+/// Bytes of an image with its label.
 const CIFAR10_RECORD: usize = 3073;
+/// A search uses the first images of each class, so a shortened file is accepted if it begins like the official one.
 const CIFAR10_BEGINNING: usize = 1000 * CIFAR10_RECORD;
 const CIFAR10_BEGINNING_SHA256: &str = "8314c96d7cd65618193bab23acdd5d4c4af15bf6dd00a1781d55beedf3be1ef5";
 
-/// What is available, and otherwise why not.
+/// The path of a file, or why it is not available.
 pub(super) type Available = Result<PathBuf, String>;
 
 pub(super) enum Assets {
     /// All files below a folder.
     Folder { path: PathBuf, files: Vec<PathBuf> },
-    /// What is fetched goes here.
+    /// Files are fetched into this folder.
     Cache(PathBuf),
 }
 
 impl Assets {
-    /// The files below `folder`, or those that can be fetched.
+    /// The files below `folder`; files that can be fetched if no folder is given.
     ///
     /// # Errors
-    /// When the folder is not there, or there is no cache folder.
+    /// When there is no such folder, or no cache folder.
     pub(super) fn open(folder: Option<&Path>) -> anyhow::Result<Self> {
         let Some(folder) = folder else {
-            let cache = aeva_model::cache_folder().context("there is no cache folder; set AEVA_CACHE_DIR to one")?;
+            let cache = aeva_model::cache_folder().context("there is no cache folder: set AEVA_CACHE_DIR")?;
             return Ok(Self::Cache(cache.join("paper")));
         };
         anyhow::ensure!(folder.is_dir(), "there is no folder {}", folder.display());
@@ -62,11 +64,11 @@ impl Assets {
             (Self::Folder { path, files }, None) => {
                 let found = files.iter().find(|file| file.file_name().is_some_and(|found| found == name));
                 if let Some(file) = found {
-                    say(&format!("{} is recognised by its name only", file.display()));
+                    say(&format!("{} is recognised by its name alone", file.display()));
                 }
                 Ok(found.cloned().ok_or_else(|| format!("there is no {name} below {}", path.display())))
             }
-            (Self::Cache(_), None) => Ok(Err("its checksum is not known here, so it is not fetched".to_owned())),
+            (Self::Cache(_), None) => Ok(Err("its checksum is not known, so it is not fetched".to_owned())),
             (Self::Cache(cache), Some(sha256)) => {
                 let url = format!("https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}/{}", model.path);
                 fetch(&url, &cache.join(name), sha256)
@@ -129,7 +131,7 @@ impl Assets {
     }
 }
 
-/// Fetches a file with this content, unless it is there. A machine without network is no error, but a reason.
+/// Fetches a file with this content, unless it exists already. A machine without network is a reason, not an error.
 fn fetch(url: &str, file: &Path, sha256: &str) -> anyhow::Result<Available> {
     if file.is_file() && sha256_hex(&read(file)?) == sha256 {
         return Ok(Ok(file.to_owned()));
@@ -161,7 +163,7 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result
         } else {
             files.push(path);
         }
-        anyhow::ensure!(files.len() <= MAXIMUM_FILES, "{} holds more than {MAXIMUM_FILES} files", folder.display());
+        anyhow::ensure!(files.len() <= MAXIMUM_FILES, "{} has more than {MAXIMUM_FILES} files", folder.display());
     }
     Ok(())
 }
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_other_content_are_not_taken_for_pinned_ones() {
+    fn a_file_with_other_content_is_not_taken_for_a_pinned_one() {
         let found = available(&[
             ("models/cifar10_backdoor.h5", b"something else"),
             ("models/resnet_20.h5", b"not pinned: its name will do"),

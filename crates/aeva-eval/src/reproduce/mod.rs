@@ -1,4 +1,4 @@
-//! `cargo xtask reproduce-paper`: the published experiments, run again, beside the published figures.
+//! `cargo xtask reproduce-paper`: runs the published experiments again and shows the results beside the published figures.
 
 mod assets;
 mod published;
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::Value;
-use xtask::process::{built_aeva, exit_code, say};
+use xtask::process::{built_aeva, exit_code, print, say};
 use xtask::{convert, demo, root};
 
 use self::assets::Assets;
@@ -20,29 +20,29 @@ use self::report::{Found, Row};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder that holds models and images, anywhere below it; they are recognised by their content. Without it they are fetched.
+    /// Folder with the models and images, at any depth. They are recognised by their content. Without this option they are fetched.
     #[arg(long, value_name = "FOLDER")]
     assets: Option<PathBuf>,
-    /// How deep to look, as `--preset` of `aeva scan`.
+    /// Parameters of the searches, as `--preset` of `aeva scan`.
     #[arg(long, value_enum, default_value = "quick")]
     scale: Scale,
     /// Where the models run, as `--device` of `aeva scan`.
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Seed of the noise.
+    /// Seed of the searches.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Folder for converted models, runs and the report; what is there is not done again.
+    /// Folder for converted models, runs and the report. What it has already is not made again.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
 
-/// How deep to look.
+/// Parameters of the searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scale {
-    /// Minutes on a laptop for ten labels.
+    /// The quick preset: minutes on a laptop for ten labels.
     Quick,
-    /// 40 samples, 50 iterations.
+    /// The published parameters: 40 samples and 50 iterations.
     Published,
 }
 
@@ -83,12 +83,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let differing: Vec<&str> =
         rows.iter().filter(|row| row.as_published() == Some(false)).map(|row| row.published.name).collect();
     if !differing.is_empty() {
-        bail!("another verdict than published: {}", differing.join(", "));
+        bail!("the verdict differs from the published one: {}", differing.join(", "));
     }
     Ok(())
 }
 
-/// Converts and scans one model; the scan continues where an earlier one was stopped. Its report.
+/// Converts and scans one model, and returns the report of the scan. A scan that was stopped continues.
 fn scan(args: &Args, aeva: &Path, model: &Published, file: &Path, images: &Path, out: &Path) -> anyhow::Result<Value> {
     let digest = aeva_artifact::sha256_hex(&fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
     let onnx = out.join("models").join(format!("{}-{}.onnx", model.name, &digest[..12]));
@@ -100,18 +100,14 @@ fn scan(args: &Args, aeva: &Path, model: &Published, file: &Path, images: &Path,
     command.arg("scan").arg(&onnx).arg("--data").arg(images).arg("--out").arg(&run).arg("--json");
     command.args(["--rule", "published"]);
     command.args(["--preset", args.scale.name(), "--device", &args.device]).arg("--seed").arg(args.seed.to_string());
-    // Images are divided by 255 in the published program, and nothing else.
+    // The published program divides images by 255 and does nothing else to them.
     command.args(["--value-range", "0..1"]).stdout(Stdio::null());
     match exit_code(&mut command)? {
         0 | 1 | 3 => {}
-        130 => bail!("interrupted; the same command continues"),
+        130 => bail!("interrupted; run the same command again to continue"),
         code => bail!("the scan of {} ended with exit code {code}", model.name),
     }
-    let text = fs::read(run.join("report.json")).context("the scan left no report")?;
-    serde_json::from_slice(&text).context("the scan's report cannot be read")
-}
-
-#[expect(clippy::print_stdout, reason = "programs print")]
-fn print(text: &str) {
-    println!("{text}");
+    let text = fs::read(run.join("report.json"))
+        .with_context(|| format!("cannot read the report of the scan in {}", run.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("the report of the scan in {} is not JSON", run.display()))
 }

@@ -1,7 +1,7 @@
 //! What was published: the models of the authors' repository and the figures in its README.
 //!
-//! The README speaks of a CIFAR-10 and a CIFAR-100 model with a 4x4 square, and of four models with dynamic triggers; it prints rows for
-//! the first and for a ResNet-44.
+//! The README names a CIFAR-10 and a CIFAR-100 model with a 4x4 square, and four models with dynamic triggers. It prints figures for the
+//! first and for a ResNet-44.
 
 /// Images of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +16,9 @@ pub(super) struct Published {
     pub(super) name: &'static str,
     /// What is known of its trigger.
     pub(super) trigger: &'static str,
-    /// Path in the authors' repository. Known for the first and the third; the others are named by analogy.
+    /// Path in the authors' repository. It is known for the first and the third model; the others are named by analogy.
     pub(super) path: &'static str,
-    /// Where it is not known the file is recognised by its name, and never fetched.
+    /// SHA-256 of the file, where it is known. Otherwise the file is recognised by its name and never fetched.
     pub(super) sha256: Option<&'static str>,
     pub(super) data: Data,
     pub(super) classes: u32,
@@ -27,15 +27,16 @@ pub(super) struct Published {
     pub(super) printed: Option<Printed>,
 }
 
-/// Rows that the authors printed, a figure a label.
+/// Rows that the authors printed, with one figure for each label.
 #[derive(Debug)]
 pub(super) struct Printed {
     pub(super) gap: &'static [f64],
     pub(super) anomaly_index: &'static [f64],
 }
 
-/// Repository of the authors, and the commit that these facts were taken from.
+/// Repository of the authors.
 pub(super) const REPOSITORY: &str = "JunfengGo/AEVA-Blackbox-Backdoor-Detection-main";
+/// The commit that these facts were taken from.
 pub(super) const COMMIT: &str = "ed0dcd60d7f2f5081f214e29f82511fe4cdff6a3";
 
 pub(super) const MODELS: &[Published] = &[

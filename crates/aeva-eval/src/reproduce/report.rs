@@ -1,10 +1,10 @@
-//! The report: what was found, beside what was published.
+//! The report: what was found beside what was published.
 
 use serde_json::{Value, json};
 
 use super::published::{Printed, Published};
 
-/// One published model and what became of it here.
+/// One published model, and what was found here.
 pub(super) struct Row {
     pub(super) published: &'static Published,
     pub(super) found: Found,
@@ -19,7 +19,7 @@ pub(super) enum Found {
 }
 
 impl Row {
-    /// Whether the verdict is the published one: infected, and at the published label alone. `None` without a scan.
+    /// Whether the verdict is as published: backdoored, with the published label as the only suspect. `None` without a scan.
     pub(super) fn as_published(&self) -> Option<bool> {
         let Found::Scanned(report) = &self.found else { return None };
         let suspects = suspects(report);
@@ -49,7 +49,7 @@ fn list(labels: &[usize]) -> String {
     labels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The report for people.
+/// The report as Markdown.
 pub(super) fn markdown(rows: &[Row], scale: &str) -> String {
     let mut lines = vec![
         format!("# The published experiments, scale `{scale}`"),
@@ -85,7 +85,7 @@ pub(super) fn markdown(rows: &[Row], scale: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// GAP and index of each label, here and as printed by the authors.
+/// GAP and anomaly index of each label, here and as printed by the authors.
 fn labels(published: &Published, report: &Value) -> Vec<String> {
     let mut lines = vec![
         "| label | GAP | anomaly index | published GAP | published index |".to_owned(),
@@ -106,7 +106,7 @@ fn labels(published: &Published, report: &Value) -> Vec<String> {
     lines
 }
 
-/// The report for programs.
+/// The report as JSON.
 pub(super) fn json(rows: &[Row], scale: &str) -> Value {
     let models: Vec<Value> = rows
         .iter()

@@ -1,48 +1,52 @@
-//! The evaluation as tables and as JSON.
+//! The figures of an evaluation: `evaluation.json`.
+
+mod markdown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::measures::{Logistic, auc, auc_interval, cross_entropy, share, share_interval, threshold_at};
 use super::rules::{Judged, Rule};
 use super::{Budget, Evaluated, PARTS, Preset, Split};
 
+/// Version of the form of `evaluation.json`.
+const SCHEMA_VERSION: u32 = 2;
 /// Share of clean models that a threshold may flag.
 const FALSE_POSITIVES: f64 = 0.05;
-/// The kind of attack whose trigger works from one label alone.
+/// The kind of attack whose trigger works on images of one label only.
 const SOURCE_SPECIFIC: &str = "source_specific";
-/// Score of a model to which the rule cannot be applied: no evidence either way.
+/// Score of a model to which the rule cannot be applied.
 const NO_EVIDENCE: f64 = 0.0;
 
 /// `evaluation.json`.
-#[derive(Debug, Serialize)]
-pub(super) struct Evaluation {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Evaluation {
     schema_version: u32,
     seed: u64,
     models: usize,
-    /// One entry a budget, the published rule on the reported half, thresholds from the other one.
+    /// One entry a budget: the published rule on the reported half, with thresholds from the tuning half.
     budgets: Vec<BudgetFigures>,
-    /// One entry a rule at the deepest budget of each preset, likewise.
+    /// One entry a rule, at the deepest budget of each preset: likewise.
     rules: Vec<BudgetFigures>,
-    /// One entry a kind of attack and rule, on all models: the published rule at the quick preset, the combined one.
+    /// One entry a kind of attack and rule, on all models: the published rule at the quick preset, and the combined rule.
     kinds: Vec<GroupFigures>,
-    /// One entry a data set and rule, likewise.
+    /// One entry a data set and rule: likewise.
     datasets: Vec<GroupFigures>,
-    /// Every model by the same two rules.
+    /// Every model by these two rules.
     each: Vec<ModelFigures>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct BudgetFigures {
-    rule: &'static str,
+    rule: Rule,
     preset: Preset,
     samples: u32,
-    /// Iterations as a part of the preset's.
+    /// Iterations, as a part of those of the preset.
     part: f64,
-    /// Models of the reported half that were scanned so.
+    /// Models of the reported half that were scanned at this budget.
     models: usize,
-    /// Median over the models of ten labels.
+    /// Median over the models with ten labels.
     queries: u64,
     auc: Option<f64>,
     auc_interval: Option<[f64; 2]>,
@@ -54,34 +58,34 @@ struct BudgetFigures {
     cross_entropy: Option<f64>,
 }
 
-/// What is flagged by an index above 4.
-#[derive(Debug, Serialize)]
+/// What the rule itself flags: an index above 4 by the published rule.
+#[derive(Debug, Serialize, Deserialize)]
 struct AtFour {
     detected: Option<f64>,
     detected_interval: Option<[f64; 2]>,
     false_positives: Option<f64>,
     false_positives_interval: Option<[f64; 2]>,
-    /// Share of the detected models with their label first, all-to-all models left aside.
+    /// Share of the flagged infected models whose first suspect is an infected label, without all-to-all models.
     right_label: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct GroupFigures {
-    rule: &'static str,
+    rule: Rule,
     name: String,
     infected: usize,
-    /// Clean models they are compared with.
+    /// Clean models that they are compared with.
     clean: usize,
     auc: Option<f64>,
     auc_interval: Option<[f64; 2]>,
     above_4: AtFour,
-    /// Of the infected models; of the clean ones where the group is they.
-    median_score: f64,
+    /// Of the infected models, or of the clean models where none is infected; `None` for an empty group.
+    median_score: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ModelFigures {
-    rule: &'static str,
+    rule: Rule,
     name: String,
     dataset: String,
     architecture: String,
@@ -94,14 +98,14 @@ struct ModelFigures {
     suspects: Vec<usize>,
     inconclusive: bool,
     queries: u64,
-    /// Of the perturbations, or of every look for triggers, also those that a scan would not have taken.
+    /// Of the perturbations, or of all passes over triggers, including those that a plain scan would not have made.
     seconds: f64,
 }
 
-/// A model with its judgement at the budget in question.
+/// A model, and what a rule says of it at a budget.
 type Case<'a> = (&'a Evaluated, &'a Judged);
 
-/// Everything that is reported.
+/// All figures.
 pub(super) fn evaluation(models: &[Evaluated], seed: u64) -> Evaluation {
     let steps: BTreeSet<Budget> =
         models.iter().flat_map(|model| model.judged.iter().map(|(_, budget, _)| *budget)).collect();
@@ -127,7 +131,7 @@ pub(super) fn evaluation(models: &[Evaluated], seed: u64) -> Evaluation {
             let infected = cases(rule, &|model| model.model.infected() && model.model.kind == kind);
             kinds.push(group(rule, kind, &infected, &clean, seed));
         }
-        // Triggers that work from any label, apart: the others are another problem.
+        // Source-specific triggers are a problem of their own.
         let reported = |model: &Evaluated| model.model.split == Split::Report;
         let infected =
             cases(rule, &|model| reported(model) && model.model.infected() && model.model.kind != SOURCE_SPECIFIC);
@@ -140,7 +144,7 @@ pub(super) fn evaluation(models: &[Evaluated], seed: u64) -> Evaluation {
         }
     }
     Evaluation {
-        schema_version: 2,
+        schema_version: SCHEMA_VERSION,
         seed,
         models: models.len(),
         budgets: budgets.collect(),
@@ -152,10 +156,21 @@ pub(super) fn evaluation(models: &[Evaluated], seed: u64) -> Evaluation {
 }
 
 impl Evaluation {
+    /// Reads `evaluation.json`.
+    ///
+    /// # Errors
+    /// When the text is no evaluation of this schema.
+    pub(crate) fn from_json(text: &[u8]) -> anyhow::Result<Self> {
+        let evaluation: Self = serde_json::from_slice(text)?;
+        let found = evaluation.schema_version;
+        anyhow::ensure!(found == SCHEMA_VERSION, "schema_version is {found}, this program reads {SCHEMA_VERSION}");
+        Ok(evaluation)
+    }
+
     pub(super) fn auc_by_kind(&self) -> BTreeMap<String, Option<f64>> {
         self.kinds
             .iter()
-            .filter(|kind| kind.rule == Rule::Published.name())
+            .filter(|kind| kind.rule == Rule::Published)
             .map(|kind| (kind.name.clone(), kind.auc))
             .collect()
     }
@@ -189,7 +204,7 @@ fn budget_figures(models: &[Evaluated], rule: Rule, budget: Budget, seed: u64) -
     let mut queries: Vec<u64> = ten_labels.filter_map(|model| Some(model.at(rule, budget)?.queries)).collect();
     queries.sort_unstable();
     BudgetFigures {
-        rule: rule.name(),
+        rule,
         preset: budget.preset,
         samples: budget.samples,
         part: PARTS[budget.part],
@@ -225,21 +240,21 @@ fn group(rule: Rule, name: String, infected: &[Case<'_>], clean: &[Case<'_>], se
     let mut sorted = scores(if infected.is_empty() { clean } else { infected });
     sorted.sort_by(f64::total_cmp);
     GroupFigures {
-        rule: rule.name(),
+        rule,
         name,
         infected: infected.len(),
         clean: clean.len(),
         auc: auc(&scores(infected), &scores(clean)),
         auc_interval: auc_interval(&scores(infected), &scores(clean), seed),
         above_4: above_4(infected, clean),
-        median_score: sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN),
+        median_score: sorted.get(sorted.len() / 2).copied(),
     }
 }
 
 fn model_figures(evaluated: &Evaluated, rule: Rule) -> Option<ModelFigures> {
     let (model, judged) = (&evaluated.model, evaluated.at(rule, Budget::QUICK)?);
     Some(ModelFigures {
-        rule: rule.name(),
+        rule,
         name: model.name.clone(),
         dataset: model.dataset.clone(),
         architecture: model.architecture.clone(),
@@ -254,71 +269,6 @@ fn model_figures(evaluated: &Evaluated, rule: Rule) -> Option<ModelFigures> {
         queries: judged.queries,
         seconds: if rule == Rule::Combined { evaluated.trigger_seconds } else { evaluated.seconds },
     })
-}
-
-/// The tables.
-pub(super) fn markdown(evaluation: &Evaluation) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-    let interval =
-        |value: Option<[f64; 2]>| value.map_or_else(String::new, |[low, high]| format!(" ({low:.2} to {high:.2})"));
-    let mut lines = vec![format!("Seed {}, {} models.", evaluation.seed, evaluation.models)];
-    for (title, rows) in [("budget, the published rule", &evaluation.budgets), ("rule", &evaluation.rules)] {
-        lines.extend([
-            String::new(),
-            format!("By {title}, on the reported half (thresholds and probabilities from the other half):"),
-            String::new(),
-            "| rule | parameters | samples | iterations | models | queries | AUC | detected at 5 % | false positives there | flagged | false positives | right label | cross-entropy |".to_owned(),
-            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
-        ]);
-        for b in rows {
-            lines.push(format!(
-                "| {} | {} | {} | {:.0} % | {} | {} | {}{} | {} | {} | {}{} | {}{} | {} | {} |",
-                b.rule,
-                b.preset.name(),
-                b.samples,
-                100.0 * b.part,
-                b.models,
-                b.queries,
-                number(b.auc),
-                interval(b.auc_interval),
-                number(b.detected),
-                number(b.false_positives),
-                number(b.above_4.detected),
-                interval(b.above_4.detected_interval),
-                number(b.above_4.false_positives),
-                interval(b.above_4.false_positives_interval),
-                number(b.above_4.right_label),
-                number(b.cross_entropy),
-            ));
-        }
-    }
-    for (title, groups) in [("kind of attack", &evaluation.kinds), ("data set", &evaluation.datasets)] {
-        lines.push(String::new());
-        lines.push(format!("By {title}, all models; the published rule at the quick preset (flagged above an index of 4), the combined rule at its defaults:"));
-        lines.push(String::new());
-        lines.push(format!(
-            "| {title} | rule | infected | clean | AUC | flagged | false positives | right label | median score |"
-        ));
-        lines.push("| --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned());
-        for g in groups {
-            lines.push(format!(
-                "| {} | {} | {} | {} | {}{} | {}{} | {}{} | {} | {:.1} |",
-                g.name,
-                g.rule,
-                g.infected,
-                g.clean,
-                number(g.auc),
-                interval(g.auc_interval),
-                number(g.above_4.detected),
-                interval(g.above_4.detected_interval),
-                number(g.above_4.false_positives),
-                interval(g.above_4.false_positives_interval),
-                number(g.above_4.right_label),
-                g.median_score,
-            ));
-        }
-    }
-    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -356,7 +306,8 @@ mod tests {
         }
     }
 
-    /// Two infected models of which one is missed and one has the wrong label first, two clean ones of which one is flagged.
+    /// In the reported half, one of three infected models is missed and one has the wrong label first; one of two clean models is
+    /// flagged.
     #[test]
     fn figures_of_a_small_zoo() {
         let models = [
@@ -380,11 +331,12 @@ mod tests {
         assert_eq!((rule.detected, rule.false_positives), (Some(2.0 / 3.0), Some(0.5)));
         assert_eq!(rule.right_label, Some(0.5));
         assert!(budget.cross_entropy.unwrap() > 0.0);
-        let kind =
-            |name: &str| evaluation.kinds.iter().find(|kind| kind.name == name && kind.rule == "published").unwrap();
+        let kind = |name: &str| {
+            evaluation.kinds.iter().find(|kind| kind.name == name && kind.rule == Rule::Published).unwrap()
+        };
         assert_eq!((kind("patch").infected, kind("patch").clean), (3, 3));
         assert_eq!((kind("clean").infected, kind("clean").clean, kind("clean").auc), (0, 3, None));
-        let tables = markdown(&evaluation);
+        let tables = evaluation.markdown();
         assert!(tables.contains("| patch | published | 3 | 3 | 0.89"), "{tables}");
         assert!(
             tables.lines().filter(|line| line.starts_with("| published | quick | 2 | 100 % | 5 | 2000 | 0.83")).count()

@@ -1,0 +1,171 @@
+//! The tables of `docs/triggers.md`: families, margins and the null distribution.
+
+use aeva_stats::{About, CombinedRule, Family, FamilySpec, NULLS, Search, Shape, Strength};
+
+use super::markdown::table;
+
+/// The families, in the order of the documentation.
+fn families_in_order() -> [&'static FamilySpec; Family::ALL.len()] {
+    let mut specs = Family::ALL.map(Family::spec);
+    specs.sort_by_key(|spec| spec.number);
+    specs
+}
+
+/// Strengths of a family that are tried in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    Searched,
+    RandomForLabels { count: u32 },
+    RandomForPairs { count: u32 },
+}
+
+impl From<Search> for Tried {
+    fn from(search: Search) -> Self {
+        match search {
+            Search::HillClimb | Search::RefineOnly => Self::Searched,
+            Search::Random(sample) => match sample.about {
+                About::Labels => Self::RandomForLabels { count: sample.count },
+                About::Pairs(_) => Self::RandomForPairs { count: sample.count },
+            },
+        }
+    }
+}
+
+/// How the documentation calls a family, and what it is.
+fn words(family: Family, tried: Tried) -> (&'static str, &'static str) {
+    match (family, tried) {
+        (Family::Patch, _) => ("patch", "a square of pixels that replaces what is there, at any place"),
+        (Family::Overlay, _) => ("overlay", "a pattern that is added to the whole image"),
+        (Family::Wave, _) => ("sine", "a random sine over the whole image"),
+        (Family::Noise, Tried::RandomForPairs { .. }) => ("strong noise", "the same, for pairs of labels only"),
+        (Family::Noise, _) => ("noise", "random squares of one to eight pixels over the whole image"),
+        (Family::Square, _) => ("square", "a random square of pixels at any place: the baseline of pairs of labels"),
+    }
+}
+
+/// All families with their strengths.
+pub(super) fn families() -> String {
+    let titles = ["family", "what it is", "strengths", "unit", "how it is tried"].map(str::to_owned);
+    let mut rows = Vec::new();
+    for spec in families_in_order() {
+        for strengths in spec.strengths.chunk_by(|a, b| Tried::from(a.search) == Tried::from(b.search)) {
+            rows.push(family_row(spec, strengths));
+        }
+    }
+    table(&titles, &rows)
+}
+
+fn family_row(spec: &FamilySpec, strengths: &[Strength]) -> Vec<String> {
+    let tried = strengths.first().map_or(Tried::Searched, |strength| Tried::from(strength.search));
+    let (shown, what) = words(spec.family, tried);
+    let name = if shown == spec.name { shown.to_owned() } else { format!("{shown} (`{}`)", spec.name) };
+    let strength = |strength: &Strength| match strength.search {
+        Search::RefineOnly => format!("{} (refining passes only)", strength.value),
+        Search::HillClimb | Search::Random(_) => strength.value.to_string(),
+    };
+    let unit = match spec.shape {
+        Shape::Patch => "side in pixels of an image of 32 pixels",
+        Shape::Overlay => "amplitude in 255ths",
+    };
+    let how = match tried {
+        Tried::Searched => "searched".to_owned(),
+        Tried::RandomForLabels { count } | Tried::RandomForPairs { count } => format!("{count} random ones"),
+    };
+    let strengths: Vec<String> = strengths.iter().map(strength).collect();
+    vec![name, what.to_owned(), strengths.join(", "), unit.to_owned(), how]
+}
+
+/// The margins of labels, and those of pairs of labels.
+pub(super) fn margins() -> String {
+    let of_labels = columns(|spec| strengths_of(&[spec.margins.labels]));
+    let (titles, labels) =
+        of_labels.iter().map(|(title, spec, at)| (title.clone(), spec.margins.of_labels(*at).to_string())).unzip();
+    let titles: Vec<String> = titles;
+
+    let of_pairs = columns(|spec| strengths_of(&[spec.margins.pairs, spec.margins.pairs_to_baseline.unwrap_or(&[])]));
+    let mut pair_titles = vec![String::new()];
+    let mut as_they_are = vec!["as they are".to_owned()];
+    let mut to_baseline = vec!["relative to the baseline".to_owned()];
+    for (title, spec, at) in of_pairs {
+        pair_titles.push(title);
+        as_they_are.push(spec.margins.of_pairs(at).to_string());
+        to_baseline.push(spec.margins.of_pairs_to_baseline(at).map_or_else(String::new, |margin| margin.to_string()));
+    }
+    let (labels, pairs) = (table(&titles, &[labels]), table(&pair_titles, &[as_they_are, to_baseline]));
+    format!("Of labels:\n\n{labels}\nOf pairs of labels:\n\n{pairs}")
+}
+
+/// One column for each of the strengths that a family has in a table of margins: its title, the family and the strength.
+fn columns(strengths: impl Fn(&FamilySpec) -> Vec<f64>) -> Vec<(String, &'static FamilySpec, f64)> {
+    let mut columns = Vec::new();
+    for spec in families_in_order() {
+        let (shown, _) = words(spec.family, Tried::Searched);
+        let strengths = strengths(spec);
+        let last = strengths.len().saturating_sub(1);
+        for (place, &at) in strengths.iter().enumerate() {
+            // After rounding to whole pixels, patches have other strengths than those of the table as well.
+            let beyond = match spec.shape {
+                Shape::Patch if last > 0 && place == 0 => "to ",
+                Shape::Patch if last > 0 && place == last => "from ",
+                Shape::Patch | Shape::Overlay => "",
+            };
+            columns.push((format!("{shown} {beyond}{at}"), spec, at));
+        }
+    }
+    columns
+}
+
+/// The strengths of all points, ascending.
+fn strengths_of(margins: &[&[(f64, f64)]]) -> Vec<f64> {
+    let mut strengths: Vec<f64> = margins.iter().copied().flatten().map(|(at, _)| *at).collect();
+    strengths.sort_by(f64::total_cmp);
+    strengths.dedup();
+    strengths
+}
+
+/// The null distribution, with the evidence that an alarm needs by default.
+pub(super) fn null() -> String {
+    let titles = ["labels", "s", "c", "an alarm needs"].map(str::to_owned);
+    let alpha = CombinedRule::DEFAULT.trigger_alpha();
+    let mut fewest = 0;
+    let mut rows = Vec::new();
+    for (most, share, mean) in NULLS {
+        let labels = match (fewest, most) {
+            (0, most) => format!("up to {most}"),
+            (_, usize::MAX) => "more".to_owned(),
+            (fewest, most) => format!("{fewest} to {most}"),
+        };
+        // The evidence at which the tail `s exp(-E / c)` has fallen to alpha.
+        let needed = mean * (share / alpha).ln();
+        rows.push(vec![labels, share.to_string(), mean.to_string(), format!("{needed:.2}")]);
+        fewest = most.saturating_add(1);
+    }
+    table(&titles, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_strength_of_every_family_is_in_the_table() {
+        let text = families();
+        assert_eq!(text.lines().count(), 2 + 6, "noise has two rows");
+        assert!(text.contains("| 1 (refining passes only), 2, 3, 4, 6, 8 | side in pixels"), "{text}");
+        assert!(text.contains("| sine (`wave`) |") && text.contains("| strong noise (`noise`) |"), "{text}");
+    }
+
+    #[test]
+    fn margins_are_those_of_the_test() {
+        let text = margins();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[2].starts_with("| patch to 3 | patch 4 | patch 6 | patch from 8 | overlay 8 |"), "{text}");
+        assert!(lines[4].starts_with("| 0 | 0.5 | 1 | 2 | 1 |"), "{text}");
+        assert_eq!(lines.last(), Some(&"| relative to the baseline | 0.75 | 0.75 | 1.25 | 2 | | | | |"));
+    }
+
+    #[test]
+    fn an_alarm_is_where_the_tail_reaches_alpha() {
+        assert!(null().contains("| 8 to 20 | 0.65 | 0.75 | 2.09 |"), "{}", null());
+    }
+}
