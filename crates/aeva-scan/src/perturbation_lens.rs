@@ -53,7 +53,11 @@ fn unfinished(plan: &PerturbationPlan, session: &Session<'_, '_>) -> Result<Pert
     let mut pairs = Vec::new();
     for pair in &plan.pairs {
         match usable(session.store.pair(pair.source, pair.target), None, "it is computed anew")? {
-            Some(stored) => session.ledger.count(stored.queries().total()),
+            Some(stored) => {
+                let queries = stored.queries().total();
+                session.ledger.count(queries);
+                session.observer.known(queries);
+            }
             None => pairs.push(pair.clone()),
         }
     }
