@@ -85,6 +85,7 @@ impl HardLabelOracle for Bars {
 struct Watched {
     oracle: Box<dyn HardLabelOracle>,
     asked: Arc<AtomicU64>,
+    batches: Arc<AtomicU64>,
     batches_left: u64,
 }
 
@@ -96,6 +97,7 @@ impl HardLabelOracle for Watched {
     fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
         self.batches_left = self.batches_left.checked_sub(1).ok_or_else(|| OracleError::new("no more answers"))?;
         self.asked.fetch_add(batch.dim().0 as u64, Ordering::Relaxed);
+        self.batches.fetch_add(1, Ordering::Relaxed);
         self.oracle.classify(batch, labels)
     }
 }
@@ -104,6 +106,7 @@ impl HardLabelOracle for Watched {
 pub(crate) struct BlackBox {
     pub(crate) oracles: Vec<Box<dyn HardLabelOracle>>,
     asked: Arc<AtomicU64>,
+    batches: Arc<AtomicU64>,
 }
 
 impl BlackBox {
@@ -125,16 +128,22 @@ impl BlackBox {
 
     /// Each oracle fails after so many batches.
     fn failing<O: HardLabelOracle + 'static>(count: usize, batches: u64, oracle: impl Fn() -> O) -> Self {
-        let asked = Arc::new(AtomicU64::new(0));
+        let (asked, made) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let one = |_| -> Box<dyn HardLabelOracle> {
-            Box::new(Watched { oracle: Box::new(oracle()), asked: Arc::clone(&asked), batches_left: batches })
+            let (asked, made) = (Arc::clone(&asked), Arc::clone(&made));
+            Box::new(Watched { oracle: Box::new(oracle()), asked, batches: made, batches_left: batches })
         };
-        Self { oracles: (0..count).map(one).collect(), asked }
+        Self { oracles: (0..count).map(one).collect(), asked, batches: made }
     }
 
     /// Images that they were asked so far.
     pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Batches that they were asked so far.
+    pub(crate) fn batches(&self) -> u64 {
+        self.batches.load(Ordering::Relaxed)
     }
 }
 
