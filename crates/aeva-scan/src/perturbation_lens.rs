@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aeva_attack::Label;
-use aeva_attack::perturbation::{PairResult, PerturbationPlan, PerturbationSettings, ScanEnd, search};
+use aeva_attack::perturbation::{Answers, PairResult, PerturbationPlan, PerturbationSettings, ScanEnd, search};
 
 use crate::ledger::Counted;
 use crate::session::{End, Ended, Failure, Session, place};
@@ -23,7 +23,7 @@ pub(crate) fn run(
     if rest.pairs.is_empty() {
         return Ok(Ended { end: End::Complete, searched: false });
     }
-    let mut answers = usable(session.store.pair_answers(), Default::default(), "what it holds is asked anew")?;
+    let mut answers = usable(session.store.pair_answers(), Answers::new(), "what it holds is asked anew")?;
     // Another run of the same scan may have ended them.
     let stored: BTreeSet<(Label, Label)> = session.store.pairs()?.into_iter().collect();
     answers.retain(|job, _| !stored.contains(&(job.source, job.target)));

@@ -23,21 +23,18 @@ pub(crate) fn run(
     let (mut results, mut observations) = (Vec::<(PassId, PassResult)>::new(), Vec::<Observation>::new());
     let (mut kept, mut searched) = (0, false);
     while let Some(id) = plan.next(&observations) {
-        let result = match stored(session.store, id, shape)? {
-            Some(result) => {
-                kept += 1;
-                session.ledger.count(result.queries);
-                session.observer.known(result.queries);
-                result
-            }
-            None => {
-                searched = true;
-                session.observer.begins(&id.to_string());
-                let Some(result) = pass(search, id, shape, &results, session)? else {
-                    return Ok((Ended { end: End::Stopped, searched }, results));
-                };
-                result
-            }
+        let result = if let Some(result) = stored(session.store, id, shape)? {
+            kept += 1;
+            session.ledger.count(result.queries);
+            session.observer.known(result.queries);
+            result
+        } else {
+            searched = true;
+            session.observer.begins(&id.to_string());
+            let Some(result) = pass(search, id, shape, &results, session)? else {
+                return Ok((Ended { end: End::Stopped, searched }, results));
+            };
+            result
         };
         let tally = result.tally(id.setting, shape, classes);
         if let Some((label, success)) = best(&tally.labels) {

@@ -59,7 +59,7 @@ fn part(place: f64, all: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_limit_is_exceeded_and_the_scan_goes_on(
@@ -119,6 +119,22 @@ proptest! {
         };
         prop_assert_eq!((contents(&store), &outcome.assessment), (whole.contents.clone(), &whole.assessment));
         prop_assert_eq!(black_box.asked(), whole.asked, "no question is asked twice");
+    }
+}
+
+#[test]
+fn a_wish_to_stop_is_obeyed_before_the_next_batch_of_every_oracle() {
+    for (backdoor, lenses, _) in cases() {
+        for (oracles, batch_rows) in [(1, 50), (3, 20), (4, 5)] {
+            let mut setup = Setup::enough(*lenses);
+            setup.request.batch_rows = number(batch_rows);
+            let mut black_box = BlackBox::bars(*backdoor, oracles);
+            let stop = Watch::stop_after(400);
+            let outcome = setup.run(&mut black_box, None, &mut MemoryStore::default(), &stop).unwrap();
+            assert_eq!((outcome.end, outcome.exhausted), (End::Stopped, None));
+            let asked = black_box.asked();
+            assert!((400..400 + (oracles * batch_rows) as u64).contains(&asked), "{asked}");
+        }
     }
 }
 

@@ -42,13 +42,11 @@ pub(super) fn pairs_of(goal: TargetMap, truth: &[Label], answers: &[Label]) -> V
 
 /// Number of images that become what they are meant to.
 pub(super) fn score(goal: TargetMap, truth: &[Label], answers: &[Label]) -> usize {
-    match goal.target() {
-        Some(target) => answers.iter().filter(|&&answer| answer == target).count(),
-        None => {
-            let cells = tallies(&pairs_of(goal, truth, answers), truth, answers);
-            cells.iter().map(|cell| cell.tally.hits() as usize).sum()
-        }
+    if let Some(target) = goal.target() {
+        return answers.iter().filter(|&&answer| answer == target).count();
     }
+    let cells = tallies(&pairs_of(goal, truth, answers), truth, answers);
+    cells.iter().map(|cell| cell.tally.hits() as usize).sum()
 }
 
 /// What became of the images, given what those of each label are meant to become.
