@@ -88,7 +88,12 @@ pub fn assess(evidence: &Evidence<'_>, rule: &DecisionRule) -> Assessment {
         DecisionRule::Published => return published(evidence.perturbations, triggers),
         DecisionRule::Combined { rule, .. } => rule,
     };
-    let left = || evidence.triggers.and_then(|passes| passes.left.clone());
+    let left = || {
+        let passes = evidence.triggers?;
+        // No plan is without passes.
+        let none = passes.made.is_empty().then_some(Reason::PassesLeft { made: 0 });
+        passes.left.clone().or(none)
+    };
     let by_triggers = triggers.as_ref().map(|test| rule.trigger_evidence(test));
     let by_perturbations = evidence.perturbations.and_then(|decision| rule.perturbation_evidence(decision));
     let lenses: Vec<LensEvidence> = by_triggers.into_iter().chain(by_perturbations).collect();

@@ -3,7 +3,7 @@
 use aeva_artifact::ArtifactError;
 use aeva_attack::Label;
 use aeva_attack::perturbation::{Outcome, PairResult, QueryCounts};
-use aeva_attack::trigger::{ImageSplit, PassId, PassResult, Setting, TRIGGER_SEARCH_VERSION};
+use aeva_attack::trigger::{ImageSplit, Pass, PassId, PassResult, Setting, TRIGGER_SEARCH_VERSION};
 use aeva_stats::{PairScores, PublishedDecision, PublishedRule, TargetMap, pair_score, peak_share};
 use serde::Serialize;
 
@@ -99,20 +99,21 @@ impl Observations {
 }
 
 impl TriggerObservations {
-    /// The passes that a scan under this rule makes, as far as the store has them; `None` where it has no passes at all.
+    /// The passes that a scan under this rule makes, as far as the store has them; `None` where it has no passes at all, and no answers
+    /// to one either.
     ///
     /// # Errors
     /// When a pass in the store is damaged or of something else.
     pub fn of_store(store: &dyn Store, classes: u32, rule: &DecisionRule) -> Result<Option<Self>, ArtifactError> {
-        let ids = Setting::all().flat_map(|setting| {
-            [aeva_attack::trigger::Pass::Explore, aeva_attack::trigger::Pass::Refine]
-                .map(|pass| PassId { setting, pass })
-        });
+        let ids =
+            || Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }));
         let mut there: Vec<(PassId, StoredPass)> = Vec::new();
-        for id in ids {
+        for id in ids() {
             there.extend(store.pass(id)?.map(|stored| (id, stored)));
         }
-        if there.is_empty() {
+        // Damaged answers, too, say that the first pass was begun.
+        let begun = |id| !store.pass_answers(id).is_ok_and(|answers| answers.is_empty());
+        if there.is_empty() && !ids().any(begun) {
             return Ok(None);
         }
         // What another version of the search left behind says nothing of this one.

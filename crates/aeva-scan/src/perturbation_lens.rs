@@ -23,7 +23,7 @@ pub(crate) fn run(
     if rest.pairs.is_empty() {
         return Ok(Ended { end: End::Complete, searched: false });
     }
-    let mut answers = usable(session.store.pair_answers(), Answers::default(), "what it holds is asked anew")?;
+    let mut answers = usable(session.store.pair_answers(), Answers::new(), "what it holds is asked anew")?;
     // Another run of the same scan may have ended them.
     let stored: BTreeSet<(Label, Label)> = session.store.pairs()?.into_iter().collect();
     answers.retain(|job, _| !stored.contains(&(job.source, job.target)));
@@ -53,7 +53,11 @@ fn unfinished(plan: &PerturbationPlan, session: &Session<'_, '_>) -> Result<Pert
     let mut pairs = Vec::new();
     for pair in &plan.pairs {
         match usable(session.store.pair(pair.source, pair.target), None, "it is computed anew")? {
-            Some(stored) => session.ledger.count(stored.queries().total()),
+            Some(stored) => {
+                let queries = stored.queries().total();
+                session.ledger.count(queries);
+                session.observer.known(queries);
+            }
             None => pairs.push(pair.clone()),
         }
     }

@@ -243,8 +243,8 @@ impl Scan {
             (end, searched) = (ended, searched | more);
         }
         let exhausted = (end == End::Stopped && !observer.stop()).then(|| ledger.exhausted()).flatten();
-        // Triggers that an earlier scan of the same run found count, too.
-        let triggers = match triggers {
+        // Triggers that an earlier scan of the same run found count, too. Without a pass, only the store tells whether one was begun.
+        let triggers = match triggers.filter(|triggers| !triggers.passes.made.is_empty()) {
             Some(triggers) => Some(triggers),
             None => TriggerObservations::of_store(session.store, classes, &self.rule)?,
         };

@@ -50,10 +50,11 @@ pub fn search(
     store: &mut Store<'_>,
 ) -> Result<ScanEnd, ScanError> {
     let spec = check_oracles(oracles, &images)?;
-    let known = std::mem::take(answers);
     let pixels = images.as_slice().ok_or(ScanError::Layout)?;
-    let queue = Queue::new(plan, settings, &known, pixels, spec.values(), oracles.len());
     let helpers = helpers(settings.threads.get(), oracles.len())?;
+    // Behind all that can fail before the first query, so that nothing of them is lost.
+    let known = std::mem::take(answers);
+    let queue = Queue::new(plan, settings, &known, pixels, spec.values(), oracles.len());
     let stopped = AtomicBool::new(false);
     let watch = Watch { observer, stopped: &stopped };
     let mut gather = Gather::new(spec.shape(), plan, store);
