@@ -436,8 +436,8 @@ fn findings_are_frozen() {
     let random = random.map(|(family, strength)| sampled(Backdoor::Rough(2), family, strength, 1, 32));
     let (searched, refined) = (searched(Backdoor::To(2), 1, 32, 0), refined(Backdoor::Next, 32));
     let digest = Sha256::digest(frozen::all(&searched, &refined, &overlay, &random).as_bytes());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!((TRIGGER_SEARCH_VERSION, digest.as_str()), (4, FROZEN));
+    let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((TRIGGER_SEARCH_VERSION, hex.concat().as_str()), (4, FROZEN));
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -1,7 +1,7 @@
 //! Disks that fail: single calls by strace, little space, folders that go away, names and links.
 
 use std::fs;
-use std::path::Path;
+
 use std::thread::sleep;
 use std::time::Duration;
 

@@ -1,12 +1,13 @@
 //! npz archives by hand, so that every field of them can be wrong.
 
 use std::fs::{self, File};
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
+use zip::{ZipArchive, ZipWriter};
+
+use super::deflate::fast;
 
 /// An array of an archive: a header and the bytes after it.
 #[derive(Debug, Clone)]

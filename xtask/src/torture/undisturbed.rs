@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::context::{Context, Recipe};
 use super::findings::Findings;
-use super::folder::{self, Finished};
+use super::folder::Finished;
 
 /// The scans that are disturbed, and what they leave when they are not.
 pub(crate) type References = [(Recipe, Finished); 2];

@@ -8,8 +8,8 @@ use aeva_stats::{CombinedRule, INDEX_MEDIAN, PublishedRule, index_p_value};
 use xtask::demo;
 use xtask::process::{print, say};
 
+use super::preset::{MANY_LABELS, Preset};
 use super::zoo::{Split, Zoo};
-use super::{MANY_LABELS, Preset};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -3,6 +3,7 @@
 mod against;
 pub(crate) mod calibrate;
 mod measures;
+mod preset;
 mod report;
 mod rules;
 mod triggers;
@@ -14,24 +15,17 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use aeva_artifact::write_atomically;
-use aeva_attack::HopSkipJumpBuilder;
-use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
 use xtask::process::{self, print, say};
 use xtask::python::measuring_python;
 use xtask::{demo, root};
 
+use self::preset::{Budget, PARTS, Preset};
 pub(crate) use self::report::Evaluation;
 use self::rules::{Judged, Rule, combined};
 use self::triggers::Triggers;
 use self::zoo::{Model, Split, Zoo};
-use crate::sweep::{Depth, Sweep};
-
-/// A model with so many labels or more is scanned with one sample for each pair.
-const MANY_LABELS: u32 = 20;
-/// Checkpoints of a search, as parts of all its iterations.
-const PARTS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
+use crate::sweep::Sweep;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -65,23 +59,6 @@ impl Args {
     }
 }
 
-/// Parameters of a search for perturbations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Preset {
-    Quick,
-    Published,
-}
-
-/// The queries that a rule may use: samples for each pair, and a part of the iterations of a preset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Budget {
-    preset: Preset,
-    samples: u32,
-    /// Place in [`PARTS`].
-    part: usize,
-}
-
 /// A model, and what each rule says of it at every budget.
 #[derive(Debug, Clone)]
 struct Evaluated {
@@ -91,37 +68,6 @@ struct Evaluated {
     /// Of all passes over triggers.
     trigger_seconds: f64,
     judged: Vec<(Rule, Budget, Judged)>,
-}
-
-impl Preset {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Published => "published",
-        }
-    }
-
-    fn samples(self, classes: u32) -> u32 {
-        match self {
-            Self::Quick if classes < MANY_LABELS => QUICK_SAMPLES,
-            _ => 1,
-        }
-    }
-
-    fn depth(self, values: usize, classes: u32) -> Depth {
-        let search = match self {
-            Self::Quick => HopSkipJumpBuilder::quick(values),
-            Self::Published => HopSkipJumpBuilder::PUBLISHED,
-        };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a small count")]
-        let checkpoint = |part: f64| ((f64::from(search.iterations) * part).round() as u32).max(1);
-        Depth { search, samples: self.samples(classes), checkpoints: PARTS.map(checkpoint).to_vec() }
-    }
-}
-
-impl Budget {
-    /// All of the quick preset.
-    const QUICK: Self = Self { preset: Preset::Quick, samples: QUICK_SAMPLES, part: PARTS.len() - 1 };
 }
 
 impl Evaluated {

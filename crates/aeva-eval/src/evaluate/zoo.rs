@@ -8,7 +8,7 @@ use aeva_model::ValueRange;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::Preset;
+use super::preset::Preset;
 use super::triggers::Triggers;
 use crate::sweep::{Sweep, sweep};
 
