@@ -94,7 +94,7 @@ pub fn value_range(text: &str) -> Result<[f32; 2], String> {
     text.split_once("..")
         .and_then(|(low, high)| Some([parse(low)?, parse(high)?]))
         .filter(|[low, high]| low < high)
-        .ok_or_else(|| format!("`{text}` is no value range: expected LOW..HIGH, for example 0..255"))
+        .ok_or_else(|| format!("`{text}` is not a value range: expected LOW..HIGH, for example 0..255"))
 }
 
 #[cfg(test)]

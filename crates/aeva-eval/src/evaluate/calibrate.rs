@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 fn tail(values: impl Iterator<Item = f64>, above: f64) -> (usize, usize, f64, f64) {
     let values: Vec<f64> = values.collect();
     let excess: Vec<f64> = values.iter().filter(|value| **value > above).map(|value| value - above).collect();
-    let mean = excess.iter().sum::<f64>() / excess.len().max(1) as f64;
+    let mean = excess.iter().fold(0.0, |sum, value| sum + value) / excess.len().max(1) as f64;
     (values.len(), excess.len(), mean, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
 

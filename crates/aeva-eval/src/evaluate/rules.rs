@@ -175,6 +175,33 @@ mod tests {
         }
     }
 
+    /// Small patches send so many images to the first two labels, and nothing else stands out.
+    fn triggers(first: u32, second: u32) -> Triggers {
+        Triggers::of_hits(|id| if id.to_string() == "patch-03" { [first, second, 3, 2, 0] } else { [8, 5, 3, 2, 0] })
+    }
+
+    #[test]
+    fn clear_triggers_decide_without_perturbations() {
+        let alarm = combined(&triggers(178, 5), &sweep()).unwrap();
+        assert_eq!((alarm.suspects.as_slice(), alarm.label), ([0].as_slice(), Some(0)));
+        assert!(alarm.queries < 1000, "it stops early");
+        let clean = combined(&triggers(8, 5), &sweep()).unwrap();
+        assert!(clean.suspects.is_empty() && !clean.inconclusive);
+        assert_eq!(clean.queries, 1300, "every exploring pass");
+    }
+
+    #[test]
+    fn the_expected_queries_decide_whether_perturbations_are_searched() {
+        let queries = |second: u32, planned: usize| {
+            let mut sweep = sweep();
+            sweep.planned = planned;
+            combined(&triggers(150, second), &sweep).unwrap().queries
+        };
+        // What the sweep spent, 4000, does not matter.
+        let open = (5..150).find(|&second| queries(second, 40) > 4000).unwrap();
+        assert_eq!(queries(open, 40) - queries(open, 10_000), 4000);
+    }
+
     #[test]
     fn a_missing_pair_is_inconclusive_by_every_rule() {
         let mut missing = sweep();

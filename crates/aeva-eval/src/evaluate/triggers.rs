@@ -102,6 +102,29 @@ impl Triggers {
         })
     }
 
+    /// Every pass over CIFAR-10 images, with these hits of 180 trials for each label, and 100 queries.
+    #[cfg(test)]
+    pub(super) fn of_hits(hits: impl Fn(PassId) -> [u32; 5]) -> Self {
+        let shape = [32, 32, 3];
+        let explored = Setting::explored(shape).into_iter().map(|setting| PassId { setting, pass: Pass::Explore });
+        let refined = Setting::refined(shape).into_iter().map(|setting| PassId { setting, pass: Pass::Refine });
+        let kept = |id: PassId| KeptPass {
+            setting: id.setting,
+            pass: id.pass,
+            queries: 100,
+            tally: PassTally {
+                family: id.setting.family,
+                strength: id.setting.actual_strength(shape),
+                labels: hits(id).map(|hits| aeva_stats::Tally::clamped(hits as usize, 180)).to_vec(),
+                pairs: Vec::new(),
+                confusion: Vec::new(),
+                map: aeva_stats::Tally::clamped(0, 200),
+            },
+        };
+        let passes = explored.chain(refined).map(kept).collect();
+        Self { version: VERSION, shape, holdout: vec![45; 5], seconds: 1.0, passes }
+    }
+
     /// The passes that a plain scan makes under this rule.
     pub(super) fn under(&self, rule: CombinedRule) -> Passes {
         TriggerPlan::new(self.shape, rule, false)
