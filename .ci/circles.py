@@ -1,6 +1,7 @@
 """Prints circles of files: sets of modules of one crate that import each other. Arguments: source folders of crates.
 
-A name that a module re-exports (`pub use child::Name`) counts as imported from where it is defined. Test modules do not count.
+A name that a module re-exports (`pub use child::Name`) counts as imported from where it is defined.
+Test modules do not count.
 """
 
 import pathlib
@@ -9,7 +10,8 @@ import sys
 
 
 def without_tests(text):
-    return re.sub(r"#\[cfg\(test\)\]\n(?:#\[[^\n]*\n)*(?:pub(?:\([a-z]+\))? )?mod \w+ \{.*?^\}\n", "", text, flags=re.S | re.M)
+    module = r"#\[cfg\(test\)\]\n(?:#\[[^\n]*\n)*(?:pub(?:\([a-z]+\))? )?mod \w+ \{.*?^\}\n"
+    return re.sub(module, "", text, flags=re.S | re.M)
 
 
 def leaves(tree):
