@@ -122,8 +122,10 @@ proptest! {
 
     #[test]
     fn other_names_of_the_labels_are_other_names_of_the_suspects(
-        passes in passes(), rule in rule(), names in Just((0..CLASSES).collect::<Vec<u32>>()).prop_shuffle(),
+        mut passes in passes(), rule in rule(), names in Just((0..CLASSES).collect::<Vec<u32>>()).prop_shuffle(),
     ) {
+        // Of pairs that stand out alike in two families the first is named, so that one pass has all of them.
+        passes.made.iter_mut().skip(1).for_each(|one| one.tally.pairs.clear());
         let (before, after) = (verdict(&passes, None, &rule), verdict(&renamed(&passes, &names), None, &rule));
         prop_assert_eq!(before.name(), after.name());
         let expected: Vec<usize> = before.suspects().iter().map(|&label| names[label] as usize).collect();

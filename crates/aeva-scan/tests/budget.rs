@@ -139,6 +139,21 @@ fn a_wish_to_stop_is_obeyed_before_the_next_batch_of_every_oracle() {
 }
 
 #[test]
+fn perturbations_that_were_begun_are_missing_even_without_an_answer() {
+    let (backdoor, lenses, whole) = &cases()[2];
+    let (setup, mut store, mut black_box) = (Setup::enough(*lenses), MemoryStore::default(), BlackBox::new(*backdoor));
+    let of_pairs: u64 = whole.contents.1.iter().map(|pair| pair.queries().total()).sum();
+    let of_triggers = whole.asked - of_pairs;
+    // The last batch of the triggers fits, and no full one behind it.
+    let limit = setup.clean_queries() + of_triggers + 31;
+    let outcome = setup.run(&mut black_box, Some(limit), &mut store, &()).unwrap();
+    assert_eq!((black_box.asked(), outcome.end), (of_triggers, End::Stopped));
+    let why = Reason::MissingPairs { missing: 12, expected: 12 };
+    assert_eq!(outcome.assessment.verdict, Verdict::Inconclusive { why });
+    assert_eq!(judged_again(&setup, &store), outcome.assessment);
+}
+
+#[test]
 fn a_limit_that_is_high_enough_changes_nothing() {
     for (backdoor, lenses, whole) in cases() {
         let setup = Setup::enough(*lenses);
