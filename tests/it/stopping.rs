@@ -65,7 +65,7 @@ fn each_signal_stops_a_scan_that_goes_on_from_there() {
                 None => assert_eq!(status.code(), Some(130), "{signal}: {text}"),
                 Some(number) => assert_eq!(status.signal(), Some(number), "{signal}: {status} {text}"),
             }
-            assert!(text.contains("stopping after the batch under way"), "{text}");
+            assert!(text.contains("stopping after the current batch"), "{text}");
             assert!(text.contains("the same command again"), "{text}");
             // What was answered to the work under way is there, and used; nothing is there where one look had just ended.
             let partial = aeva.path(&out).join("partial-v1");

@@ -117,7 +117,7 @@ fn a_run_is_judged_again_as_its_scan_did() {
     let pass = aeva.run(&["inspect", "run/triggers-v1/patch-03.aeva"]).ends_with(0).stdout;
     assert!(pass.contains("triggers of pass patch-03") && pass.contains("label 3"), "{pass}");
     let squares = aeva.run(&["inspect", "run/triggers-v1/square-10.aeva"]).ends_with(0).stdout;
-    assert!(squares.contains("all random triggers together send most images along"), "{squares}");
+    assert!(squares.contains("most hits by all random triggers together"), "{squares}");
     assert!(squares.lines().any(|line| line.ends_with("of 1000")), "{squares}");
     // No pairs were searched, so the published rule has nothing to say.
     aeva.run(&["judge", "run", "--rule", "published"]).ends_with(3);
@@ -172,7 +172,7 @@ fn what_does_not_go_together_is_refused() {
         assert!(!aeva.path("run").exists());
     };
     refused(&["--sources", "1"], "name pairs of labels");
-    refused(&["--lens", "trigger", "--rule", "published"], "says nothing of triggers");
+    refused(&["--lens", "trigger", "--rule", "published"], "does not use triggers");
 }
 
 /// The shipped images, at most so many of each label.

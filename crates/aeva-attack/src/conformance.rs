@@ -46,7 +46,7 @@ pub enum Nonconformance {
     },
     /// The same batch got different labels the second time.
     #[error(
-        "the model is not deterministic: {differ} of {images} images got a different label the second time"
+        "the model does not give the same image the same label: {differ} of {images} images got a different label the second time"
     )]
     Repeat {
         /// Images that got a different label.
