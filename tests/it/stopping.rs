@@ -74,7 +74,7 @@ fn each_signal_stops_a_scan_that_can_be_resumed() {
             in_the_middle += kept;
             let (status, text) = end(start(&aeva, &out, extra));
             assert_eq!(status.code(), code, "{text}");
-            assert_eq!(text.contains("going on"), kept == 1, "{text}");
+            assert_eq!(text.contains("continuing"), kept == 1, "{text}");
             assert!(!partial.exists());
             assert_eq!(aeva.files(&format!("{out}/{folder}")), aeva.files(&format!("whole/{folder}")));
             for figure in ["verdict", "p_value", "queries", "labels", "clean_accuracy"] {

@@ -1,6 +1,6 @@
 //! Compares two black boxes on probes as small as those of a search.
 //!
-//! A device that computes in 16 bits, or in TF32, may agree with f32 on every natural image and still answer at random
+//! A device that computes in 16 bits, or in TF32, may agree with f32 on every clean image and still answer at random
 //! about probes of some 1e-5 a pixel. The search would then find nothing and call the model clean.
 
 use ndarray::{ArrayView4, Axis};

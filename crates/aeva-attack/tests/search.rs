@@ -347,7 +347,7 @@ impl HardLabelOracle for Coarse {
     }
 }
 
-/// Natural images do not distinguish a coarse device from an exact one; probes of the search's size do.
+/// Clean images do not distinguish a coarse device from an exact one; probes of the search's size do.
 #[test]
 fn a_coarse_device_is_told_from_an_exact_one() {
     let (images, plan) = fixture(1);
