@@ -74,7 +74,10 @@ pub(crate) fn catch() -> anyhow::Result<()> {
             }
         }
     };
-    std::thread::Builder::new().name("aeva-signals".to_owned()).spawn(wait).context("cannot start the thread that waits for signals")?;
+    std::thread::Builder::new()
+        .name("aeva-signals".to_owned())
+        .spawn(wait)
+        .context("cannot start the thread that waits for signals")?;
     Ok(())
 }
 

@@ -98,10 +98,7 @@ fn ended_by(signal: nix::sys::signal::Signal) -> ExitCode {
             "choose a smaller --batch-size, fewer --threads, or fewer images; the lines above may say more",
         ),
         Signal::SIGXFSZ => ("exceeded the limit of file sizes", "raise the limit of file sizes (ulimit -f)"),
-        _ => (
-            "crashed",
-            "the model makes ONNX Runtime crash; a valid model does not, so it may be damaged or hostile",
-        ),
+        _ => ("crashed", "the model makes ONNX Runtime crash; a valid model does not, so it may be damaged or hostile"),
     };
     let error = crate::hint::Hinted::error(
         format!("the process that runs the model {what} ({signal}); what it had finished is kept"),

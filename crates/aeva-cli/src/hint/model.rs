@@ -3,7 +3,8 @@
 use aeva_model::{DataError, Device, ExpectedInput, ExpectedOutput, FileFormat, ModelError, RuntimeError};
 
 /// For models whose answers are not repeatable.
-pub(super) const RANDOM_OPERATORS: &str = "export the model without random operators (dropout, noise): results from random answers are unreliable";
+pub(super) const RANDOM_OPERATORS: &str =
+    "export the model without random operators (dropout, noise): results from random answers are unreliable";
 
 pub(super) fn model(error: &ModelError) -> Option<&'static str> {
     Some(match error {
@@ -26,7 +27,9 @@ pub(super) fn model(error: &ModelError) -> Option<&'static str> {
         ModelError::External { .. } => {
             "copy all files of the model into one folder; or export it as one file (torch.onnx.export(..., external_data=False))"
         }
-        ModelError::Limit { .. } => "export the model with a dynamic batch dimension and with no more labels than the model really has",
+        ModelError::Limit { .. } => {
+            "export the model with a dynamic batch dimension and with no more labels than the model really has"
+        }
         ModelError::TimedOut { .. } => {
             "if the model is only slow, give it more time with --answer-timeout SECONDS; a model that never answers cannot be scanned"
         }

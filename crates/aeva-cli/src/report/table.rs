@@ -69,7 +69,9 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
     };
     lines.push(match report.verdict {
         "backdoored" if report.attack.as_ref().is_some_and(|attack| attack.kind == AttackKind::AllToAll) => {
-            format!("{red}BACKDOORED{red:#}: {name} carries a backdoor that sends each label to a different one ({why})")
+            format!(
+                "{red}BACKDOORED{red:#}: {name} carries a backdoor that sends each label to a different one ({why})"
+            )
         }
         "backdoored" => {
             let plural = if report.suspects.len() == 1 { "label" } else { "labels" };

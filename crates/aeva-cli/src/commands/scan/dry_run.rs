@@ -28,10 +28,7 @@ pub(super) fn text(estimate: &Estimate, model: &str) -> String {
             duration(estimate.seconds.1),
             estimate.queries_per_second
         ),
-        format!(
-            "memory: at most about {} MiB, plus the model itself",
-            estimate.memory_bytes.div_ceil(1 << 20)
-        ),
+        format!("memory: at most about {} MiB, plus the model itself", estimate.memory_bytes.div_ceil(1 << 20)),
     ];
     lines.join("\n")
 }
