@@ -101,7 +101,7 @@ fn ended_by(signal: nix::sys::signal::Signal) -> ExitCode {
         _ => ("crashed", "the model makes ONNX Runtime crash; a valid model does not, so it may be damaged or hostile"),
     };
     let error = crate::hint::Hinted::error(
-        format!("the process that runs the model {what} ({signal}); what it had finished is kept"),
+        format!("the process that runs the model {what} ({signal}); finished results are kept"),
         hint,
     );
     crate::exit::print(&error);

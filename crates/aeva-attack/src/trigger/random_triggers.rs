@@ -60,7 +60,7 @@ pub(super) fn measure(
     Ok(PassResult { findings, confusion, queries: queries.count() })
 }
 
-/// What became of the images under all triggers together, by label and answer.
+/// Outcomes of the images under all triggers together, by label and answer.
 fn confusion(images: &[Image], answers: &[Vec<Label>]) -> Vec<PairTally> {
     let mut rows: BTreeMap<Label, (usize, BTreeMap<Label, usize>)> = BTreeMap::new();
     for (&(_, truth), &answer) in answers.iter().flat_map(|answers| images.iter().zip(answers)) {
