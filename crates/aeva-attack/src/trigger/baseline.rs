@@ -91,7 +91,11 @@ mod tests {
         let outcome = |target, hits| Outcome { goal: pair(target), tally: tally(hits, 6) };
         let found = [outcome(9, 6), outcome(8, 5), outcome(2, 4), outcome(7, 3)];
         let baseline = Baseline::new(&[cell(9, 90), cell(8, 80), cell(2, 1)]);
-        assert_eq!(baseline.leaders(&found, 3), [pair(7), pair(9), pair(2)], "the hardest pairs and the most frequent ones");
+        assert_eq!(
+            baseline.leaders(&found, 3),
+            [pair(7), pair(9), pair(2)],
+            "the hardest pairs and the most frequent ones"
+        );
         assert_eq!(baseline.leaders(&found, 9).len(), 4);
         let none = Baseline::default();
         assert_eq!(none.leaders(&found, 2), [pair(9), pair(8)]);
