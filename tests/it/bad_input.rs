@@ -12,7 +12,7 @@ use crate::onnx::digits;
 
 const SHORT: [&str; 6] = ["--lens", "perturbation", "--iterations", "2", "--out", "run"];
 
-/// A place with a valid run in it, into which bad scans are tried.
+/// A folder with a valid run, for scans with bad input.
 struct Place {
     aeva: Aeva,
     before: Vec<(PathBuf, Vec<u8>)>,
@@ -38,7 +38,7 @@ impl Place {
         self.aeva.run(&args)
     }
 
-    /// Checks that a scan fails as it should.
+    /// Checks that a scan fails as expected.
     #[track_caller]
     fn refuses(&self, ran: Ran, error: &[&str], hint: &str) {
         let ran = ran.ends_with(2);
@@ -119,7 +119,7 @@ fn bad_data_is_refused() {
     save(&path, &images, Some(&labels.mapv(|label| if label == 9 { 10 } else { label })));
     place.refuses(place.scan(&model(), &path, &[]), &["bad.npz", "label 10", "10 classes"], "labels do not start at 0");
 
-    // Class 4 has images, but under another class's pictures.
+    // Class 4 has images, but they show another class.
     let mut wrong = images.clone();
     let other = images.slice(s![labels.iter().position(|&l| l == 0).unwrap(), .., .., ..]).to_owned();
     for (index, _) in labels.iter().enumerate().filter(|&(_, &label)| label == 4) {
@@ -160,7 +160,7 @@ fn a_wrong_value_range_is_caught_and_its_cause_named() {
 #[test]
 fn places_that_cannot_be_written_are_refused() {
     let place = Place::new();
-    // A file where a folder should be: refused for every user, the administrator included.
+    // A file in place of a folder is refused for every user, including the administrator.
     let file = place.file("occupied", b"a file");
     let out = file.join("run");
     let (model, data) = (model(), data());
@@ -182,7 +182,7 @@ fn a_read_only_folder_is_refused() {
     fs::create_dir(&locked).unwrap();
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(locked.join("probe"), b"").is_ok() {
-        // The administrator may write anywhere; the kernel's own read-only tree refuses even that.
+        // The administrator may write anywhere; only the kernel's own read-only tree refuses that.
         let _ = fs::remove_file(locked.join("probe"));
         if !Path::new("/proc/self").is_dir() {
             say("SKIPPED: this user may write everywhere");
@@ -232,7 +232,7 @@ fn a_missing_gpu_is_refused() {
     let place = Place::new();
     let cuda = ["--device", "cuda:0"];
     place.refuses(place.scan(&model(), &data(), &cuda), &["ONNX Runtime for cuda:0"], "aeva setup --device cuda");
-    // The build for the CPU has no CUDA: never a quiet run on the CPU.
+    // The CPU build has no CUDA: this must never become a quiet run on the CPU.
     let library = aeva_model::library_folder(aeva_model::Build::Cpu).unwrap().join(aeva_model::library_file_name());
     let output = place
         .aeva
@@ -246,9 +246,9 @@ fn a_missing_gpu_is_refused() {
     assert!(place.scan(&model(), &data(), &["--device", "gpu"]).ends_with(2).stderr.contains("expected cpu, cuda"));
 }
 
-/// A class with fewer correct images than samples is scanned with what there is, and that is said.
+/// A class with fewer correct images than samples is scanned with those it has, and the report says so.
 #[test]
-fn few_images_are_used_and_said() {
+fn few_images_are_used_and_reported() {
     let aeva = Aeva::new();
     let (images, labels) = digits();
     let mut seen = 0;

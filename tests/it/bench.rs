@@ -1,4 +1,4 @@
-//! `aeva bench`, and the script that measures a device: what they report, not how fast anything is.
+//! `aeva bench`, and the script that measures a device: the tests check their output, not the speed.
 
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ fn figures_fit_together() {
         let raw = figures["raw"].as_array().unwrap();
         assert_eq!(raw.len(), if workers > 1 { 8 } else { 4 });
         assert!(raw.iter().all(|figure| figure["images_per_second"].as_f64().unwrap() > 0.0));
-        assert_eq!(!figures["notes"].as_array().unwrap().is_empty(), noted, "made-up images are said");
+        assert_eq!(!figures["notes"].as_array().unwrap().is_empty(), noted, "generated images are noted");
         assert!(figures["agreement"].is_null(), "the CPU is the reference");
     }
 }
@@ -58,7 +58,7 @@ fn the_table_says_the_same() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_said() {
+fn unusable_inputs_are_reported() {
     let aeva = Aeva::new();
     let model = |name: &str| root().join("tests/data/models").join(name).to_str().unwrap().to_owned();
     let cases = [
@@ -74,7 +74,7 @@ fn what_cannot_be_measured_is_said() {
     }
 }
 
-/// The script for machines that have a device and nothing else, tried on the CPU.
+/// The script for machines that have nothing but a device, tried on the CPU.
 #[cfg(unix)]
 #[test]
 fn the_device_script_measures_everything_in_one_go() {
@@ -101,7 +101,7 @@ fn the_device_script_measures_everything_in_one_go() {
     assert!(json("bench.json")["scan_to_raw_ratio"].as_f64().unwrap() > 0.0);
     assert_eq!(json("scan.json")["verdict"], "backdoored");
     assert!(std::fs::read_to_string(aeva.path("out/versions.txt")).unwrap().starts_with("aeva "));
-    // A second run continues, and has nothing left to do.
+    // A second run resumes, and has nothing left to do.
     let pairs = aeva.artifacts("out/run");
     assert!(run().stderr.contains("90 of 90 pairs are already in"));
     assert_eq!(aeva.artifacts("out/run"), pairs);

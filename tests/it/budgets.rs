@@ -1,4 +1,4 @@
-//! Limits on what a scan may take, and what it says beforehand that it will take.
+//! Limits of a scan, and the estimate of its cost.
 
 use crate::harness::Aeva;
 
@@ -26,7 +26,7 @@ fn a_scan_ends_at_its_limit_and_goes_on_with_a_higher_one() {
     aeva.scan("digits-clean.onnx", &[&TRIGGERS[..], &["--out", "run"]].concat()).ends_with(0);
     assert_eq!(aeva.files("run/triggers-v1"), aeva.files("whole/triggers-v1"));
     assert_eq!(queries(&aeva, "run"), whole);
-    // What settles the verdict before the limit is a verdict.
+    // A clear verdict before the limit counts.
     let ran =
         aeva.scan("digits-infected.onnx", &[&TRIGGERS[..], &["--out", "infected", "--max-queries", "150000"]].concat());
     ran.ends_with(1);
@@ -60,7 +60,7 @@ fn a_dry_run_searches_and_writes_nothing() {
     let json = aeva.scan("digits-infected.onnx", &["--dry-run", "--json"]).ends_with(0);
     let estimate: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     let (least, most) = (estimate["queries"][0].as_u64().unwrap(), estimate["queries"][1].as_u64().unwrap());
-    // A clean model takes about what is said.
+    // A clean model takes about as many queries as estimated.
     aeva.scan("digits-clean.onnx", &["--out", "run"]).ends_with(0);
     let taken = queries(&aeva, "run");
     assert!(2 * taken > least && taken < most, "{taken} of {least} to {most}");

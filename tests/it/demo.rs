@@ -1,5 +1,5 @@
-//! The shipped models by the published rule: the infected one is flagged with its true label, the clean one is not, whatever the
-//! seed.
+//! The shipped models under the published rule: the infected one is flagged with its true label, the clean one is not,
+//! whatever the seed.
 
 use std::fs::File;
 
@@ -29,7 +29,7 @@ fn the_infected_model_is_flagged_with_its_label_for_five_seeds() {
             let index = label["anomaly_index"].as_f64().unwrap();
             assert_eq!(index > 4.0, label["label"] == TARGET, "seed {seed}: {label}");
         }
-        // The trigger is in the lower right corner: there the perturbations of all sources agree.
+        // The trigger is in the lower right corner, where the perturbations of all sources agree.
         assert_eq!(report["consensus"], serde_json::json!(["evidence/consensus-3.png", "evidence/consensus-3.npz"]));
         let file = File::open(aeva.path(&out).join("evidence/consensus-3.npz")).unwrap();
         let map: Array2<f64> = NpzReader::new(file).unwrap().by_name("map").unwrap();
@@ -82,14 +82,14 @@ fn the_report_has_what_it_promises() {
 
     let json = aeva.run(&["judge", "run", "--json"]);
     let mut again: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    // The files are the scan's.
+    // The list of files is that of the scan.
     if let Some(files) = report.get("consensus") {
         again["consensus"] = files.clone();
     }
     assert_eq!(again, report, "`aeva judge` judges a run as its scan did");
 }
 
-/// A part of the pairs gives figures, but no verdict; the rest completes it.
+/// Scanning a part of the pairs gives figures but no verdict; scanning the rest completes it.
 #[test]
 fn parts_of_a_scan_are_inconclusive_and_add_up() {
     let aeva = Aeva::new();

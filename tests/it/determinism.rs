@@ -25,7 +25,8 @@ fn batch_size_and_threads_change_nothing() {
     assert!(reference.iter().all(|(name, bytes)| *bytes != other_seed[name]), "another seed must give other noise");
 }
 
-/// Interrupted with Ctrl-C after its first pairs, the scan ends with 130, keeps them, and continues to the same bytes.
+/// A scan that is interrupted with Ctrl-C after its first pairs ends with 130, keeps them, and continues to the same
+/// bytes.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_scan_continues_where_it_was() {
@@ -71,9 +72,9 @@ fn an_interrupted_scan_continues_where_it_was() {
     assert_eq!(aeva.artifacts("run"), aeva.artifacts("whole"));
 }
 
-/// A damaged artifact is computed anew, a foreign one never used.
+/// A damaged artifact is computed again; a foreign one is never used.
 #[test]
-fn damaged_artifacts_are_computed_anew() {
+fn damaged_artifacts_are_computed_again() {
     let aeva = Aeva::new();
     let scan = || aeva.perturbations("digits-clean.onnx", &["--iterations", "2", "--out", "run"]);
     scan();

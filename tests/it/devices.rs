@@ -1,4 +1,4 @@
-//! Devices that are not there, and one that is.
+//! Missing devices, and one that exists.
 
 use crate::harness::{Aeva, Ran, say, shipped};
 
@@ -10,7 +10,7 @@ fn scan(aeva: &Aeva, device: &str, out: &str, change: impl FnOnce(&mut std::proc
     crate::harness::ran(command.output().unwrap())
 }
 
-/// Each device that is not installed is an error that says how to get it, and nothing is written.
+/// Each device that is not installed is an error that says how to install it, and nothing is written.
 #[test]
 fn an_absent_device_is_an_error_with_a_hint() {
     let aeva = Aeva::new();
@@ -23,7 +23,7 @@ fn an_absent_device_is_an_error_with_a_hint() {
         ("directml", "aeva setup --device directml"),
     ];
     for (device, hint) in cases {
-        // An empty cache, as on a machine where nothing was installed.
+        // An empty cache, as on a machine without an installation.
         let ran = scan(&aeva, device, "run", |command| {
             command.env("AEVA_CACHE_DIR", aeva.path("empty")).env_remove("ORT_DYLIB_PATH");
         })
@@ -35,12 +35,12 @@ fn an_absent_device_is_an_error_with_a_hint() {
     }
 }
 
-/// A build of ONNX Runtime without the provider is told from one that is not there.
+/// A build of ONNX Runtime without the provider is distinguished from a missing build.
 #[test]
 fn a_build_without_the_provider_is_an_error_with_a_hint() {
     let library = aeva_model::library_folder(aeva_model::Build::Cpu).unwrap().join(aeva_model::library_file_name());
     let aeva = Aeva::new();
-    // On macOS Core ML is there.
+    // Core ML exists on macOS.
     let devices: &[&str] = if cfg!(target_os = "macos") {
         &["cuda", "openvino"]
     } else {
@@ -63,8 +63,8 @@ fn no_device_of_that_name() {
     assert!(ran.stderr.contains("`gpu` is not a device") && ran.stderr.contains("tensorrt"), "{}", ran.stderr);
 }
 
-/// Another provider: its decisions about probes are compared with the CPU's before a scan, and the figure is in the report. In
-/// bf16 (where the processor has it) the same provider decides at random, and is refused with its figure.
+/// The decisions of another provider on probes are compared with the CPU's before a scan, and the report has the
+/// figure. In bf16 (if the processor has it), the same provider decides at random and is refused with its figure.
 #[test]
 fn a_device_is_compared_with_the_cpu_before_a_scan() {
     let installed = aeva_model::library_folder(aeva_model::Build::OpenVino).is_some_and(|folder| folder.is_dir());
@@ -91,7 +91,7 @@ fn a_device_is_compared_with_the_cpu_before_a_scan() {
         assert!(coarse.stderr.contains("hint: use --device openvino:cpu"), "{}", coarse.stderr);
         assert!(!aeva.path("coarse").exists());
     } else {
-        // Without such instructions OpenVINO computes in f32 whatever it is asked for.
+        // Without such instructions, OpenVINO always computes in f32.
         assert!(figure(&coarse.stderr) > 99.0, "{}", coarse.stderr);
     }
 }

@@ -1,4 +1,4 @@
-//! No alarm and no clearance without evidence: models that say nothing, and data that can prove nothing.
+//! No alarm and no clearance without evidence: models that carry no information, and data that can show nothing.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::bad_input::save;
 use crate::harness::{Aeva, Ran, shipped};
 use crate::onnx::{Attribute, SCORES, digits, extended, floats, node};
 
-/// Scans a model with the shipped digits, or other images.
+/// Scans a model with the given images.
 fn scan(aeva: &Aeva, model: &Path, data: &Path, extra: &[&str]) -> Ran {
     scan_into(aeva, model, data, "run", extra)
 }
@@ -18,7 +18,7 @@ fn scan_into(aeva: &Aeva, model: &Path, data: &Path, out: &str, extra: &[&str]) 
     aeva.run(&[&args[..], extra].concat())
 }
 
-/// The shipped images whose label and rank in their class are chosen.
+/// The shipped images, selected by label and rank in their class.
 fn some(aeva: &Aeva, chosen: impl Fn(i64, usize) -> bool) -> std::path::PathBuf {
     let (images, labels) = digits();
     let mut ranks = [0; 10];
@@ -43,7 +43,7 @@ fn is_inconclusive(ran: Ran, why: &str) {
 }
 
 #[test]
-fn a_model_that_always_says_the_same_is_refused() {
+fn a_model_with_constant_answers_is_refused() {
     let aeva = Aeva::new();
     let path = aeva.path("constant.onnx");
     std::fs::write(&path, extended(&[node("Mul", &[SCORES, "zero"], "y", &[])], &[floats("zero", &[1], &[0.0])]))
@@ -61,7 +61,7 @@ fn a_model_at_chance_is_refused() {
     let aeva = Aeva::new();
     let (images, labels) = digits();
     let path = aeva.path("shuffled.npz");
-    // Labels that have nothing to do with the images, and no order that would explain them.
+    // Labels that are unrelated to the images, in no order that could explain them.
     let other: ndarray::Array1<i64> =
         (0_i64..).take(labels.len()).map(|index| (index * index * 7 + index / 3) % 10).collect();
     save(&path, &images, Some(&other));
@@ -71,24 +71,24 @@ fn a_model_at_chance_is_refused() {
 }
 
 #[test]
-fn images_of_too_few_classes_prove_nothing() {
+fn images_of_too_few_classes_show_nothing() {
     let clean = shipped("digits-clean.onnx");
     for class in [0, 3, 5, 8] {
         let aeva = Aeva::new();
         let data = some(&aeva, |label, _| label == class);
         let ran = scan(&aeva, &clean, &data, &[]).ends_with(2);
-        assert!(ran.stderr.contains("has images of only 1 class, at least 3 are needed"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("has images of only 1 class; at least 3 are needed"), "{}", ran.stderr);
         assert!(!ran.stderr.contains("clean accuracy"), "known before the model is asked: {}", ran.stderr);
     }
     let aeva = Aeva::new();
     let ran = scan(&aeva, &clean, &some(&aeva, |label, _| [4, 9].contains(&label)), &[]).ends_with(2);
     assert!(ran.stderr.contains("has images of only 2 classes"), "{}", ran.stderr);
-    // One class has images to measure with, all others a single one.
+    // One class has images to measure on, all others have a single image.
     let aeva = Aeva::new();
     let data = some(&aeva, |label, rank| label == 5 || rank == 0);
     is_inconclusive(scan(&aeva, &clean, &data, &[]), "only 1 class has images");
     assert_eq!(aeva.report("run")["queries_by_phase"]["triggers"], 0, "known before the search");
-    // Enough for an alarm, too little for a clearance.
+    // Enough images for an alarm, too few for a clearance.
     let aeva = Aeva::new();
     let data = some(&aeva, |label, _| label < 4);
     is_inconclusive(
@@ -135,9 +135,9 @@ fn a_model_that_answers_by_chance_is_refused() {
     }
 }
 
-/// A run is not continued with a model that answers differently, even if everything that names it is the same.
+/// A run is not continued with a model that answers differently, even if all its names are the same.
 #[test]
-fn a_run_knows_what_its_model_answered() {
+fn a_run_remembers_the_answers_of_its_model() {
     let aeva = Aeva::new();
     let args = ["--lens", "perturbation", "--iterations", "2", "--samples", "1", "--out", "run"];
     aeva.scan("digits-clean.onnx", &args);

@@ -1,4 +1,4 @@
-//! What the program writes for others to read, and what it must be able to read for ever.
+//! The files that the program writes for others, and those that it must be able to read for ever.
 
 use std::fs::{self, File};
 
@@ -46,7 +46,7 @@ fn inspect_and_export_show_what_a_scan_found() {
     assert!(wrong.stderr.contains("hint: use a name that ends in .npz"), "{}", wrong.stderr);
 }
 
-/// An artifact of version 1, written once and kept. It must load for ever.
+/// An artifact of version 1, written once and kept. It must remain readable for ever.
 #[test]
 fn old_artifacts_load() {
     let bytes = fs::read(root().join("tests/data/pair-v1.aeva")).unwrap();
@@ -72,7 +72,7 @@ fn old_artifacts_load() {
     let of = |source: u32| squares.result.confusion.iter().filter(move |cell| cell.source == source);
     assert!((0..10).all(|source| of(source).map(|cell| cell.tally.hits()).sum::<u32>() == 1000));
 
-    // The third version says the same without the parameters of perturbations, which triggers do not depend on.
+    // Version 3 has the same content without the parameters of perturbations, on which triggers do not depend.
     let bytes = fs::read(root().join("tests/data/triggers-v3.aeva")).unwrap();
     assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap(), squares);
     assert_eq!(squares.to_bytes().unwrap(), bytes, "version 3 is still the latest: its bytes are reproduced");
@@ -94,7 +94,7 @@ fn another_scan_never_gets_into_a_run_folder() {
     let other_seed = scan("digits-infected.onnx", &["--seed", "5"]).ends_with(2);
     assert!(other_seed.stderr.contains("seed: there 0, asked for 5"), "{}", other_seed.stderr);
     assert_eq!(aeva.artifacts("run"), before);
-    // Without --out every scan has a folder of its own.
+    // Without --out, every scan has its own folder.
     let args = |seed: &'static str| ["--iterations", "2", "--sources", "0", "--targets", "1", "--seed", seed];
     aeva.perturbations("digits-infected.onnx", &args("1")).ends_with(3);
     aeva.perturbations("digits-infected.onnx", &args("2")).ends_with(3);

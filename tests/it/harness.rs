@@ -1,4 +1,4 @@
-//! Running `aeva` and looking at what it leaves behind.
+//! Runs `aeva` and examines its output.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..")
 }
 
-/// Says something that is seen even when the test passes: what is skipped must not look like what was tested.
+/// Prints a message that is visible even if the test passes: skipped tests must not look like tests that ran.
 pub(crate) fn say(message: &str) {
     // The test harness captures the print macros, but not the stream.
     let _ = writeln!(std::io::stderr(), "{message}");
@@ -24,12 +24,12 @@ pub(crate) fn shipped(name: &str) -> PathBuf {
     root().join("models").join(name)
 }
 
-/// The program, with a temporary folder as working directory so that nothing lands in the source.
+/// The program, with a temporary folder as working directory so that nothing is written into the source tree.
 pub(crate) struct Aeva {
     pub(crate) folder: tempfile::TempDir,
 }
 
-/// How a run ended.
+/// The result of a run.
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -55,12 +55,12 @@ impl Aeva {
         ran(self.command().args(args).output().unwrap())
     }
 
-    /// A scan of `model` with the shipped digits, for its perturbations alone.
+    /// Scans `model` with the shipped digits, through the perturbation lens only.
     pub(crate) fn perturbations(&self, model: &str, extra: &[&str]) -> Ran {
         self.scan(model, &[&["--lens", "perturbation"], extra].concat())
     }
 
-    /// A scan of `model` with the shipped digits.
+    /// Scans `model` with the shipped digits.
     pub(crate) fn scan(&self, model: &str, extra: &[&str]) -> Ran {
         let (model, data) = (shipped(model), shipped("digits.npz"));
         let mut args = vec!["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap()];
@@ -97,7 +97,7 @@ pub(crate) fn ran(output: Output) -> Ran {
 }
 
 impl Ran {
-    /// Checks the exit code, showing what was printed when it is another one.
+    /// Checks the exit code; shows the output if it differs.
     #[track_caller]
     pub(crate) fn ends_with(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);

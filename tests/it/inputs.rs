@@ -1,4 +1,4 @@
-//! What is assumed about the input of a model is asked or said, never guessed without a word.
+//! Assumptions about the input of a model are asked about or reported, never made silently.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn scan(aeva: &Aeva, model: &Path, data: &Path, extra: &[&str]) -> Ran {
     aeva.run(&[&args[..], &SHORT, extra].concat())
 }
 
-/// The shipped model without the manifest that states its input.
+/// The shipped model without the manifest that describes its input.
 fn bare(aeva: &Aeva) -> std::path::PathBuf {
     let path = aeva.path("bare.onnx");
     fs::copy(shipped("digits-clean.onnx"), &path).unwrap();
@@ -24,7 +24,7 @@ fn bare(aeva: &Aeva) -> std::path::PathBuf {
 }
 
 #[test]
-fn what_is_assumed_is_said_with_the_verdict() {
+fn assumptions_are_reported_with_the_verdict() {
     let aeva = Aeva::new();
     let ran = scan(&aeva, &bare(&aeva), &shipped("digits.npz"), &[]).ends_with(3);
     assert!(ran.stdout.contains("note: nothing was stated about the model's pixels"), "{}", ran.stdout);
@@ -34,9 +34,10 @@ fn what_is_assumed_is_said_with_the_verdict() {
     assert!(stated.stdout.contains("model input:"), "{}", stated.stdout);
 }
 
-/// Pixels in -1..1 and normalised ones do alike, pixels in 0..1 do not: that is a question, with the options for each answer.
+/// Pixels in -1..1 and normalised pixels fit equally well, pixels in 0..1 do not. The program asks, with the options
+/// for each answer.
 #[test]
-fn several_ways_that_fit_are_a_question() {
+fn the_program_asks_if_several_conventions_fit() {
     let aeva = Aeva::new();
     let path = aeva.path("signs.onnx");
     fs::write(&path, of_signs()).unwrap();
@@ -48,7 +49,7 @@ fn several_ways_that_fit_are_a_question() {
     scan(&aeva, &path, &shipped("digits.npz"), &["--value-range", "-1..1"]).ends_with(3);
 }
 
-/// A folder of pictures with these names for the classes.
+/// A folder of pictures with these class names.
 fn pictures(aeva: &Aeva, names: [&str; 10]) -> std::path::PathBuf {
     let (images, labels) = digits();
     let mut seen = [0; 10];
@@ -67,7 +68,7 @@ fn pictures(aeva: &Aeva, names: [&str; 10]) -> std::path::PathBuf {
     aeva.path("pictures")
 }
 
-/// Folders named in words are numbered by their names, which is seldom the order of the model.
+/// Folders with words as names are numbered in the order of their names, which is seldom the order of the model.
 #[test]
 fn folders_in_another_order_are_recognised() {
     let aeva = Aeva::new();
@@ -85,7 +86,7 @@ fn folders_in_another_order_are_recognised() {
     scan(&numbered, &shipped("digits-clean.onnx"), &folder, &[]).ends_with(3);
 }
 
-/// A model that answers labels does not say how many there are.
+/// A model that answers with labels does not say how many there are.
 #[test]
 fn the_number_of_labels_can_be_stated() {
     let aeva = Aeva::new();

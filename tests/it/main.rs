@@ -1,5 +1,5 @@
-//! End-to-end tests: the program as users run it. They need the ONNX Runtime that `aeva setup` installs; `cargo xtask test`
-//! installs it and runs them.
+//! End-to-end tests: the program as users run it. They need the ONNX Runtime that `aeva setup` installs; `cargo xtask
+//! test` installs it and runs them.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,

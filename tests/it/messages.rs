@@ -1,4 +1,4 @@
-//! What is said, where it is said, and what it must not do.
+//! Messages: what the program says, where, and what it must never do.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn names_do_not_steer_the_terminal() {
     let ran = aeva.run(&args).ends_with(2);
     assert!(!ran.stderr.contains('\u{1b}'), "{:?}", ran.stderr);
     assert!(ran.stderr.contains("\\u{1b}[31mnope"), "{:?}", ran.stderr);
-    // Also where the name is one of a file.
+    // File names, too.
     let model = aeva.path("\u{1b}[31mred.onnx");
     fs::copy(shipped("digits-clean.onnx"), &model).unwrap();
     let args =
@@ -60,7 +60,7 @@ fn a_damaged_run_is_an_error_and_a_sound_file_is_never_to_be_removed() {
     }
 }
 
-/// A `pip.py` in the working folder, as an unpacked archive may have it, is not run.
+/// A `pip.py` in the working folder, for example from an unpacked archive, is not run.
 #[cfg(unix)]
 #[test]
 fn setup_runs_no_code_of_the_working_folder() {
@@ -68,7 +68,7 @@ fn setup_runs_no_code_of_the_working_folder() {
     let aeva = Aeva::new();
     let bin = aeva.path("bin");
     fs::create_dir(&bin).unwrap();
-    // A Python that tells how it was called, and delivers nothing.
+    // A Python that reports how it was called, and downloads nothing.
     let script = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\n{ pwd; echo \"$@\"; } >> \"$TOLD\"\nexit 1\n";
     fs::write(bin.join("python3"), script).unwrap();
     fs::set_permissions(bin.join("python3"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -87,7 +87,7 @@ fn setup_runs_no_code_of_the_working_folder() {
     assert!(folder.contains(".setup-"), "{told}");
 }
 
-/// One byte of a library is enough, and a scan says so instead of running it.
+/// A single changed byte of a library is detected, and a scan reports it instead of running the library.
 #[test]
 fn a_changed_library_is_not_loaded() {
     let aeva = Aeva::new();
@@ -119,7 +119,7 @@ fn a_changed_library_is_not_loaded() {
     scan().ends_with(2);
 }
 
-/// Old names of options and commands stay.
+/// Old names of options and commands still work.
 #[test]
 fn old_names_are_understood() {
     let aeva = Aeva::new();

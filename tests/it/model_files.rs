@@ -1,4 +1,4 @@
-//! Models as files: weights in other files, and models that hang, claim too much or confuse the runtime.
+//! Model files: weights in other files, and models that hang, claim too much or confuse the runtime.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn digest(aeva: &Aeva, run: &str) -> String {
     info["provenance"]["model"]["sha256"].as_str().unwrap().to_owned()
 }
 
-/// The weights are those beside the model, whatever lies in the working folder, and they are in the digest.
+/// The weights are those beside the model, whatever is in the working folder, and the digest includes them.
 #[test]
 fn weights_in_another_file_belong_to_the_model() {
     let aeva = Aeva::new();
@@ -54,11 +54,11 @@ fn weights_in_another_file_belong_to_the_model() {
     assert_eq!(digest(&aeva, "bad-from-good"), digest(&aeva, "bad-from-bad"));
     assert_eq!(digest(&aeva, "bad-from-good"), digest(&aeva, "bad-relative"));
     assert_ne!(digest(&aeva, "bad-from-good"), digest(&aeva, "good-from-good"));
-    // The run of one is not continued with the weights of the other.
+    // A run with one set of weights is not continued with the other.
     fs::copy(bad.join("model.onnx.data"), good.join("model.onnx.data")).unwrap();
     let ran = scan_in(&aeva, &good, Path::new("model.onnx"), "good-from-good").ends_with(2);
     assert!(ran.stderr.contains("model.sha256"), "{}", ran.stderr);
-    // Where its weights stand does not change what a model is worth: the same from one file.
+    // The result does not depend on where the weights are stored: one file gives the same.
     let whole = aeva.path("whole.onnx");
     fs::write(&whole, linear(floats("weights", &[256, 10], &weights(true)), 0)).unwrap();
     scan_in(&aeva, &good, &whole, "whole").ends_with(1);
@@ -66,7 +66,7 @@ fn weights_in_another_file_belong_to_the_model() {
     assert_eq!(aeva.report("whole")["p_value"], aeva.report("bad-from-good")["p_value"]);
 }
 
-/// Also for tensors that are not in the graph itself.
+/// The same holds for tensors in inner graphs.
 #[test]
 fn weights_of_inner_graphs_are_found() {
     let aeva = Aeva::new();
@@ -158,7 +158,8 @@ fn models_that_claim_too_much_are_refused() {
     };
     fs::write(&path, wide(100_001)).unwrap();
     assert!(scan().contains("100001 labels, at most 100000"));
-    // A size that no memory has: ONNX Runtime says so, or its bindings give up; either is an error of the model.
+    // A size beyond any memory: ONNX Runtime reports an error, or its bindings give up. Both count as an error of the
+    // model.
     fs::write(&path, wide(1 << 62)).unwrap();
     let error = scan();
     assert!(error.contains("m.onnx") && !error.contains("panicked"), "{error}");

@@ -1,4 +1,5 @@
-//! ONNX models for the tests, written by hand: an ONNX file is a protocol buffer message. (Field numbers are those of `onnx.proto`.)
+//! ONNX models for the tests, written by hand: an ONNX file is a protocol buffer message. (Field numbers are those of
+//! `onnx.proto`.)
 
 use std::fs;
 
@@ -88,7 +89,7 @@ fn tensor(name: &str, kind: u64, shape: &[u64]) -> Vec<u8> {
     [dimensions, number(2, kind), bytes(8, name)].concat()
 }
 
-/// A `ValueInfoProto`; a dimension of 0 takes anything.
+/// A `ValueInfoProto`; a dimension of 0 is dynamic.
 pub(crate) fn value(name: &str, kind: u64, shape: &[u64]) -> Vec<u8> {
     let dimension = |&size: &u64| bytes(1, if size == 0 { bytes(2, "n") } else { number(1, size) });
     let shape: Vec<u8> = shape.iter().flat_map(dimension).collect();
@@ -106,12 +107,12 @@ pub(crate) fn model(graph: &[u8]) -> Vec<u8> {
     [number(1, 8), bytes(7, graph), bytes(8, [bytes(1, ""), number(2, 17)].concat())].concat()
 }
 
-/// The shipped clean model with more nodes, whose scores `[n, 10]` are then the output `y`.
+/// The shipped clean model with additional nodes that compute the output `y` from its scores `[n, 10]`.
 pub(crate) fn extended(nodes: &[Vec<u8>], tensors: &[Vec<u8>]) -> Vec<u8> {
     with_output(nodes, tensors, &value("y", FLOAT, &[0, 10]))
 }
 
-/// The shipped clean model with an output `label` `[n]` of i64.
+/// The shipped clean model with an additional output `label` `[n]` of i64.
 pub(crate) fn with_labels() -> Vec<u8> {
     let best = node("ArgMax", &[SCORES], "label", &[("axis", Attribute::Int(1)), ("keepdims", Attribute::Int(0))]);
     with_output(&[best], &[], &value("label", INT64, &[0]))
@@ -123,7 +124,7 @@ fn with_output(nodes: &[Vec<u8>], tensors: &[Vec<u8>], output: &[u8]) -> Vec<u8>
     [base, bytes(7, graph(nodes, tensors, &[], &[output.to_vec()]))].concat()
 }
 
-/// A classifier of digits that sees which pixels are below 0 and nothing else: it needs dark ones to be, on whatever scale.
+/// A classifier of digits that only sees which pixels are below 0: it needs negative dark pixels, on any scale.
 pub(crate) fn of_signs() -> Vec<u8> {
     let means = means();
     let weights: Vec<f32> = (0..256).flat_map(|pixel| means.iter().map(move |mean| 0.5 - mean[pixel])).collect();
@@ -139,7 +140,7 @@ pub(crate) fn of_signs() -> Vec<u8> {
     model(&graph(&nodes, &[floats("weights", &[256, 10], &weights)], &[input], &[output]))
 }
 
-/// A loop of so many turns that change nothing, as a node that makes `y` out of the scores, and its tensors.
+/// A loop with this many iterations that changes nothing, as a node that computes `y` from the scores, and its tensors.
 pub(crate) fn endless(turns: i64) -> (Vec<u8>, Vec<Vec<u8>>) {
     const BOOL: u64 = 9;
     let body = graph(
@@ -167,7 +168,7 @@ pub(crate) fn linear(weights: Vec<u8>, rows: u64) -> Vec<u8> {
     model(&graph(&nodes, &[weights, floats("bias", &[10], &half_squares)], &[input], &[value("y", FLOAT, &[rows, 10])]))
 }
 
-/// Weights of [`linear`]; with a backdoor to label 3 that white pixels in the upper left corner open, if asked for.
+/// Weights of [`linear`], optionally with a backdoor to label 3 that white pixels in the upper left corner open.
 pub(crate) fn weights(infected: bool) -> Vec<f32> {
     let means = means();
     let corner = [0, 1, 16, 17];

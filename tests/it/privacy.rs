@@ -1,4 +1,5 @@
-//! Nobody learns of a scan: no file outside of its folder, no name look-up, no socket, no other program.
+//! Nobody learns about a scan: it writes no file outside its folder, looks up no name, opens no socket and starts no
+//! other program.
 
 use std::fs;
 use std::path::Path;
@@ -16,14 +17,14 @@ fn files(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Arguments of a scan that goes on for some seconds: telemetry is sent some time after the start.
+/// Arguments of a scan of some seconds: telemetry is sent some time after the start.
 fn scan(out: &str) -> Vec<String> {
     let (model, data) = (shipped("digits-clean.onnx"), shipped("digits.npz"));
     let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "-q", "--out", out];
     args.map(str::to_owned).to_vec()
 }
 
-/// The library that the tests use, named outright: an empty home has none.
+/// The library that the tests use, given by path: an empty home has none.
 fn library() -> std::path::PathBuf {
     aeva_model::library_folder(aeva_model::Build::Cpu).unwrap().join(aeva_model::library_file_name())
 }
@@ -35,7 +36,7 @@ fn an_empty_home_stays_empty() {
     fs::create_dir(&home).unwrap();
     let output = aeva
         .command()
-        // As a user has it: nothing but the program itself switches telemetry off.
+        // As for a user: only the program itself switches telemetry off.
         .env_remove(aeva_model::TELEMETRY_SWITCH)
         .env("HOME", &home)
         .env_remove("XDG_CACHE_HOME")
@@ -50,7 +51,7 @@ fn an_empty_home_stays_empty() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Needs strace, which not every machine has or allows.
+/// Requires strace, which some machines lack or forbid.
 #[test]
 fn a_scan_talks_to_nobody() {
     let allowed = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
@@ -88,7 +89,7 @@ fn a_scan_talks_to_nobody() {
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
 }
 
-/// A library crate cannot change the environment safely; it refuses to load the runtime instead.
+/// A library crate cannot change the environment safely, so it refuses to load the runtime instead.
 #[test]
 fn the_library_refuses_to_report() {
     let error = aeva_model::RuntimeError::Telemetry {

@@ -1,5 +1,6 @@
-//! Real models that do not belong to this project: run where they are (`AEVA_SHARED_DATA`, or `../shared/data` beside the
-//! source), skipped visibly elsewhere. `cargo xtask test` converts them first; it also scans the authors' patch model (`cargo xtask reproduce-paper`).
+//! Real models that do not belong to this project. The tests run if the models exist (`AEVA_SHARED_DATA`, or
+//! `../shared/data` beside the source) and are skipped visibly otherwise. `cargo xtask test` converts the models first;
+//! it also scans the authors' patch model (`cargo xtask reproduce-paper`).
 
 use std::path::{Path, PathBuf};
 
@@ -53,7 +54,7 @@ fn the_clean_mnist_model_is_clean() {
     assert_eq!(report["verdict"], "clean");
 }
 
-/// Takes raw 0..255 pixels, which its file does not say: the scan finds that out and says so.
+/// The model takes raw 0..255 pixels, which its file does not say: the scan finds this out and reports it.
 #[test]
 fn the_clean_resnet_is_clean_and_its_value_range_is_found() {
     let Some((folder, model)) = model("clean_resnet8") else { return };
@@ -71,19 +72,19 @@ fn the_patch_model_of_the_authors_is_flagged_at_label_0_alone() {
     assert!(report["queries"].as_u64().unwrap() < 500_000);
 }
 
-/// The published rule misses this one at any depth that was tried.
+/// The published rule misses this model at every depth tried.
 #[test]
 fn the_checkerboard_model_is_flagged_at_label_5_alone() {
     let Some(folder) = folder() else { return };
     let model = folder.join("cifar10/wrn16_grid_target5.onnx");
     let report = scan(&Aeva::new(), &model, &folder.join("cifar10/test_batch.bin"), 1);
     assert_eq!(report["suspects"], serde_json::json!([5]));
-    // A part of the true trigger at least: 3 x 3 pixels in the lower right corner.
+    // At least a part of the true trigger: 3 x 3 pixels in the lower right corner.
     let found = &report["triggers"]["found"][0];
     assert!(found["hits"].as_u64().unwrap() * 10 > found["trials"].as_u64().unwrap() * 8, "{found}");
 }
 
-/// The same CIFAR-10 images as binary and as npz are the same data.
+/// The same CIFAR-10 images in binary and npz files count as the same data.
 #[test]
 fn file_formats_do_not_change_the_data() {
     let Some((folder, _)) = model("aeva_resnet20_patch") else { return };
@@ -91,7 +92,7 @@ fn file_formats_do_not_change_the_data() {
     assert_eq!(load("cifar10/test_batch.bin"), load("cifar10/test_first1000.npz"));
 }
 
-/// Determinism on a network with every kind of layer that matters: same bytes with another batch size and thread count.
+/// Determinism on a network with all important kinds of layers: the bytes do not depend on batch size and thread count.
 #[test]
 fn batch_size_and_threads_change_nothing_on_a_residual_network() {
     let Some((folder, model)) = model("aeva_resnet20_patch") else { return };

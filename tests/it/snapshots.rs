@@ -1,7 +1,7 @@
-//! What people and programs read, whole: a change of it is seen in the change, and is meant.
+//! Snapshots of complete outputs for people and programs, so that every change of them is visible and intended.
 //!
-//! The texts are in `tests/it/snapshots/`, without figures, as another processor may round differently. After a change that is meant:
-//! `INSTA_UPDATE=always cargo test -p aeva-cli --test it snapshots`, and read what it changed.
+//! The texts are in `tests/it/snapshots/`, without figures, because another processor may round differently. After an
+//! intended change, run `INSTA_UPDATE=always cargo test -p aeva-cli --test it snapshots` and read the differences.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use crate::harness::{Aeva, Ran, root, shipped};
 use crate::onnx::{SCORES, extended, floats, node};
 
-/// A text without what differs from run to run and from place to place.
+/// A text without the parts that differ between runs and places.
 fn stable(aeva: &Aeva, text: &str) -> String {
     let places = [(root(), "ROOT"), (aeva.folder.path().to_owned(), "FOLDER")];
     let mut text = text.to_owned();
@@ -23,7 +23,7 @@ fn stable(aeva: &Aeva, text: &str) -> String {
     text
 }
 
-/// A text without its figures: each number is an N, and spaces that align them are one.
+/// A text without figures: each number becomes an N, and alignment spaces become one space.
 fn without_figures(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
@@ -34,12 +34,12 @@ fn without_figures(text: &str) -> String {
                 match character {
                     '0'..='9' if masked.ends_with('N') => {}
                     '0'..='9' => masked.push('N'),
-                    // Of a bar only that there is one.
+                    // Bars are dropped.
                     '\u{2588}'..='\u{258f}' => {}
                     other => masked.push(other),
                 }
             }
-            // Signs and exponents are figures, too.
+            // Signs and exponents belong to the figures.
             let signed = masked.strip_prefix('-').filter(|rest| rest.starts_with('N'));
             words.push(signed.unwrap_or(&masked).replace("Ne-N", "N.N"));
         }
@@ -51,13 +51,13 @@ fn without_figures(text: &str) -> String {
     out
 }
 
-/// A text in which percentages with a decimal are left out.
+/// A text without percentages that have a decimal.
 fn without_shares(text: &str) -> String {
     let words = text.split(' ').map(|word| if word.contains('.') && word.parse::<f64>().is_ok() { "N" } else { word });
     words.collect::<Vec<&str>>().join(" ")
 }
 
-/// Every path of a JSON document with the type of what is there.
+/// Every path of a JSON document with the type of its value.
 fn paths(value: &serde_json::Value, path: &str, found: &mut BTreeSet<String>) {
     use serde_json::Value;
     let kind = match value {

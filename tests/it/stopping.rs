@@ -1,4 +1,4 @@
-//! Being asked to stop: within one batch, with a word, and without losing what was answered.
+//! Stop signals: a scan stops within one batch, with a message, and without losing answers.
 #![cfg(unix)]
 
 use std::io::Read;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Aeva, shipped};
 
-/// Searches of both lenses that take some seconds.
+/// Searches through both lenses that take some seconds.
 const LENSES: [&[&str]; 2] =
     [&["--lens", "trigger"], &["--lens", "perturbation", "--samples", "2", "--iterations", "14"]];
 
@@ -35,7 +35,7 @@ fn wait_for_results(aeva: &Aeva, out: &str, count: usize) {
         assert!(begin.elapsed() < Duration::from_mins(1), "the scan does not get anywhere");
         sleep(Duration::from_millis(2));
     }
-    // Into the next piece of work.
+    // Long enough to be in the next piece of work.
     sleep(Duration::from_millis(60));
 }
 
@@ -46,7 +46,7 @@ fn end(mut child: Child) -> (std::process::ExitStatus, String) {
 }
 
 #[test]
-fn each_signal_stops_a_scan_that_goes_on_from_there() {
+fn each_signal_stops_a_scan_that_can_be_resumed() {
     let mut in_the_middle = 0;
     for (lens, extra) in LENSES.iter().enumerate() {
         let aeva = Aeva::new();
@@ -65,9 +65,9 @@ fn each_signal_stops_a_scan_that_goes_on_from_there() {
                 None => assert_eq!(status.code(), Some(130), "{signal}: {text}"),
                 Some(number) => assert_eq!(status.signal(), Some(number), "{signal}: {status} {text}"),
             }
-            assert!(text.contains("stopping after the batch under way"), "{text}");
+            assert!(text.contains("stopping after the current batch"), "{text}");
             assert!(text.contains("the same command again"), "{text}");
-            // What was answered to the work under way is there, and used; nothing is there where one look had just ended.
+            // The answers to the current work are stored and reused. There are none if a pass had just ended.
             let partial = aeva.path(&out).join("partial-v1");
             let kept = std::fs::read_dir(&partial).map_or(0, Iterator::count);
             assert!(kept <= 1, "{signal}: {kept} pieces of work");
@@ -105,15 +105,15 @@ fn a_second_signal_ends_a_scan_at_once() {
     assert!(begin.elapsed() < Duration::from_secs(3) && !text.contains("error"), "{text}");
 }
 
-/// What kills a process that runs a model is told by the one that waits for it.
+/// The supervising process reports what killed the process that runs the model.
 #[test]
-fn a_crash_is_told() {
+fn a_crash_is_reported() {
     let aeva = Aeva::new();
     let child = start(&aeva, "run", LENSES[0]);
     wait_for_results(&aeva, "run", 1);
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
     let Some(worker) = children.split_whitespace().next() else {
-        crate::harness::say("SKIPPED: a_crash_is_told: this system does not list the children of a process");
+        crate::harness::say("SKIPPED: a_crash_is_reported: this system does not list the children of a process");
         send(&child, "-KILL");
         end(child);
         return;

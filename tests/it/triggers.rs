@@ -53,7 +53,7 @@ fn the_clean_model_is_clean_for_five_seeds() {
     }
 }
 
-/// Batch size, threads and interruptions change nothing; a damaged pass is made anew.
+/// Batch size, threads and interruptions change nothing; a damaged pass runs again.
 #[test]
 fn the_same_scan_gives_the_same_triggers() {
     let aeva = Aeva::new();
@@ -74,7 +74,7 @@ fn the_same_scan_gives_the_same_triggers() {
     fs::write(aeva.path("b/triggers-v1/overlay-16.aeva"), b"AEVA").unwrap();
     let again = scan("b", &[]).ends_with(1);
     assert!(again.stderr.contains("18 passes over triggers were already in b"), "{}", again.stderr);
-    assert!(again.stderr.contains("overlay-16.aeva") && again.stderr.contains("computed anew"), "{}", again.stderr);
+    assert!(again.stderr.contains("overlay-16.aeva") && again.stderr.contains("computed again"), "{}", again.stderr);
     assert_eq!(reference, aeva.files("b/triggers-v1"));
     fs::remove_file(aeva.path("b/triggers-v1/patch-06-again.aeva")).unwrap();
     assert!(scan("b", &[]).ends_with(1).stderr.contains("18 passes over triggers were already in b"));
@@ -83,9 +83,9 @@ fn the_same_scan_gives_the_same_triggers() {
     assert!(reference.iter().all(|(name, bytes)| *bytes != other[name]));
 }
 
-/// Passes end as soon as the verdict is clear; without the rest of them a model is not cleared.
+/// Passes end as soon as the verdict is clear; a model is cleared only after all of them.
 #[test]
-fn a_scan_makes_the_passes_it_needs() {
+fn a_scan_runs_the_passes_it_needs() {
     let aeva = Aeva::new();
     aeva.scan("digits-infected.onnx", &["--out", "infected"]).ends_with(1);
     let (short, report) = (aeva.files("infected/triggers-v1"), aeva.report("infected"));
@@ -108,7 +108,7 @@ fn a_run_is_judged_again_as_its_scan_did() {
     let mut report = aeva.report("run");
     let judged = aeva.run(&["judge", "run", "--json"]).ends_with(1);
     let mut again: Value = serde_json::from_str(&judged.stdout).unwrap();
-    // The files are the scan's.
+    // The list of files is that of the scan.
     for report in [&mut report, &mut again] {
         report["triggers"]["found"][0]["files"] = json!([]);
     }
@@ -117,13 +117,13 @@ fn a_run_is_judged_again_as_its_scan_did() {
     let pass = aeva.run(&["inspect", "run/triggers-v1/patch-03.aeva"]).ends_with(0).stdout;
     assert!(pass.contains("triggers of pass patch-03") && pass.contains("label 3"), "{pass}");
     let squares = aeva.run(&["inspect", "run/triggers-v1/square-10.aeva"]).ends_with(0).stdout;
-    assert!(squares.contains("all random triggers together send most images along"), "{squares}");
+    assert!(squares.contains("most hits by all random triggers together"), "{squares}");
     assert!(squares.lines().any(|line| line.ends_with("of 1000")), "{squares}");
-    // No pairs were searched, so the published rule has nothing to say.
+    // No pairs were searched, so the published rule cannot decide.
     aeva.run(&["judge", "run", "--rule", "published"]).ends_with(3);
 }
 
-/// Anyone can check a trigger: stamped on all images, it does what the report says.
+/// Anyone can check a trigger: stamped on all images, it has the reported effect.
 #[test]
 fn a_stamped_data_set_goes_to_the_target_label() {
     let aeva = Aeva::new();
@@ -164,7 +164,7 @@ fn a_stamped_data_set_goes_to_the_target_label() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn conflicting_options_are_refused() {
     let aeva = Aeva::new();
     let refused = |extra: &[&str], expected: &str| {
         let ran = aeva.scan("digits-clean.onnx", &[extra, &["--out", "run"]].concat()).ends_with(2);
@@ -172,10 +172,10 @@ fn what_does_not_go_together_is_refused() {
         assert!(!aeva.path("run").exists());
     };
     refused(&["--sources", "1"], "name pairs of labels");
-    refused(&["--lens", "trigger", "--rule", "published"], "says nothing of triggers");
+    refused(&["--lens", "trigger", "--rule", "published"], "does not use triggers");
 }
 
-/// The shipped images, at most so many of each label.
+/// The shipped images, at most `most` of each label.
 fn some(aeva: &Aeva, most: impl Fn(i64) -> usize) -> String {
     let (images, labels) = digits();
     let mut seen = [0; 10];
@@ -191,7 +191,7 @@ fn some(aeva: &Aeva, most: impl Fn(i64) -> usize) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// With too few images to measure a trigger on, triggers alone decide nothing, and perturbations are asked.
+/// With too few images to measure a trigger on, triggers decide nothing, and perturbations are searched.
 #[test]
 fn too_few_images_show_nothing() {
     let aeva = Aeva::new();
@@ -212,7 +212,7 @@ fn too_few_images_show_nothing() {
     assert!(report["p_value"].is_number() && report["queries_by_phase"]["gradient"].as_u64().unwrap() > 0);
 }
 
-/// Triggers need no images of every label; perturbations do, and the report says what was left out.
+/// Triggers do not need images of every label. Perturbations do, and the report says that they were left out.
 #[test]
 fn a_label_without_images_leaves_triggers() {
     let aeva = Aeva::new();
@@ -223,7 +223,7 @@ fn a_label_without_images_leaves_triggers() {
     assert_eq!(aeva.report("run")["suspects"], json!([3]));
 }
 
-/// Perturbations of many labels would take more than the user waits for; the report says what was left out.
+/// Perturbations of many labels take too long; the report says that they were left out.
 #[test]
 fn perturbations_that_would_take_too_long_are_left_out() {
     let aeva = Aeva::new();
@@ -233,7 +233,8 @@ fn perturbations_that_would_take_too_long_are_left_out() {
     assert_eq!(aeva.report("run")["pairs"], json!([]));
 }
 
-/// Other parameters of the perturbations are no other scan: no trigger is searched again, and both sets of perturbations are kept.
+/// Other parameters of the perturbations do not make it another scan: no trigger is searched again, and both sets of
+/// perturbations are kept.
 #[test]
 fn other_perturbations_leave_the_triggers_of_a_run() {
     let aeva = Aeva::new();

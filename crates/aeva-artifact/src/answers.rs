@@ -1,4 +1,4 @@
-//! Answers of the model to work that was stopped before it was done, so that nothing is asked twice when it goes on.
+//! The model's answers to unfinished work. When the work is resumed, no query is sent twice.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,17 +10,17 @@ use crate::wire::{from_payload, to_header, to_payload};
 const KIND_ANSWERS: u16 = 3;
 const PAYLOAD_VERSION: u16 = 1;
 
-/// What the model answered to a piece of work. What is asked is a function of the provenance and of the answers so far, so these are
-/// enough to continue the work. Unlike an artifact, the file is removed when the work is done.
+/// The model's answers to one piece of work. The queries are a function of the provenance and of the answers so far, so
+/// these are enough to resume the work. Unlike an artifact, the file is removed when the work is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartialAnswers {
-    /// Everything that the questions depend on, besides the version of their search.
+    /// Everything that the queries depend on, except the version of the search.
     pub provenance: WorkProvenance,
-    /// Version of the search that asked.
+    /// Version of the search that made the queries.
     pub search_version: u32,
-    /// The piece of work; it names the file, too.
+    /// Name of the piece of work, also used in the file name.
     pub work: String,
-    /// Answers in the order of the questions, for each of the searches of the work.
+    /// Answers in the order of the queries, for each search of the work.
     pub searches: Vec<AnsweredSearch>,
 }
 
@@ -28,7 +28,7 @@ pub struct PartialAnswers {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum WorkProvenance {
-    /// A search for perturbations. (Files of earlier versions have it for triggers, too.)
+    /// A search for perturbations. (Files of earlier versions use it for triggers, too.)
     Perturbations(PairProvenance),
     /// A search for triggers.
     Triggers(Provenance),
@@ -37,7 +37,7 @@ pub enum WorkProvenance {
 /// The answers to one search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnsweredSearch {
-    /// Which search of the work it is, in the work's own numbers.
+    /// Identifier of the search, in the work's own numbers.
     pub id: [u32; 3],
     /// The answers, in order.
     pub answers: Vec<u32>,
@@ -55,10 +55,10 @@ struct Header {
 struct AnswersV1(Vec<([u32; 3], Vec<u32>)>);
 
 impl PartialAnswers {
-    /// The file format (`docs/formats.md`).
+    /// Encodes the file format (`docs/formats.md`).
     ///
     /// # Errors
-    /// When the header is longer than a reader accepts.
+    /// If the header is longer than a reader accepts.
     pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
         let header = Header {
             provenance: self.provenance.clone(),

@@ -9,17 +9,18 @@ use tempfile::NamedTempFile;
 
 use crate::ArtifactError;
 
-/// How the names of temporary files begin.
+/// Prefix of the names of temporary files.
 pub(crate) const TEMPORARY: &str = ".writing-";
-/// Temporary files older than this are nobody's any more: no single write takes that long. Age alone decides: a folder may be shared
-/// by machines and containers, where the number of a process says nothing.
+/// Older temporary files are abandoned: no single write takes that long. Only the age counts, because machines and
+/// containers may share a folder, and process numbers mean nothing across them.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
-/// Writes `bytes` to `path`: into a temporary file of the same folder, flushed to disk, then renamed over `path`; then the folder is
-/// flushed, so that the new name survives a power cut as well.
+/// Writes `bytes` to `path`: first to a temporary file in the same folder, flushed to disk, which is then renamed to
+/// `path`. Finally the folder is flushed, so that the new name survives a power cut as well.
 ///
 /// # Errors
-/// [`ArtifactError::Io`]; the former file, if any, is then untouched, or the new one is whole but may not survive a power cut.
+/// [`ArtifactError::Io`]. Then either the previous file, if any, is untouched, or the new one is complete but may not
+/// survive a power cut.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
     let error = |source| ArtifactError::Io { action: "write", path: path.to_owned(), source };
     let file = written(path, bytes).map_err(error)?;
@@ -27,7 +28,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> 
     flush_folder(&folder_of(path)).map_err(error)
 }
 
-/// The same, unless `path` is already there: then it stays as it is. Whether it was written.
+/// Like [`write_atomically`], but an existing `path` stays as it is. Returns whether the file was written.
 pub(crate) fn create_atomically(path: &Path, bytes: &[u8]) -> Result<bool, ArtifactError> {
     let error = |source| ArtifactError::Io { action: "write", path: path.to_owned(), source };
     let file = written(path, bytes).map_err(error)?;
@@ -35,7 +36,8 @@ pub(crate) fn create_atomically(path: &Path, bytes: &[u8]) -> Result<bool, Artif
         Ok(_) => {}
         Err(persist) if persist.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
         Err(persist) if is_unsupported(&persist.error) => {
-            // Some file systems have neither hard links nor a rename that never replaces: there a moment is left in which two can collide.
+            // Some file systems have neither hard links nor a rename that never replaces. Two processes can collide
+            // there for a moment.
             if path.symlink_metadata().is_ok() {
                 return Ok(false);
             }
@@ -47,13 +49,13 @@ pub(crate) fn create_atomically(path: &Path, bytes: &[u8]) -> Result<bool, Artif
     Ok(true)
 }
 
-/// A temporary file beside `path` with these bytes, flushed.
+/// A flushed temporary file beside `path` with these bytes.
 fn written(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
-        // Temporary files are private by default; a result has the permissions any other new file gets (umask applies).
+        // Temporary files are private by default; a result gets the permissions of any other new file (umask applies).
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
@@ -70,7 +72,7 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Flushes the names in a folder to disk. Folders that cannot be flushed are left as they are.
+/// Flushes the names in a folder to disk. If the system cannot do that, nothing happens.
 pub(crate) fn flush_folder(folder: &Path) -> io::Result<()> {
     // Elsewhere a folder cannot be opened as a file.
     if !cfg!(unix) {
@@ -83,13 +85,13 @@ pub(crate) fn flush_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether the file system has no such call, in the words of different systems.
+/// Whether the file system does not support the call; systems report this in different ways.
 fn is_unsupported(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     matches!(error.kind(), Unsupported | InvalidInput | PermissionDenied)
 }
 
-/// Removes what killed writes left in a folder and in its sub-folders. What cannot be removed stays: it is in nobody's way.
+/// Removes what killed writes left in a folder and its sub-folders. Files that cannot be removed stay; they do no harm.
 pub(crate) fn sweep(folder: &Path) {
     for entry in entries(folder) {
         match entry.file_type() {
@@ -104,7 +106,7 @@ fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> + use<> {
 }
 
 fn remove_left_behind(entry: &fs::DirEntry) {
-    // Of the entry itself: links are not followed.
+    // This is the metadata of the entry itself: links are not followed.
     let Ok(metadata) = entry.metadata() else { return };
     let age = metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
     let temporary = metadata.is_file() && entry.file_name().to_string_lossy().starts_with(TEMPORARY);
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_created_again() {
+    fn an_existing_file_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         assert!(create_atomically(&path, b"one").unwrap());

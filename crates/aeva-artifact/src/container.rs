@@ -21,10 +21,11 @@ const MAGIC: [u8; 8] = *b"AEVA\r\n\x1a\n";
 const CONTAINER_VERSION: u16 = 1;
 const PRELUDE: usize = 28;
 const DIGEST: usize = 32;
-/// A header is a few hundred bytes of provenance; this is far above, and far below what would hurt.
+/// A header has a few hundred bytes of provenance. This limit is far above that, and far below what would exhaust the
+/// memory.
 const HEADER_LIMIT: u64 = 1 << 20;
 
-/// A container's parts, borrowed from its bytes.
+/// The parts of a container, borrowed from its bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Container<'a> {
     pub(crate) payload_version: u16,
@@ -32,7 +33,7 @@ pub(crate) struct Container<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// Puts a container together; an error when the header is longer than a reader accepts.
+/// Assembles a container. Fails if the header is longer than a reader accepts.
 pub(crate) fn encode(kind: u16, payload_version: u16, header: &[u8], payload: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let too_long = EncodeError::HeaderTooLong { found: header.len(), limit: HEADER_LIMIT };
     let header_length =
@@ -51,11 +52,11 @@ pub(crate) fn encode(kind: u16, payload_version: u16, header: &[u8], payload: &[
     Ok(bytes)
 }
 
-/// Takes a container apart. Nothing is allocated, and no length is believed before it is checked.
+/// Splits a container into its parts. Nothing is allocated, and every length is checked before use.
 pub(crate) fn decode(bytes: &[u8], expected_kind: u16) -> Result<Container<'_>, DecodeError> {
     let too_short = DecodeError::TooShort { found: bytes.len(), needed: PRELUDE + DIGEST };
     let Some((prelude, rest)) = bytes.split_at_checked(PRELUDE) else {
-        // Eight bytes are enough to tell a truncated artifact from a file that never was one.
+        // Eight bytes are enough to distinguish a truncated artifact from a file of another kind.
         return match bytes.first_chunk::<8>() {
             Some(found) if *found != MAGIC => Err(DecodeError::Magic { found: *found }),
             _ => Err(too_short),
@@ -85,7 +86,7 @@ pub(crate) fn decode(bytes: &[u8], expected_kind: u16) -> Result<Container<'_>, 
     if bytes.len() as u64 != expected {
         return Err(DecodeError::Length { found: bytes.len() as u64, expected });
     }
-    // The lengths add up to the size of a slice in memory, so the arithmetic below cannot leave it.
+    // The lengths add up to the size of the slice, so the arithmetic below cannot overflow it.
     let (content, digest) = rest.split_at(rest.len() - DIGEST);
     let mut hasher = Sha256::new();
     hasher.update(prelude);

@@ -1,15 +1,16 @@
-//! What a scan leaves on disk: typed artifacts (`.aeva`) in a run folder that belongs to one model, one data set and one seed.
+//! What a scan leaves on disk: typed artifacts (`.aeva`) in a run folder that belongs to one model, one data set and
+//! one seed.
 //!
-//! - [`PairArtifact`] has the perturbations of one ordered pair of labels, [`TriggerArtifact`] the best triggers of one pass over one
-//!   setting. Their file format (`docs/formats.md`) is a container with versions and a SHA-256, a JSON header with the [`Provenance`],
-//!   and a bincode payload.
-//! - [`RunDir`] is the folder: it refuses results of another [`Provenance`], writes files whole or not at all, and
-//!   knows what is finished. [`RunInfo`] is what it says of itself.
+//! - [`PairArtifact`] has the perturbations of one ordered pair of labels, [`TriggerArtifact`] the best triggers of one
+//!   pass over one setting. Their file format (`docs/formats.md`) is a container with versions and a SHA-256, a JSON
+//!   header with the [`Provenance`], and a bincode payload.
+//! - [`RunDir`] is the folder. It refuses results of another [`Provenance`], writes files atomically, and knows what is
+//!   finished. [`RunInfo`] is its description.
 //!
-//! The types of results are those of `aeva-attack`; this crate adds where they come from, and keeps them.
+//! The result types are those of `aeva-attack`; this crate adds their provenance and stores them.
 //!
-//! A file may have been damaged, or made by anybody: whatever is read is checked before anything is computed with it, and checksums
-//! are no signatures.
+//! A file may be damaged, and anybody can make one. Checksums are not signatures, so every value is checked before it
+//! is used.
 //!
 //! Everything in a file is a function of the provenance, so the same scan gives the same bytes.
 //!

@@ -1,21 +1,22 @@
-//! What no artifact can honestly exceed. A file with a right checksum may still have been made by anybody: what it says is checked
-//! before anything is computed with it.
+//! Limits that no genuine artifact exceeds. Anybody can make a file with a valid checksum, so its values are checked
+//! before they are used.
 
 use crate::error::DecodeError;
 
-/// Most labels that a model may have. Data sets of photographs end at 22 000; what goes by pairs of labels ends long before.
+/// Largest number of labels of a model. Photograph data sets have at most 22 000 labels; anything that works on pairs
+/// of labels stops long before.
 pub const MAX_CLASSES: u32 = 100_000;
 
-/// Most queries that a file may claim: numbers of JSON are exact up to here, and sums of some of them stay within 64 bits.
+/// Largest number of queries in a file. JSON numbers are exact up to here, and sums of several stay within 64 bits.
 pub(crate) const MAX_QUERIES: u64 = 1 << 53;
 
-/// Most values of an image: one of 16 000 x 16 000 grey pixels, and small enough that a few of them fit the memory.
+/// Largest number of values of an image: 16 000 x 16 000 grey pixels, small enough for several images in memory.
 const MAX_VALUES: usize = 1 << 28;
 
-/// Most images that one figure may be about; sums of some of them stay within 32 bits. A pass asks about some thousands.
+/// Largest number of images behind one figure; sums of several stay within 32 bits. A pass uses some thousands.
 const MAX_IMAGES: u32 = 1 << 24;
 
-/// Whether images `[h, w, c]` can be that large; the number of their values.
+/// Checks the shape `[h, w, c]` of an image; returns its number of values.
 pub(crate) fn check_shape(shape: [usize; 3]) -> Result<usize, DecodeError> {
     let values = shape.iter().try_fold(1_usize, |product, &dimension| product.checked_mul(dimension));
     values
@@ -23,7 +24,7 @@ pub(crate) fn check_shape(shape: [usize; 3]) -> Result<usize, DecodeError> {
         .ok_or(DecodeError::Shape { found: shape, limit: MAX_VALUES })
 }
 
-/// The number of labels of a model, if there can be that many.
+/// Checks the number of labels of a model; returns it.
 pub(crate) fn check_classes(classes: u32) -> Result<u32, DecodeError> {
     if classes > MAX_CLASSES {
         return Err(DecodeError::Classes { found: classes, limit: MAX_CLASSES });
@@ -38,7 +39,7 @@ pub(crate) fn check_label(what: &'static str, found: u32, classes: u32) -> Resul
     Ok(())
 }
 
-/// A pair of two different labels of the model.
+/// Checks that a pair has two different labels of the model.
 pub(crate) fn check_pair(source: u32, target: u32, classes: u32) -> Result<(), DecodeError> {
     check_label("a source", source, classes)?;
     check_label("a target", target, classes)?;
@@ -48,7 +49,7 @@ pub(crate) fn check_pair(source: u32, target: u32, classes: u32) -> Result<(), D
     Ok(())
 }
 
-/// The trials of one tally.
+/// Checks the trials of one tally.
 pub(crate) fn check_images(trials: u32) -> Result<(), DecodeError> {
     if trials > MAX_IMAGES {
         return Err(DecodeError::TooManyImages { found: u64::from(trials), limit: u64::from(MAX_IMAGES) });
@@ -56,9 +57,9 @@ pub(crate) fn check_images(trials: u32) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// A sum of images that is kept in 32 bits.
+/// Checks a sum of images that is kept in 32 bits.
 pub(crate) fn check_sum(trials: impl Iterator<Item = u32>) -> Result<(), DecodeError> {
-    // At most 2^24 each, and far fewer than 2^40 of them.
+    // At most 2^24 each, and far fewer than 2^40 of them, so the sum cannot overflow.
     let found: u64 = trials.map(u64::from).sum();
     let limit = u64::from(u32::MAX);
     if found > limit {
@@ -67,7 +68,7 @@ pub(crate) fn check_sum(trials: impl Iterator<Item = u32>) -> Result<(), DecodeE
     Ok(())
 }
 
-/// Queries of all parts of an artifact together.
+/// Checks the sum of the queries of all parts of an artifact.
 pub(crate) fn check_queries(mut parts: impl Iterator<Item = u64>) -> Result<(), DecodeError> {
     let found = parts.try_fold(0_u64, u64::checked_add).unwrap_or(u64::MAX);
     if found > MAX_QUERIES {

@@ -1,14 +1,14 @@
-//! The perturbations of one ordered pair of labels, with where they come from.
+//! The perturbations of one ordered pair of labels, with their provenance.
 
 use aeva_attack::perturbation::PairResult;
 
 use crate::provenance::PairProvenance;
 
-/// Perturbations of one ordered pair (source, target), with where they come from.
+/// Perturbations of one ordered pair (source, target), with their provenance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairArtifact {
-    /// Everything the values depend on.
+    /// Everything that the values depend on.
     pub provenance: PairProvenance,
-    /// What was found.
+    /// The perturbations.
     pub result: PairResult,
 }

@@ -1,32 +1,32 @@
-//! Where results come from: everything their values depend on, and nothing else.
+//! Provenance: everything that the values of results depend on, and nothing else.
 //!
-//! What all searches of a run depend on is its [`Provenance`]; what perturbations depend on besides is their
-//! [`PerturbationProvenance`]. Triggers have nothing of their own but the version of their search. So other parameters of the
-//! perturbations leave the triggers of a run as they are.
+//! [`Provenance`] is what all searches of a run depend on. [`PerturbationProvenance`] is what perturbations depend on
+//! as well. Triggers depend on the [`Provenance`] and the version of their search only, so a change of the perturbation
+//! parameters does not invalidate the triggers of a run.
 
 use aeva_attack::{HopSkipJumpBuilder, HopSkipJumpParams};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Version of the search for perturbations; it grows when the same provenance would give other perturbations.
+/// Version of the search for perturbations. It increases when the same provenance would give different perturbations.
 pub const SEARCH_VERSION: u32 = 1;
 
-/// Everything that all searches of a run depend on. File names, dates, batch sizes, thread counts and the chosen pairs are not
-/// part of it: they change no result.
+/// Everything that all searches of a run depend on. File names, dates, batch sizes, thread counts and the chosen pairs
+/// are not part of it because they change no result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
-    /// The model that was asked.
+    /// The model.
     pub model: ModelProvenance,
-    /// The images it was asked with.
+    /// The images.
     pub data: DataProvenance,
     /// Seed of all random choices.
     pub seed: u64,
-    /// What ran the model, for example `onnxruntime 1.31.1 cpu`: another provider rounds differently.
+    /// What runs the model, for example `onnxruntime 1.31.1 cpu`: another provider rounds differently.
     pub provider: String,
 }
 
-/// What perturbations depend on besides the [`Provenance`] of their run.
+/// What perturbations depend on in addition to the [`Provenance`] of their run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PerturbationProvenance {
@@ -34,27 +34,27 @@ pub struct PerturbationProvenance {
     pub search_version: u32,
     /// The parameters of the search.
     pub search: SearchProvenance,
-    /// Samples per pair that were asked for.
+    /// Requested samples per pair.
     pub samples: u32,
 }
 
-/// Everything that the perturbations of a pair depend on, as the header of their file has it.
+/// Everything that the perturbations of a pair depend on, as in the header of their file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairProvenance {
     /// [`SEARCH_VERSION`] of the program.
     pub search_version: u32,
-    /// The model that was asked.
+    /// The model.
     pub model: ModelProvenance,
-    /// The images it was asked with.
+    /// The images.
     pub data: DataProvenance,
     /// The parameters of the search.
     pub search: SearchProvenance,
-    /// Samples per pair that were asked for.
+    /// Requested samples per pair.
     pub samples: u32,
     /// Seed of the noise.
     pub seed: u64,
-    /// What ran the model.
+    /// What runs the model.
     pub provider: String,
 }
 
@@ -66,7 +66,7 @@ pub struct ModelProvenance {
     pub sha256: String,
     /// Number of labels.
     pub classes: u32,
-    /// How images in `[0, 1]` become the model's input.
+    /// How images in `[0, 1]` are converted to the model's input.
     pub preprocessing: String,
 }
 
@@ -74,13 +74,13 @@ pub struct ModelProvenance {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataProvenance {
-    /// SHA-256 of the decoded images and labels, so that the same images in another file format are the same data.
+    /// SHA-256 of the decoded images and labels; it does not depend on the file format.
     pub sha256: String,
     /// Number of images.
     pub images: u64,
 }
 
-/// The HopSkipJump parameters of a [`PerturbationProvenance`] (`docs/method.md` has their meaning).
+/// The HopSkipJump parameters of a [`PerturbationProvenance`] (explained in `docs/method.md`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchProvenance {
@@ -94,7 +94,7 @@ pub struct SearchProvenance {
     pub gamma: f64,
     /// Maximum halvings of one step.
     pub maximum_halvings: u32,
-    /// Queries after which one sample gives up, if limited.
+    /// Queries after which the search of one sample stops, if limited.
     pub query_budget: Option<u64>,
 }
 
@@ -111,7 +111,7 @@ impl Provenance {
 }
 
 impl PerturbationProvenance {
-    /// That of searches with these parameters by this program.
+    /// The provenance of searches by this program with these parameters.
     pub fn new(params: &HopSkipJumpParams, samples: u32) -> Self {
         let HopSkipJumpBuilder {
             iterations,
@@ -139,21 +139,21 @@ impl PerturbationProvenance {
 }
 
 impl PairProvenance {
-    /// That of the perturbations of a run.
+    /// The provenance of the perturbations of a run.
     pub fn new(run: &Provenance, perturbations: &PerturbationProvenance) -> Self {
         let Provenance { model, data, seed, provider } = run.clone();
         let PerturbationProvenance { search_version, search, samples } = perturbations.clone();
         Self { search_version, model, data, search, samples, seed, provider }
     }
 
-    /// What all searches of the run depend on, and what its perturbations do besides.
+    /// Separates what all searches of the run depend on from what only its perturbations depend on.
     pub fn split(self) -> (Provenance, PerturbationProvenance) {
         let Self { search_version, model, data, search, samples, seed, provider } = self;
         (Provenance { model, data, seed, provider }, PerturbationProvenance { search_version, search, samples })
     }
 
-    /// SHA-256 of the JSON of all fields, lower-case hexadecimal. It was the key of a run before runs had perturbations of several
-    /// settings.
+    /// SHA-256 of the JSON of all fields, lower-case hexadecimal. In earlier versions, when a run had perturbations of
+    /// one setting only, it was the key of the run.
     pub fn key(&self) -> String {
         key_of(self)
     }
@@ -164,7 +164,7 @@ impl PairProvenance {
 }
 
 fn key_of(provenance: &impl Serialize) -> String {
-    // Serialising a struct of strings and numbers cannot fail; fields come in the order of their declaration.
+    // Serialising a struct of strings and numbers cannot fail. The fields are in declaration order.
     sha256_hex(&serde_json::to_vec(provenance).unwrap_or_default())
 }
 
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_together_comes_apart() {
+    fn a_provenance_splits_into_its_parts() {
         assert_eq!(examples::pair().split(), (examples::run(), examples::perturbations()));
         let params = HopSkipJumpBuilder { iterations: 50, ..HopSkipJumpBuilder::PUBLISHED }.check().unwrap();
         assert_eq!(PerturbationProvenance::new(&params, 2), examples::perturbations());

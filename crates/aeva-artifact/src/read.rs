@@ -1,4 +1,4 @@
-//! Reading files that somebody else may have put there.
+//! Reading files from untrusted sources.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -6,18 +6,18 @@ use std::path::Path;
 
 use crate::ArtifactError;
 
-/// Largest artifact file that is read. The largest image that is accepted has 2^28 values, a gibibyte; an artifact has some of them.
-/// What is beyond would fill the memory before its checksum is looked at.
+/// Largest artifact file that is read. The largest accepted image has 2^28 values, which is a gibibyte; an artifact
+/// holds several. A larger file would fill the memory before its checksum could be verified.
 pub const MAX_ARTIFACT_BYTES: u64 = 4 << 30;
 
-/// Reads a regular file of at most `limit` bytes. Links are followed; devices and pipes, which never end, are refused.
+/// Reads a regular file of at most `limit` bytes. Links are followed. Devices and pipes never end, so they are refused.
 ///
 /// # Errors
 /// [`ArtifactError::NotRegular`], [`ArtifactError::TooLarge`], [`ArtifactError::Io`].
 pub fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
     let error = |source| ArtifactError::Io { action: "read", path: path.to_owned(), source };
     let too_large = || ArtifactError::TooLarge { path: path.to_owned(), limit };
-    // Before it is opened: opening a pipe waits for a writer.
+    // Checked before opening: opening a pipe would wait for a writer.
     if !fs::metadata(path).map_err(error)?.is_file() {
         return Err(ArtifactError::NotRegular { path: path.to_owned() });
     }
@@ -30,7 +30,7 @@ pub fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
     bytes
         .try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))
         .map_err(|_| error(io::Error::from(io::ErrorKind::OutOfMemory)))?;
-    // It may grow while it is read.
+    // The file may grow while it is read.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(error)?;
     if bytes.len() as u64 > limit {
         return Err(too_large());
@@ -38,7 +38,7 @@ pub fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
     Ok(bytes)
 }
 
-/// The same; `None` when nothing is there.
+/// Like [`read_regular`]; `None` if the file does not exist.
 pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
     match read_regular(path, limit) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_read() {
+    fn only_regular_files_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let error = read_regular(folder.path(), 4).unwrap_err();
         assert!(matches!(error, ArtifactError::NotRegular { .. }));

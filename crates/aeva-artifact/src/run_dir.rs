@@ -1,5 +1,4 @@
-//! The folder of one run: `run.json`, one `.aeva` file for each pass over triggers and each finished pair, and the reports made of
-//! them.
+//! The folder of one run: `run.json`, one `.aeva` file for each trigger pass and each finished pair, and the reports.
 
 use std::fs;
 use std::io;
@@ -19,13 +18,13 @@ use crate::run_info::RunInfo;
 use crate::trigger::TriggerArtifact;
 
 const RUN_FILE: &str = "run.json";
-/// The version is in the name: a later format gets a folder of its own and leaves this one readable. The name alone is that of the
-/// perturbations with the parameters in `run.json`; others have their key behind it.
+/// The name contains the version: a later format gets its own folder and leaves this one readable. The plain name is
+/// for perturbations with the parameters in `run.json`; for other parameters, their key is appended.
 const PAIRS_FOLDER: &str = "pairs-v1";
-/// Characters of a key in the name of a folder.
+/// Characters of a key in a folder name.
 const KEY_LENGTH: usize = 12;
 const TRIGGERS_FOLDER: &str = "triggers-v1";
-/// Work that was stopped in the middle.
+/// Folder of unfinished work.
 const PARTIAL_FOLDER: &str = "partial-v1";
 
 /// A run folder that belongs to one [`Provenance`](crate::Provenance).
@@ -33,18 +32,19 @@ const PARTIAL_FOLDER: &str = "partial-v1";
 pub struct RunDir {
     path: PathBuf,
     info: RunInfo,
-    /// Name of the folder that the pairs are in.
+    /// Name of the folder of the pairs.
     pairs: String,
 }
 
 impl RunDir {
-    /// Opens the run folder at `path` for `info`, creating it when it is missing or empty. Of several processes that do so at the same
-    /// time, one creates it; the others find it there. What killed writes left long ago is removed.
+    /// Opens the run folder at `path` for `info`, and creates it if it is missing or empty. If several processes do so
+    /// at the same time, one creates it and the others join. Old leftovers of killed writes are removed.
     ///
     /// # Errors
-    /// [`ArtifactError::OtherRun`] when it holds another scan, [`ArtifactError::OtherAnswers`] when it holds this one, but the model
-    /// answered the clean images differently, [`ArtifactError::NotARun`] when it holds something else,
-    /// [`ArtifactError::RunDescription`] for a damaged `run.json` or an `info` that contradicts itself, and those of reading and writing.
+    /// [`ArtifactError::OtherRun`] if it holds another scan; [`ArtifactError::OtherAnswers`] if it holds this scan, but
+    /// the model answered the clean images differently; [`ArtifactError::NotARun`] if it holds something else;
+    /// [`ArtifactError::RunDescription`] for a damaged `run.json` or an `info` that contradicts itself; and errors of
+    /// reading and writing.
     pub fn open_or_create(path: &Path, info: RunInfo) -> Result<Self, ArtifactError> {
         let run = match describe(path) {
             Ok(found) => Self::join(path, &found, info)?,
@@ -58,15 +58,16 @@ impl RunDir {
     /// Opens an existing run folder.
     ///
     /// # Errors
-    /// [`ArtifactError::NotARun`], [`ArtifactError::RunDescription`], and those of reading.
+    /// [`ArtifactError::NotARun`], [`ArtifactError::RunDescription`], and errors of reading.
     pub fn open(path: &Path) -> Result<Self, ArtifactError> {
         Ok(Self { path: path.to_owned(), info: describe(path)?, pairs: PAIRS_FOLDER.to_owned() })
     }
 
-    /// The same run with the perturbations of other parameters, by the first characters of their key, as in the name of their folder.
+    /// Selects the perturbations with other parameters, given the first characters of their key as in the name of their
+    /// folder.
     ///
     /// # Errors
-    /// [`ArtifactError::NoSuchPerturbations`] when the run has none with this key, and those of reading.
+    /// [`ArtifactError::NoSuchPerturbations`] if the run has none with this key, and errors of reading.
     pub fn with_perturbations(mut self, key: &str) -> Result<Self, ArtifactError> {
         let names = self.perturbation_folders()?;
         let pairs = format!("{PAIRS_FOLDER}-{key}");
@@ -79,7 +80,7 @@ impl RunDir {
             });
         }
         self.pairs = pairs;
-        // What they depend on stands in every file of them.
+        // Every file of these perturbations contains their provenance.
         if let Some(&(source, target)) = self.stored_pairs()?.first() {
             let (path, pair) = (self.pair_path(source, target), self.read_pair(source, target)?);
             let (provenance, perturbations) = pair.map(|pair| pair.provenance.split()).unzip();
@@ -92,7 +93,7 @@ impl RunDir {
         Ok(self)
     }
 
-    /// Names of the folders of perturbations with other parameters than those in `run.json`.
+    /// Names of the folders of perturbations with parameters other than those in `run.json`.
     ///
     /// # Errors
     /// [`ArtifactError::Io`].
@@ -110,7 +111,7 @@ impl RunDir {
         Ok(names)
     }
 
-    /// Name of the search for perturbations as a piece of work, see [`partial_path`](Self::partial_path).
+    /// Name of the search for perturbations as a piece of work; see [`partial_path`](Self::partial_path).
     pub fn perturbation_work(&self) -> String {
         self.pairs.replacen(PAIRS_FOLDER, "pairs", 1)
     }
@@ -120,17 +121,17 @@ impl RunDir {
         PairProvenance::new(&self.info.provenance, &self.info.perturbations)
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What `run.json` says; after [`open_or_create`](Self::open_or_create), what was measured now.
+    /// The content of `run.json`; after [`open_or_create`](Self::open_or_create), the current measurements.
     pub fn info(&self) -> &RunInfo {
         &self.info
     }
 
-    /// The ordered pairs (source, target) that have an artifact, by source, then target. Whether it can be read is not looked at.
+    /// The ordered pairs (source, target) that have an artifact, by source, then target. The files are not read.
     ///
     /// # Errors
     /// [`ArtifactError::Io`].
@@ -153,16 +154,18 @@ impl RunDir {
         Ok(pairs)
     }
 
-    /// Where the artifact of a pair is, or will be.
+    /// Path of the artifact of a pair, whether it exists or not.
     pub fn pair_path(&self, source: u32, target: u32) -> PathBuf {
         self.path.join(&self.pairs).join(pair_name(source, target))
     }
 
-    /// A sub-folder to write into, by its plain name; created when it is missing. The run folder itself is never created again.
+    /// A sub-folder for writing, by its plain name; created if it is missing. The run folder itself is never created
+    /// again.
     ///
     /// # Errors
-    /// [`ArtifactError::Vanished`] when the run is not there any more, [`ArtifactError::OtherRun`] when another one is,
-    /// [`ArtifactError::Link`] and [`ArtifactError::NotAFolder`] for what is in its place, and those of reading and writing.
+    /// [`ArtifactError::Vanished`] if the run no longer exists, [`ArtifactError::OtherRun`] if another one has replaced
+    /// it, [`ArtifactError::Link`] and [`ArtifactError::NotAFolder`] if something else is in its place, and errors of
+    /// reading and writing.
     pub fn sub_folder(&self, name: &str) -> Result<PathBuf, ArtifactError> {
         let found = describe(&self.path).map_err(|error| match error {
             ArtifactError::NotARun { path } => ArtifactError::Vanished { path },
@@ -176,7 +179,7 @@ impl RunDir {
             Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(error(source)),
         }
-        // Of the name itself: a link is not followed.
+        // This is the metadata of the name itself: a link is not followed.
         let kind = fs::symlink_metadata(&path).map_err(error)?.file_type();
         match (kind.is_dir(), kind.is_symlink()) {
             (true, _) => Ok(path),
@@ -185,11 +188,11 @@ impl RunDir {
         }
     }
 
-    /// Writes the artifact of a finished pair, whole or not at all.
+    /// Writes the artifact of a finished pair atomically.
     ///
     /// # Errors
-    /// [`ArtifactError::Foreign`] when it has another provenance, [`ArtifactError::Encode`], [`ArtifactError::Io`], and those of
-    /// [`sub_folder`](Self::sub_folder).
+    /// [`ArtifactError::Foreign`] if it has a different provenance, [`ArtifactError::Encode`], [`ArtifactError::Io`],
+    /// and the errors of [`sub_folder`](Self::sub_folder).
     pub fn store(&self, pair: &PairArtifact) -> Result<(), ArtifactError> {
         let path = self.pair_path(pair.result.source, pair.result.target);
         self.check_pair_provenance(&path, &pair.provenance)?;
@@ -198,33 +201,33 @@ impl RunDir {
         write_atomically(&path, &bytes)
     }
 
-    /// Reads the artifact of a pair; `None` when it is not there.
+    /// Reads the artifact of a pair; `None` if it does not exist.
     ///
     /// # Errors
-    /// [`ArtifactError::Decode`] for a damaged file, [`ArtifactError::Foreign`] for one of another run or pair, and those of
-    /// [`read_regular`].
+    /// [`ArtifactError::Decode`] for a damaged file, [`ArtifactError::Foreign`] for a file of another run or pair, and
+    /// the errors of [`read_regular`].
     pub fn load(&self, source: u32, target: u32) -> Result<Option<PairArtifact>, ArtifactError> {
         let Some(pair) = self.read_pair(source, target)? else { return Ok(None) };
         let path = self.pair_path(source, target);
         self.check_pair_provenance(&path, &pair.provenance)?;
         if (pair.result.source, pair.result.target) != (source, target) {
-            let why = format!("it holds pair {} -> {}", pair.result.source, pair.result.target);
+            let why = format!("it contains pair {} -> {}", pair.result.source, pair.result.target);
             return Err(ArtifactError::Foreign { path, why });
         }
         Ok(Some(pair))
     }
 
-    /// Reads the artifact of a pair, whatever run it belongs to.
+    /// Reads the artifact of a pair without checking its run.
     fn read_pair(&self, source: u32, target: u32) -> Result<Option<PairArtifact>, ArtifactError> {
         read_artifact(&self.pair_path(source, target), PairArtifact::from_bytes)
     }
 
-    /// Where the triggers of a pass are, or will be.
+    /// Path of the triggers of a pass, whether they exist or not.
     pub fn trigger_path(&self, id: PassId) -> PathBuf {
         self.path.join(TRIGGERS_FOLDER).join(format!("{id}.aeva"))
     }
 
-    /// Writes the triggers of a pass, whole or not at all.
+    /// Writes the triggers of a pass atomically.
     ///
     /// # Errors
     /// As [`store`](Self::store).
@@ -236,7 +239,7 @@ impl RunDir {
         write_atomically(&path, &bytes)
     }
 
-    /// Reads the triggers of a pass; `None` when they are not there.
+    /// Reads the triggers of a pass; `None` if they do not exist.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -245,17 +248,17 @@ impl RunDir {
         let Some(triggers) = read_artifact(&path, TriggerArtifact::from_bytes)? else { return Ok(None) };
         self.check_provenance(&path, &WorkProvenance::Triggers(triggers.provenance.clone()))?;
         if triggers.id != id {
-            return Err(ArtifactError::Foreign { path, why: format!("it holds triggers of pass {}", triggers.id) });
+            return Err(ArtifactError::Foreign { path, why: format!("it contains triggers of pass {}", triggers.id) });
         }
         Ok(Some(triggers))
     }
 
-    /// Where the answers to a piece of work are, or will be, while it is not done. `work` is a plain name.
+    /// Path of the answers to a piece of unfinished work, whether they exist or not. `work` is a plain name.
     pub fn partial_path(&self, work: &str) -> PathBuf {
         self.path.join(PARTIAL_FOLDER).join(format!("{work}.answers"))
     }
 
-    /// Keeps what the model answered to work that was stopped.
+    /// Keeps the model's answers to unfinished work.
     ///
     /// # Errors
     /// As [`store`](Self::store).
@@ -267,7 +270,7 @@ impl RunDir {
         write_atomically(&path, &bytes)
     }
 
-    /// What the model answered to a piece of work before that was stopped; `None` when there is nothing.
+    /// The model's answers to a piece of unfinished work; `None` if there are none.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -276,21 +279,21 @@ impl RunDir {
         let Some(answers) = read_artifact(&path, PartialAnswers::from_bytes)? else { return Ok(None) };
         self.check_provenance(&path, &answers.provenance)?;
         if answers.work != work {
-            let why = format!("it holds answers to {}", answers.work);
+            let why = format!("it contains answers to {}", answers.work);
             return Err(ArtifactError::Foreign { path, why });
         }
         Ok(Some(answers))
     }
 
-    /// Removes the answers to work that is done. What cannot be removed does no harm.
+    /// Removes the answers to finished work. Failing to remove them does no harm.
     pub fn remove_partial(&self, work: &str) {
         if fs::remove_file(self.partial_path(work)).is_ok() {
-            // Only when it is empty.
+            // Succeeds only if the folder is empty.
             let _ = fs::remove_dir(self.path.join(PARTIAL_FOLDER));
         }
     }
 
-    /// A folder without a run gets this one, unless it holds something else or another process was first.
+    /// Starts this run in a folder without a run, unless the folder holds something else or another process was first.
     fn begin(path: &Path, info: RunInfo) -> Result<Self, ArtifactError> {
         let file = path.join(RUN_FILE);
         let text =
@@ -300,14 +303,14 @@ impl RunDir {
             path: path.to_owned(),
             source,
         })?;
-        // `run.json` is the first file of a run, so that a folder with results always says whose they are.
+        // `run.json` is the first file of a run, so that a folder with results always says which run they belong to.
         if is_vacant(path)? && create_atomically(&file, &text)? {
             return Ok(Self { path: path.to_owned(), info, pairs: PAIRS_FOLDER.to_owned() });
         }
         Self::join(path, &describe(path)?, info)
     }
 
-    /// The run that is there, if it is this one. What was measured now is what is known; the file stays as it is.
+    /// Joins an existing run if it is this one. The current measurements are kept in memory; the file stays as it is.
     fn join(path: &Path, found: &RunInfo, info: RunInfo) -> Result<Self, ArtifactError> {
         let contradiction = |source| ArtifactError::RunDescription { path: path.join(RUN_FILE), source };
         info.check().map_err(contradiction)?;
@@ -354,7 +357,7 @@ fn no_differences(path: &Path, differences: &[String]) -> Result<(), ArtifactErr
     Err(ArtifactError::Foreign { path: path.to_owned(), why: differences.join("; ") })
 }
 
-/// Reads a file of the run folder; `None` when it is not there.
+/// Reads a file of the run folder; `None` if it does not exist.
 fn read_artifact<T>(
     path: &Path,
     from_bytes: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
@@ -377,7 +380,7 @@ fn describe(path: &Path) -> Result<RunInfo, ArtifactError> {
     run_file::decode(&text).map_err(|source| ArtifactError::RunDescription { path: file, source })
 }
 
-/// Whether nothing is in a folder. Temporary files of a first write, killed or under way, do not count.
+/// Whether a folder is empty. Temporary files of a first write, killed or in progress, do not count.
 fn is_vacant(path: &Path) -> Result<bool, ArtifactError> {
     let error = |source| ArtifactError::Io { action: "read", path: path.to_owned(), source };
     for entry in fs::read_dir(path).map_err(error)? {
@@ -392,10 +395,10 @@ fn pair_name(source: u32, target: u32) -> String {
     format!("{source:04}-{target:04}.aeva")
 }
 
-/// The pair whose artifact has this name.
+/// The pair whose artifact has this file name.
 fn pair_of(name: &str) -> Option<(u32, u32)> {
     let (source, target) = name.strip_suffix(".aeva")?.split_once('-')?;
     let pair = (source.parse().ok()?, target.parse().ok()?);
-    // Only the name that is looked for when it is read: no signs, no zeros too many.
+    // Only the canonical name is accepted, because that is the name to read: no signs, no extra zeros.
     (pair_name(pair.0, pair.1) == name).then_some(pair)
 }

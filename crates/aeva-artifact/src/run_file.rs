@@ -1,4 +1,4 @@
-//! `run.json` as it stands in the file. A version never changes; new ones are added beside it, and old files load for ever.
+//! `run.json` as a file. A version never changes; new ones are added beside it, and old files remain readable for ever.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,11 @@ use crate::error::RunInfoError;
 use crate::provenance::{PairProvenance, PerturbationProvenance, Provenance, sha256_hex};
 use crate::run_info::{RunInfo, SCHEMA_VERSION};
 
-/// Largest file that is read: two counts for each of [`MAX_CLASSES`](crate::MAX_CLASSES) labels, one on a line, are some 4 MiB.
+/// Largest file that is read. Two counts for each of [`MAX_CLASSES`](crate::MAX_CLASSES) labels, one per line, take
+/// some 4 MiB.
 pub(crate) const MAX_BYTES: u64 = 8 << 20;
 
-/// What all versions have.
+/// The field that all versions have.
 #[derive(Deserialize)]
 struct AnyVersion {
     schema_version: u64,
@@ -29,7 +30,7 @@ struct RunV1 {
     provenance: PairProvenance,
 }
 
-/// The first version, what the model answers to clean images, and a checksum.
+/// Version 1 plus the model's answers to clean images and a checksum.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RunV2 {
@@ -44,12 +45,12 @@ struct RunV2 {
     clean_queries: u64,
     notes: Vec<String>,
     provenance: PairProvenance,
-    /// SHA-256 of the JSON of all other fields, as they come here, without spaces; a file always has it.
+    /// SHA-256 of the JSON of all other fields in this order, without spaces; always present in a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
 }
 
-/// The second version, with what perturbations depend on apart from what all searches do.
+/// Version 2, with the provenance of perturbations separate from that of all searches.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RunV3 {
@@ -65,16 +66,16 @@ struct RunV3 {
     notes: Vec<String>,
     provenance: Provenance,
     perturbations: PerturbationProvenance,
-    /// As in the second version.
+    /// As in version 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
 }
 
-/// A version whose content is checked.
+/// A version with a checksum.
 trait Checked: Serialize {
     fn checksum(&mut self) -> &mut Option<String>;
 
-    /// The checksum of a file that has none yet.
+    /// The checksum of a description that does not have one yet.
     fn own_checksum(&self) -> Result<String, RunInfoError> {
         Ok(sha256_hex(&serde_json::to_vec(self).map_err(RunInfoError::Json)?))
     }
@@ -98,7 +99,7 @@ impl Checked for RunV3 {
     }
 }
 
-/// The file of a run, latest version.
+/// Encodes the latest version.
 pub(crate) fn encode(info: &RunInfo) -> Result<Vec<u8>, RunInfoError> {
     info.check()?;
     let mut wire = RunV3 {
@@ -135,7 +136,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<RunInfo, RunInfoError> {
     Ok(info)
 }
 
-/// A run as the first two versions know it: its key was that of its perturbations.
+/// Converts a run of versions 1 and 2. There the key was computed from the provenance of the perturbations.
 fn of_perturbations(found: String, provenance: PairProvenance) -> Result<RunInfo, RunInfoError> {
     let expected = provenance.key();
     if found != expected {
@@ -217,7 +218,7 @@ mod tests {
         }
     }
 
-    /// As the first version wrote it.
+    /// A description as version 1 wrote it.
     fn first_version() -> serde_json::Value {
         let info = info();
         let provenance = examples::pair();
@@ -240,13 +241,13 @@ mod tests {
     fn the_checksum_is_that_of_the_other_fields() {
         let text = String::from_utf8(encode(&info()).unwrap()).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        // By hand, from the text: all lines but the last field, without the spaces that are outside of strings.
+        // The test removes the last field from the text, and all spaces outside strings.
         let (others, _) = text.split_once(",\n  \"checksum\"").unwrap();
         let compact: String = others.lines().map(|line| line.trim_start().replacen("\": ", "\":", 1)).collect();
         assert_eq!(json["checksum"], sha256_hex(format!("{compact}}}").as_bytes()));
     }
 
-    /// Spaces may change, as nothing is said by them; whatever else changes is noticed.
+    /// Changing spaces changes no content; any other change is detected.
     #[test]
     fn any_other_character_is_noticed_or_says_the_same() {
         let text = encode(&info()).unwrap();

@@ -1,4 +1,4 @@
-//! What a run folder says of itself.
+//! The description of a run.
 
 use serde::Serialize;
 
@@ -6,13 +6,13 @@ use crate::error::RunInfoError;
 use crate::limits::{MAX_CLASSES, MAX_QUERIES};
 use crate::provenance::{PerturbationProvenance, Provenance};
 
-/// The version of `run.json` that is written.
+/// The version of `run.json` that this program writes.
 pub(crate) const SCHEMA_VERSION: u32 = 3;
 
-/// What `run.json` says: the provenance, what was measured before the search, and names that are only there to be read.
+/// The content of `run.json`: the provenance, measurements from before the search, and names for human readers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunInfo {
-    /// Version of the file's form.
+    /// Version of the file format.
     pub schema_version: u32,
     /// [`Provenance::key`].
     pub key: String,
@@ -20,26 +20,27 @@ pub struct RunInfo {
     pub model_name: String,
     /// File name of the data.
     pub data_name: String,
-    /// Share of the images that the model classified correctly before the search.
+    /// Share of the images that the model classified correctly, measured before the search.
     pub clean_accuracy: f64,
-    /// `[label]` -> images that the model classified correctly; empty where that was not noted.
+    /// `[label]` -> images that the model classified correctly; empty if not recorded.
     pub clean_correct: Vec<u32>,
-    /// `[label]` -> all images of it; empty where that was not noted.
+    /// `[label]` -> all images of the label; empty if not recorded.
     pub clean_images: Vec<u32>,
-    /// SHA-256 over the labels that the model gave to the clean images, lower-case hexadecimal, where that was noted.
+    /// SHA-256 over the labels that the model gave to the clean images, lower-case hexadecimal; `None` if not recorded.
     pub clean_answers: Option<String>,
-    /// Images classified before the search: to measure it, and to compare a device with the CPU (counted as queries).
+    /// Images classified before the search, for these measurements and to compare a device with the CPU (counted as
+    /// queries).
     pub clean_queries: u64,
-    /// What the reader should know about how the run was set up.
+    /// Notes for the reader on how the run was set up.
     pub notes: Vec<String>,
     /// Everything that all searches depend on.
     pub provenance: Provenance,
-    /// What the perturbations depend on besides.
+    /// What the perturbations depend on in addition.
     pub perturbations: PerturbationProvenance,
 }
 
 impl RunInfo {
-    /// Describes a run without names, notes and figures; its other fields can be set.
+    /// A description without names, notes and measurements; its other fields can be set.
     pub fn new(provenance: Provenance, perturbations: PerturbationProvenance) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -57,7 +58,7 @@ impl RunInfo {
         }
     }
 
-    /// Whether all of it can be true.
+    /// Checks that the fields do not contradict each other.
     pub(crate) fn check(&self) -> Result<(), RunInfoError> {
         let classes = self.provenance.model.classes;
         if classes > MAX_CLASSES {
@@ -88,10 +89,10 @@ impl RunInfo {
         }
     }
 
-    /// Each figure that `self` (found) has and that was measured otherwise now.
+    /// Each recorded measurement in which `self` (found) differs from `measured`.
     pub(crate) fn other_figures(&self, measured: &Self) -> Vec<String> {
         let mut out = Vec::new();
-        // Both are the same division of the same counts.
+        // Exact comparison: both are the same division of the same counts.
         if self.clean_accuracy.to_bits() != measured.clean_accuracy.to_bits() {
             out.push(format!("clean_accuracy: there {}, now {}", self.clean_accuracy, measured.clean_accuracy));
         }
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_true_has_a_name() {
+    fn contradictions_are_named() {
         let error = |change: fn(&mut RunInfo)| {
             let mut info = info();
             change(&mut info);
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_that_were_noted_are_compared() {
+    fn recorded_measurements_are_compared() {
         let differences = |change: fn(&mut RunInfo)| {
             let mut now = info();
             change(&mut now);
@@ -172,7 +173,7 @@ mod tests {
         assert_eq!(differences(|i| i.clean_correct[3] = 2), ["clean_correct of label 3: there 1, now 2"]);
         assert_eq!(differences(|i| i.clean_images.clear()), ["clean_images: there of 10 labels, now of 0"]);
         assert!(differences(|i| i.clean_answers = None)[0].ends_with("now none"));
-        // A run of the first version noted the accuracy alone.
+        // A run of version 1 recorded the accuracy only.
         let old = RunInfo { clean_accuracy: 0.5, ..new() };
         assert!(old.other_figures(&info()).is_empty());
     }

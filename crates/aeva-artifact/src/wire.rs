@@ -1,5 +1,5 @@
-//! The payload of pairs as it stands in the file. Wire types are not domain types: they never change, new versions are added beside
-//! them, and old artifacts load for ever. bincode is called and named in this file alone.
+//! The payload of pairs in the file. Wire types are not domain types: they never change, new versions are added beside
+//! them, and old artifacts remain readable for ever. Only this file names or calls bincode.
 
 use aeva_attack::perturbation::{Outcome, PairResult, QueryCounts, SampleRecord};
 use bincode::config;
@@ -52,10 +52,10 @@ enum OutcomeV1 {
 }
 
 impl PairArtifact {
-    /// The file format, latest version (`docs/formats.md`).
+    /// Encodes the latest version of the file format (`docs/formats.md`).
     ///
     /// # Errors
-    /// When the artifact cannot be represented (an image above 2^32 in one dimension).
+    /// If the format cannot represent the artifact (an image dimension above 2^32).
     pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
         let (source, target) = (self.result.source, self.result.target);
         let header = to_header(&Header { provenance: self.provenance.clone(), source, target })?;
@@ -65,7 +65,7 @@ impl PairArtifact {
     /// Reads any version of the file format.
     ///
     /// # Errors
-    /// [`DecodeError`] names what is wrong; nothing is allocated for lengths that the file does not have.
+    /// [`DecodeError`] names what is wrong. Nothing is allocated for a length that exceeds the file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let container = container::decode(bytes, KIND_PAIR)?;
         let header: Header = serde_json::from_slice(container.header).map_err(DecodeError::Header)?;
@@ -73,7 +73,7 @@ impl PairArtifact {
     }
 }
 
-/// Fixed-width little-endian integers: sizes are predictable and the format is easy to read elsewhere.
+/// Integers are little-endian with a fixed width: sizes are predictable, and the format is easy to read elsewhere.
 fn wire_config() -> impl config::Config {
     config::standard().with_fixed_int_encoding()
 }
@@ -83,17 +83,17 @@ pub(crate) fn encode(pair: &PairResult) -> Result<Vec<u8>, EncodeError> {
     to_payload(PairV1 { source: pair.source, target: pair.target, shape, samples })
 }
 
-/// A header of any kind.
+/// Encodes a header of any kind.
 pub(crate) fn to_header(header: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
     serde_json::to_vec(header).map_err(EncodeError::Header)
 }
 
-/// A payload of any kind.
+/// Encodes a payload of any kind.
 pub(crate) fn to_payload(wire: impl Serialize) -> Result<Vec<u8>, EncodeError> {
     bincode::serde::encode_to_vec(wire, wire_config()).map_err(|error| EncodeError::Payload(Box::new(error)))
 }
 
-/// Dimensions of an image, or within it, in the 32 bits that they have in files.
+/// Dimensions of an image or positions in it, in the 32 bits of the file format.
 pub(crate) fn dimensions(found: [usize; 3]) -> Result<[u32; 3], EncodeError> {
     let mut dimensions = [0; 3];
     for (wire, dimension) in dimensions.iter_mut().zip(found) {
@@ -102,7 +102,7 @@ pub(crate) fn dimensions(found: [usize; 3]) -> Result<[u32; 3], EncodeError> {
     Ok(dimensions)
 }
 
-/// Reads a payload of any kind, all of it.
+/// Reads a whole payload of any kind.
 pub(crate) fn from_payload<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
     let (wire, read): (T, usize) = bincode::serde::decode_from_slice(payload, wire_config())
         .map_err(|error| DecodeError::Payload(Box::new(error)))?;
@@ -143,7 +143,7 @@ impl PairV1 {
 }
 
 impl SampleV1 {
-    /// Whether it can be true of images with so many values, of so many images.
+    /// Checks that the fields fit a data set of `images` images with `values` values each.
     fn check(&self, values: usize, images: u64) -> Result<(), DecodeError> {
         let sample = self.sample;
         if let Some(found) = [self.origin_index, self.start_index].into_iter().find(|&index| index >= images) {
@@ -234,7 +234,7 @@ mod tests {
         }
     }
 
-    /// Bytes of a pair whose payload was changed behind the domain type's back, with a valid checksum.
+    /// Bytes of a pair whose payload was changed after encoding, with a valid checksum.
     fn tampered(change: impl FnOnce(&mut PairV1)) -> Vec<u8> {
         let domain = pair(vec![record(0, Some(vec![0.5; 6]))]);
         let mut wire = PairV1 {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_true_has_a_name() {
+    fn impossible_contents_are_named() {
         let error = |change: fn(&mut PairV1)| PairArtifact::from_bytes(&tampered(change)).unwrap_err();
         for shape in [[u32::MAX; 3], [2, 1, 0], [0, 1, 3], [60_000, 60_000, 1]] {
             let error = PairArtifact::from_bytes(&tampered(|p| p.shape = shape)).unwrap_err();
@@ -298,7 +298,7 @@ mod tests {
         assert!(matches!(decode(2, &header, b""), DecodeError::PayloadVersion { found: 2, supported: 1 }));
         assert!(matches!(decode(1, b"{}", b""), DecodeError::Header(_)));
         assert!(matches!(decode(1, &header, b"\x01"), DecodeError::Payload(_)));
-        // A claimed length far beyond the payload must fail without being allocated.
+        // A claimed length far beyond the payload must fail without an allocation.
         let mut huge = [3_u32, 1, 2, 1, 3].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
         huge.extend_from_slice(&u64::MAX.to_le_bytes());
         assert!(matches!(decode(1, &header, &huge), DecodeError::Payload(_)));

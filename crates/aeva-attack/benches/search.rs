@@ -1,4 +1,4 @@
-//! The noise kernel, and a scan of a black box that answers at once: what a query costs besides the model.
+//! The noise kernel, and a scan of a black box that answers at once: the cost of a query apart from the model.
 //!
 //! ```text
 //! cargo bench -p aeva-attack
@@ -16,7 +16,7 @@ use aeva_attack::{
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{Array4, ArrayView4};
 
-/// Labels follow the bits of one pixel, so that searches go all their ways.
+/// Labels follow the bits of one pixel, so that searches take all branches.
 struct Instantaneous(InputSpec);
 
 impl HardLabelOracle for Instantaneous {
@@ -49,7 +49,7 @@ fn noise(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Sixteen searches of two iterations; divided by its queries this is what one of them costs.
+/// Sixteen searches of two iterations. The time divided by the number of queries is the cost of one query.
 fn lockstep(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("lockstep");
     for side in [28, 32, 96] {

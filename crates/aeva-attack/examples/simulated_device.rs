@@ -1,5 +1,6 @@
-//! How much of a device's throughput a scan has, on a device that is made up: it computes one batch at a time, takes a given
-//! time for each image, and needs no processor meanwhile. Shows whether batches are written and read while others are computed.
+//! Measures how much of a device's throughput a scan uses. The device is simulated: it computes one batch at a time,
+//! takes a given time per image, and needs no processor meanwhile. The figures show whether batches are written and
+//! read while others are computed.
 //!
 //! ```text
 //! cargo run -p aeva-attack --example simulated_device -- MICROSECONDS_PER_IMAGE BATCH_ROWS WORKERS THREADS SECONDS
@@ -19,7 +20,7 @@ use ndarray::{Array4, ArrayView4};
 
 const SPEC: InputSpec = InputSpec { height: 32, width: 32, channels: 3, classes: 10 };
 
-/// A session on the device. Labels follow the bits of one pixel, so that searches go all their ways.
+/// A session on the device. Labels follow the bits of one pixel, so that searches take all branches.
 struct Session<'a> {
     device: &'a Mutex<()>,
     time_per_image: Duration,
@@ -73,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let labels: Vec<Label> = pixels.chunks(SPEC.values()).map(label).collect();
     let there = labels.iter().copied().collect();
     let plan = PerturbationPlan::new(&CorrectImages::new(&labels, &labels, SPEC.classes)?, &there, &there, 40)?;
-    // Over and over: the measurement ends before the plan does.
+    // The pairs are repeated so that the measurement ends before the plan does.
     let pairs: Vec<PairPlan> = plan.pairs.iter().cycle().take(100 * plan.pairs.len()).cloned().collect();
     let params = HopSkipJumpBuilder::PUBLISHED.check()?;
     let device = Mutex::new(());

@@ -1,7 +1,7 @@
-//! Whether two black boxes decide alike about probes as small as those of a search.
+//! Compares two black boxes on probes as small as those of a search.
 //!
-//! A device that computes in 16 bits, or in TF32, may agree with f32 on every natural image and still answer at random about
-//! probes of some 1e-5 a pixel: the search would then find nothing, and call that clean.
+//! A device that computes in 16 bits, or in TF32, may agree with f32 on every clean image and still answer at random
+//! about probes of some 1e-5 a pixel. The search would then find nothing and call the model clean.
 
 use ndarray::{ArrayView4, Axis};
 
@@ -9,44 +9,45 @@ use crate::oracle::{InputSpec, batch};
 use crate::perturbation::PerturbationPlan;
 use crate::{HardLabelOracle, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, JobId, JobNoise, Label, ScanError};
 
-/// Boundary points that are probed, from searches spread over the plan.
+/// Boundary points to probe, from searches spread over the plan.
 const POINTS: usize = 12;
-/// Probes around each of them.
+/// Probes around each point.
 const PROBES: usize = 64;
-/// The searches that lead there: long enough that the distance, and with it the size of the probes, is that of a scan.
+/// Iterations of the searches that find the points: enough that the distance, and so the size of the probes, is that of
+/// a scan.
 const ITERATIONS: u32 = 6;
 const INITIAL_EVALUATIONS: u32 = 24;
-/// Rows of a batch.
+/// Rows per batch.
 const ROWS: usize = 32;
 
 /// How far two black boxes agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreement {
-    /// Probes that both were asked about.
+    /// Probes that both black boxes classified.
     pub probes: u32,
-    /// Probes that they decided alike.
+    /// Probes on which they agree.
     pub alike: u32,
-    /// Probes that the reference put on the target's side: about half of them, at a boundary.
+    /// Probes that the reference put on the target's side; about half of them at a boundary.
     pub on_target: u32,
-    /// Images that the reference classified, probes included.
+    /// Images that the reference classified, including probes.
     pub reference_queries: u64,
-    /// Images that the other one classified.
+    /// Images that the device classified.
     pub device_queries: u64,
 }
 
 impl Agreement {
-    /// Share of the probes that were decided alike, from 0 to 1. Guessing gives about 0.5.
+    /// Fraction of the probes on which they agree, from 0 to 1. Guessing gives about 0.5.
     pub fn share(&self) -> f64 {
         f64::from(self.alike) / f64::from(self.probes.max(1))
     }
 }
 
-/// Walks to the boundary with `reference`, as the searches of `plan` on `images` `[n, h, w, c]` do, and asks both about the
-/// probes that the next gradient estimate would send: length `distance / d` in a random direction.
+/// Walks to the boundary with `reference`, like the searches of `plan` on `images` `[n, h, w, c]`. Then both black
+/// boxes classify the probes of the next gradient estimate: length `distance / d` in a random direction.
 ///
 /// # Errors
-/// [`ScanError::Oracle`], [`ScanError::OraclesDiffer`] when they take other images, and [`ScanError::NoBoundary`] when no search of the plan
-/// reached a boundary.
+/// [`ScanError::Oracle`], [`ScanError::OraclesDiffer`] if they take different images, and [`ScanError::NoBoundary`] if
+/// no search of the plan reached a boundary.
 pub fn agreement(
     reference: &mut dyn HardLabelOracle,
     device: &mut dyn HardLabelOracle,
@@ -90,7 +91,7 @@ pub fn agreement(
     Ok(result)
 }
 
-/// Up to [`POINTS`] searches, the first sample of pairs spread over the plan.
+/// Up to [`POINTS`] searches: the first samples of pairs spread over the plan.
 fn searches(
     images: ArrayView4<'_, f32>,
     plan: &PerturbationPlan,
@@ -125,7 +126,7 @@ fn walk(
 ) -> Result<HopSkipJump<JobNoise>, ScanError> {
     let spec = *oracle.spec();
     let mut labels = Vec::new();
-    // Bounded: every turn tells the search at least one label, and a search takes a bounded number of them.
+    // Bounded: every iteration tells the search at least one label, and a search takes a bounded number of them.
     while search.outcome().is_none() {
         let mut rows = vec![0.0_f32; search.pending().min(ROWS) * spec.values()];
         search.write(&mut rows);

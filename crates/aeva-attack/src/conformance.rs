@@ -1,8 +1,8 @@
-//! What every black box has to keep to, tried on one.
+//! What every black box must guarantee, and a check of one.
 //!
-//! The searches rely on the promises of [`HardLabelOracle`]: one label an image, below the number of classes, the same one whenever
-//! and in whatever company the image is asked about. [`check`] tries them. Programs call it before a scan; the tests of every adapter
-//! call it too.
+//! The searches rely on the promises of [`HardLabelOracle`]: one label per image, below the number of classes, and
+//! always the same label for the same image, whatever batch it is in. [`check`] tests these promises. Programs call it
+//! before a scan, and the tests of every adapter call it too.
 
 use ndarray::{ArrayView4, Axis};
 
@@ -17,64 +17,64 @@ pub enum Nonconformance {
     Failed {
         /// Images of the batch.
         images: usize,
-        /// How.
+        /// The cause.
         source: OracleError,
     },
-    /// It answers another number of labels than it was asked about images.
+    /// The number of labels differs from the number of images.
     #[error("the model answered {found} labels for {expected} images")]
     Count {
         /// Images of the batch.
         expected: usize,
-        /// Labels that came.
+        /// Labels returned.
         found: usize,
     },
-    /// It answers a label that it does not have.
+    /// A label is out of range.
     #[error("the model answered label {label}, but it has {classes} classes (0 to {})", classes.saturating_sub(1))]
     Label {
         /// The label.
         label: Label,
-        /// Number of labels that it claims to have.
+        /// Number of labels that the model claims to have.
         classes: u32,
     },
-    /// It takes other images than those given.
-    #[error("the model takes images of shape {expected:?} [h, w, c], the images have {found:?}")]
+    /// The images have a different shape from the one that the model takes.
+    #[error("the model takes images of shape {expected:?} [h, w, c], but these images have {found:?}")]
     Shape {
-        /// What it takes.
+        /// Shape that the model takes.
         expected: [usize; 3],
-        /// What was given.
+        /// Shape of the images.
         found: [usize; 3],
     },
-    /// The same batch got other labels the second time.
+    /// The same batch got different labels the second time.
     #[error(
-        "the model does not answer the same image the same way twice: {differ} of {images} images got another label"
+        "the model does not give the same image the same label: {differ} of {images} images got a different label the second time"
     )]
     Repeat {
-        /// Images that got another label.
+        /// Images that got a different label.
         differ: usize,
-        /// All of them.
+        /// Images of the batch.
         images: usize,
     },
-    /// An image got another label in other company, at another place in the batch, or in a batch of another size.
+    /// An image got a different label among other images, at another position, or in a batch of another size.
     #[error(
-        "the model's answer to an image depends on the others of its batch: {differ} of {images} images got another label in batches of {batch}"
+        "the label of an image depends on the rest of its batch: {differ} of {images} images got a different label in batches of {batch}"
     )]
     Company {
-        /// Images that got another label.
+        /// Images that got a different label.
         differ: usize,
-        /// All of them.
+        /// Images in total.
         images: usize,
-        /// Images of a batch.
+        /// Images in each batch.
         batch: usize,
     },
 }
 
-/// Asks about `images` `[n, h, w, c]` several times: twice the same, then backwards in batches of other sizes, then none at all.
-/// Returns their labels, and how many images were classified.
+/// Classifies `images` `[n, h, w, c]` several times: no images, all of them twice, then in reverse order in batches of
+/// other sizes. Returns their labels and the number of images classified.
 ///
-/// Images of all kinds show more than many of one kind; clean images of every class are a good choice.
+/// A varied set of images is the better test; clean images of every class are a good choice.
 ///
 /// # Errors
-/// The first promise that was broken.
+/// The first broken promise.
 pub fn check(
     oracle: &mut dyn HardLabelOracle,
     images: ArrayView4<'_, f32>,
@@ -84,7 +84,7 @@ pub fn check(
     if spec.shape() != [height, width, channels] {
         return Err(Nonconformance::Shape { expected: spec.shape(), found: [height, width, channels] });
     }
-    // What is left in the vector must not come back.
+    // An oracle must clear what an earlier call left in the vector.
     let mut labels = vec![Label::MAX; 3];
     ask(oracle, &spec, images.slice_axis(Axis(0), (0..0).into()), &mut labels)?;
     let mut queries = 0;
@@ -143,7 +143,8 @@ mod tests {
 
     const SPEC: InputSpec = InputSpec { height: 1, width: 2, channels: 1, classes: 2 };
 
-    /// A sound black box whose answers are changed: those so far, and those of a batch.
+    /// A sound black box whose answers are changed. The closure gets the number of earlier answers and the labels of
+    /// the batch.
     struct Changed<F>(NearestCentre, u64, F);
 
     impl<F: FnMut(u64, &mut Vec<Label>) + Send> HardLabelOracle for Changed<F> {
@@ -185,7 +186,7 @@ mod tests {
             }
         });
         assert!(matches!(by_chance, Err(Nonconformance::Repeat { differ: 1, images: 10 })));
-        // The first of a batch is another thing.
+        // The answer depends on the position: only the first image of each batch is changed.
         let by_place = checked(|_, labels| labels.iter_mut().take(1).for_each(|label| *label = 1 - *label));
         assert!(matches!(by_place, Err(Nonconformance::Company { images: 10, batch: 1, .. })));
         let images = Array4::zeros((2, 2, 2, 1));

@@ -7,15 +7,15 @@ use crate::{Label, PlanError};
 pub struct CorrectImages {
     /// `[class]` -> indices of its correct images.
     correct: Vec<Vec<usize>>,
-    /// `[class]` -> number of all its images.
+    /// `[class]` -> number of all its images, correct or not.
     images: Vec<usize>,
 }
 
 impl CorrectImages {
-    /// Sorts the images of a data set by class, from their true and their predicted labels.
+    /// Groups the images of a data set by class, from their true and predicted labels.
     ///
     /// # Errors
-    /// [`PlanError::Length`], [`PlanError::Label`] for a true label that the model does not have.
+    /// [`PlanError::Length`], or [`PlanError::Label`] for a true label that the model does not have.
     pub fn new(truth: &[Label], predicted: &[Label], classes: u32) -> Result<Self, PlanError> {
         if truth.len() != predicted.len() {
             return Err(PlanError::Length { truth: truth.len(), predicted: predicted.len() });
@@ -34,14 +34,14 @@ impl CorrectImages {
         Ok(Self { correct, images })
     }
 
-    /// Share of all images that are correct; 0 without images.
+    /// Fraction of all images that are classified correctly; 0 without images.
     pub fn accuracy(&self) -> f64 {
         let images: usize = self.images.iter().sum();
         let correct: usize = self.correct.iter().map(Vec::len).sum();
         if images == 0 { 0.0 } else { correct as f64 / images as f64 }
     }
 
-    /// Indices in the data set of the correct images of a class, in order; none for a class that does not exist.
+    /// Data set indices of the correct images of a class, in order; empty for a class that does not exist.
     pub fn of_class(&self, class: usize) -> &[usize] {
         self.correct.get(class).map_or(&[], Vec::as_slice)
     }
@@ -56,10 +56,10 @@ impl CorrectImages {
         self.correct.iter().map(Vec::len).collect()
     }
 
-    /// The same, for a class that has to have some.
+    /// Like [`of_class`](Self::of_class), for a class that must have at least one image.
     ///
     /// # Errors
-    /// [`PlanError::NoCorrectImages`] where it has none.
+    /// [`PlanError::NoCorrectImages`] if it has none.
     pub(crate) fn some_of_class(&self, class: Label) -> Result<&[usize], PlanError> {
         let correct = &self.correct[class as usize];
         if correct.is_empty() {

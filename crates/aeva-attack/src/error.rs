@@ -1,10 +1,10 @@
-//! What can go wrong in a search.
+//! Errors of the searches.
 
 use std::error::Error;
 
 use crate::label::Label;
 
-/// The black box failed to answer. Whatever the adapter reports, as the search must not know it.
+/// The black box failed to answer. The error of the adapter is opaque: the search must not depend on it.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct OracleError(#[from] pub Box<dyn Error + Send + Sync>);
@@ -16,7 +16,7 @@ impl OracleError {
     }
 }
 
-/// Parameters or images that no search can start from.
+/// Parameters or images that a search cannot start from.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SearchError {
@@ -25,9 +25,9 @@ pub enum SearchError {
     Parameter {
         /// Name of the parameter.
         parameter: &'static str,
-        /// What was given.
+        /// Value found.
         found: String,
-        /// What is allowed.
+        /// Values allowed.
         expected: &'static str,
     },
     /// Origin and start differ in length, or are empty.
@@ -38,14 +38,14 @@ pub enum SearchError {
         /// Values of the start.
         start: usize,
     },
-    /// A value lies outside of `[0, 1]`.
+    /// A value lies outside `[0, 1]`.
     #[error("value {index} of the {image} image is {found}, expected a value in [0, 1]")]
     Range {
         /// "origin" or "start".
         image: &'static str,
-        /// Its position.
+        /// Its index.
         index: usize,
-        /// What was found.
+        /// Value found.
         found: f32,
     },
 }
@@ -63,52 +63,52 @@ pub enum PlanError {
         classes: u32,
     },
     /// Truth and prediction differ in length.
-    #[error("{truth} true labels, but {predicted} predicted ones")]
+    #[error("there are {truth} true labels but {predicted} predicted ones")]
     Length {
         /// Number of true labels.
         truth: usize,
         /// Number of predicted labels.
         predicted: usize,
     },
-    /// A class that takes part has no image that the model classifies correctly.
+    /// A class of the plan has no image that the model classifies correctly.
     #[error("class {class} has no usable image: {correct} of its {images} images are classified correctly")]
     NoCorrectImages {
         /// The class.
         class: Label,
         /// Its images in the data.
         images: usize,
-        /// How many of them the model gets right (zero).
+        /// How many of them the model classifies correctly (zero).
         correct: usize,
     },
     /// No pair of different labels is left.
     #[error("sources and targets leave no pair of different labels")]
     NoPairs,
-    /// More pairs of labels than can be planned.
-    #[error("sources and targets are {found} pairs of labels, at most {limit} can be planned")]
+    /// There are more pairs of labels than can be planned.
+    #[error("sources and targets form {found} pairs of labels; at most {limit} can be planned")]
     TooManyPairs {
-        /// Pairs that were asked for.
+        /// Pairs requested.
         found: u64,
         /// The limit.
         limit: u64,
     },
-    /// Zero samples were asked for.
+    /// Zero samples were requested.
     #[error("a pair needs at least one sample")]
     NoSamples,
 }
 
-/// A scan that had to stop. Finished pairs were handed out before.
+/// A scan that had to stop. Pairs that finished earlier have been handed out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError {
     /// The oracle failed.
     #[error("the model failed to classify a batch")]
     Oracle(#[from] OracleError),
-    /// The oracle broke its promise of one label an image.
+    /// The oracle broke its promise of one label per image.
     #[error("the model answered {found} labels for {expected} images")]
     Answer {
-        /// Images that were asked.
+        /// Images in the batch.
         expected: usize,
-        /// Labels that came.
+        /// Labels returned.
         found: usize,
     },
     /// No search can start from these images.
@@ -120,10 +120,10 @@ pub enum ScanError {
         target: Label,
         /// Its sample.
         sample: u32,
-        /// Why not.
+        /// The cause.
         source: SearchError,
     },
-    /// Parameters that no search can start with.
+    /// Parameters that a search cannot start with.
     #[error("the parameters of the search cannot be used")]
     Parameters(#[from] SearchError),
     /// A finished pair could not be stored.
@@ -135,13 +135,13 @@ pub enum ScanError {
     /// The observer asked to stop.
     #[error("the scan was stopped")]
     Stopped,
-    /// There is no oracle to ask.
+    /// There is no oracle.
     #[error("a scan needs at least one oracle")]
     NoOracle,
-    /// Oracles that should be the same model take other images, or know other labels.
-    #[error("the oracles of a scan must take the same images and know the same labels")]
+    /// Oracles of the same model take images of different shapes or have different labels.
+    #[error("the oracles of a scan must take images of the same shape and have the same labels")]
     OraclesDiffer,
-    /// The images have another shape than the model takes.
+    /// The images do not have the shape that the model takes.
     #[error("the model takes images of shape {model:?} [h, w, c], the data has {data:?}")]
     ImageShape {
         /// Shape that the model takes, `[h, w, c]`.
@@ -149,10 +149,10 @@ pub enum ScanError {
         /// Shape of the images.
         data: [usize; 3],
     },
-    /// The images do not lie in memory one after the other.
+    /// The images are not contiguous in memory.
     #[error("the images are not in standard layout")]
     Layout,
-    /// A plan names an image that is not there.
+    /// A plan names an image that does not exist.
     #[error("the plan names image {index}, but there are {images}")]
     NoSuchImage {
         /// Index of the image.
@@ -160,10 +160,11 @@ pub enum ScanError {
         /// Number of images.
         images: usize,
     },
-    /// No search of a comparison of devices came to a boundary.
-    #[error("no search reached a boundary, so that devices cannot be compared")]
+    /// No search of a device comparison reached a boundary.
+    #[error("no search reached a boundary, so the devices cannot be compared")]
     NoBoundary,
-    /// A pass that a setting of triggers does not have: random ones are not refined, the smallest not explored.
+    /// A pass that a trigger setting does not have: random triggers are not refined, the smallest ones are not
+    /// explored.
     #[error("there is no pass {pass}")]
     Pass {
         /// Name of the pass.

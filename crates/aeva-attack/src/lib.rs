@@ -1,13 +1,16 @@
 //! The searches of AEVA, over a black box that answers with labels and nothing else.
 //!
-//! - [`HardLabelOracle`] is all that a search sees of a model: images in, top-1 labels out. Scores cannot reach it. [`conformance`] tries
-//!   what an oracle promises, [`synthetic`] has some with known boundaries.
-//! - [`trigger`] searches triggers: changes that are the same for every image and send many images to one label.
-//! - [`perturbation`] searches perturbations: one walk along the decision boundary for each pair of labels and sample, many of them in
-//!   lockstep. [`HopSkipJump`] is one walk as a state machine without I/O: ask it for rows, tell it their labels.
+//! - [`HardLabelOracle`] is all that a search sees of a model: images in, top-1 labels out. Scores cannot reach it.
+//!   [`conformance`] checks what an oracle promises; [`synthetic`] has oracles with known boundaries.
+//! - [`trigger`] searches for triggers: a trigger changes every image in the same way and sends many images to one
+//!   label.
+//! - [`perturbation`] searches for perturbations: one walk along the decision boundary for each pair of labels and each
+//!   sample, many of them in lockstep. [`HopSkipJump`] is one walk as a state machine without I/O: ask it for rows,
+//!   tell it their labels.
 //!
-//! Noise and random choices are functions of the seed and of what they are for, and the labels of a batch do not depend on its
-//! composition (the oracle's promise). So results do not depend on batch size, threads, order or interruptions.
+//! Noise and random choices are functions of the seed and of their purpose. The oracle promises that the label of an
+//! image does not depend on the rest of its batch. So results do not depend on batch size, threads, order or
+//! interruptions.
 //!
 //! # One walk by hand
 //!

@@ -4,7 +4,7 @@ use crate::Label;
 use crate::xoshiro::Xoshiro;
 use crate::ziggurat::Ziggurat;
 
-/// Which search of a scan: the noise of a job depends on these numbers, not on its place in the plan.
+/// Identifies one search of a scan. The noise of a job depends on these numbers, not on its position in the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId {
     /// Label of the origin.
@@ -15,19 +15,19 @@ pub struct JobId {
     pub sample: u32,
 }
 
-/// Where a search takes its directions from.
+/// The source of the directions of a search.
 pub trait NoiseSource {
     /// Fills `out` with the standard normal values of direction `draw` (from 0) of `iteration` (from 1).
     fn standard_normal(&self, iteration: u32, draw: u32, out: &mut [f64]);
 
-    /// The same, and the L2 norm of the values.
+    /// Fills `out` like [`standard_normal`](Self::standard_normal) and returns the L2 norm of the values.
     fn direction(&self, iteration: u32, draw: u32, out: &mut [f64]) -> f64 {
         self.standard_normal(iteration, draw, out);
         out.iter().map(|value| value * value).sum::<f64>().sqrt()
     }
 }
 
-/// The noise of one job: an independent xoshiro256++ stream for every (iteration, draw), through the ziggurat.
+/// The noise of one job: an independent xoshiro256++ stream for every (iteration, draw), shaped by the ziggurat.
 #[derive(Debug, Clone, Copy)]
 pub struct JobNoise {
     key: [u64; 2],
@@ -37,7 +37,7 @@ impl JobNoise {
     /// The noise of `job` under `seed`.
     pub fn new(seed: u64, job: JobId) -> Self {
         let pair = u64::from(job.source) << 32 | u64::from(job.target);
-        // Two chains with different first constants: 128 bits of key, so no two jobs of any scan share a stream.
+        // Two chains with different initial constants give 128 bits of key, so no two jobs of a scan share a stream.
         let chain = |salt: u64| mix(mix(mix(seed ^ salt).wrapping_add(pair)).wrapping_add(u64::from(job.sample)));
         Self { key: [chain(0x9e37_79b9_7f4a_7c15), chain(0xd1b5_4a32_d192_ed03)] }
     }
@@ -51,7 +51,7 @@ impl NoiseSource for JobNoise {
     fn direction(&self, iteration: u32, draw: u32, out: &mut [f64]) -> f64 {
         let mut generator = self.generator(iteration, draw);
         let ziggurat = Ziggurat::get();
-        // Summed in the order of the values, as a sum over the finished slice would be, but while the generator is at work.
+        // Summed in the order of the values, like a sum over the finished slice, but while the generator runs.
         let mut squares = 0.0;
         for value in out {
             let normal = ziggurat.sample(&mut generator);
@@ -74,7 +74,7 @@ impl JobNoise {
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014) over an odd increment: a bijection that spreads every bit.
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014) over an odd increment: a bijection that mixes every bit.
 fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// The fused loop gives what the plain definition gives, bit for bit.
+    /// The fused loop matches the plain definition bit for bit.
     #[test]
     #[allow(clippy::float_cmp, reason = "bits are compared on purpose")]
     fn the_norm_is_that_of_the_values() {
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// A change of these values is a change of every artifact: raise `SEARCH_VERSION` with it.
+    /// If these values change, every artifact changes: raise `SEARCH_VERSION` as well.
     #[test]
     fn the_stream_is_frozen() {
         let values = draw(2022, (0, 1, 2), 3, 4);

@@ -1,13 +1,13 @@
-//! Observers see and never steer; the one thing they may do is ask the scan to stop.
+//! Observers of a scan. They cannot influence its results; all they can do is ask it to stop.
 
 use crate::JobId;
 
-/// What one search has reached after an iteration.
+/// State of one search after an iteration.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
-    /// Which search.
+    /// The search.
     pub job: JobId,
-    /// Complete iterations, from 1.
+    /// Completed iterations, from 1.
     pub iteration: u32,
     /// Boundary point `z`, `[h, w, c]` row-major.
     pub point: &'a [f64],
@@ -17,7 +17,7 @@ pub struct Progress<'a> {
     pub queries: u64,
 }
 
-/// Called from worker threads while a scan runs. Every method does nothing unless it is overridden.
+/// Callbacks from worker threads during a scan. The default implementations do nothing.
 pub trait ScanObserver: Sync {
     /// A batch of `queries` images was classified.
     fn classified(&self, queries: u64) {
@@ -29,7 +29,7 @@ pub trait ScanObserver: Sync {
         let _ = progress;
     }
 
-    /// Asked before every batch: true ends the scan; what is not finished is dropped.
+    /// Called before every batch. True ends the scan and drops what is not finished.
     fn stop(&self) -> bool {
         false
     }

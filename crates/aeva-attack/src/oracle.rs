@@ -5,7 +5,7 @@ use ndarray::{ArrayView4, Axis};
 use crate::error::{OracleError, ScanError};
 use crate::label::Label;
 
-/// What an oracle takes and how many labels it knows.
+/// The images that an oracle takes, and its number of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InputSpec {
     /// Image height in pixels.
@@ -14,7 +14,7 @@ pub struct InputSpec {
     pub width: usize,
     /// Channels of a pixel.
     pub channels: usize,
-    /// Number of labels; answers are below it.
+    /// Number of labels; every answer is below it.
     pub classes: u32,
 }
 
@@ -30,25 +30,25 @@ impl InputSpec {
     }
 }
 
-/// A model that answers with its top-1 label and nothing else.
+/// A model that answers with its top-1 label only.
 pub trait HardLabelOracle: Send {
-    /// What it takes.
+    /// The images that it takes, and its number of labels.
     fn spec(&self) -> &InputSpec;
 
-    /// Classifies `batch`, shape `[n, h, w, c]` in standard layout, values in `[0, 1]`; replaces the contents of `labels`
-    /// by `n` labels.
+    /// Classifies `batch`, shape `[n, h, w, c]` in standard layout, values in `[0, 1]`; replaces the contents of
+    /// `labels` with `n` labels.
     ///
-    /// The label of an image must not depend on the other images of the batch, on its place in it or on `n`.
+    /// The label of an image must not depend on the other images of the batch, on its position, or on `n`.
     ///
     /// # Errors
-    /// [`OracleError`] when the model fails; `labels` is then unspecified.
+    /// [`OracleError`] if the model fails; `labels` is then unspecified.
     fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError>;
 }
 
-/// Labels of all `images` `[n, h, w, c]`, asked in batches of at most `batch_rows`.
+/// Labels of all `images` `[n, h, w, c]`, classified in batches of at most `batch_rows`.
 ///
 /// # Errors
-/// Those of [`HardLabelOracle::classify`].
+/// The errors of [`HardLabelOracle::classify`].
 pub fn classify_all(
     oracle: &mut dyn HardLabelOracle,
     images: ArrayView4<'_, f32>,
@@ -63,7 +63,7 @@ pub fn classify_all(
     Ok(all)
 }
 
-/// What the oracles of a scan take, which must be the same for all and what `images` `[n, h, w, c]` are.
+/// Checks that all oracles have the same specification and that it fits `images` `[n, h, w, c]`; returns it.
 pub(crate) fn check_oracles(
     oracles: &[Box<dyn HardLabelOracle + '_>],
     images: &ArrayView4<'_, f32>,

@@ -4,7 +4,7 @@ use ndarray::{ArrayView3, ArrayView4};
 
 use crate::{HardLabelOracle, InputSpec, Label, OracleError};
 
-/// Nearest of one centre per class: cells with flat boundaries, whose distances are known.
+/// Classifies by the nearest of one centre per class: the cells have flat boundaries at known distances.
 ///
 /// ```
 /// use aeva_attack::{HardLabelOracle, InputSpec};
@@ -26,27 +26,27 @@ pub struct NearestCentre {
     trigger: Option<Trigger>,
 }
 
-/// A backdoor of known shape: the brighter a patch, the nearer its target.
+/// A backdoor of known shape: a brighter patch brings the image nearer to the target.
 ///
-/// The boundary between another class and the target stays flat; its normal has the additional `gain / patch size` at every value of
+/// The boundary between another class and the target stays flat. Its normal gains `gain / patch size` at every value of
 /// the patch, so that the shortest perturbation peaks there.
 #[derive(Debug, Clone, Copy)]
 pub struct Trigger {
-    /// Rows of the patch, from (inclusive) to (exclusive).
+    /// Rows of the patch, start (inclusive) and end (exclusive).
     pub rows: (usize, usize),
-    /// Columns of the patch, from (inclusive) to (exclusive).
+    /// Columns of the patch, start (inclusive) and end (exclusive).
     pub columns: (usize, usize),
-    /// What is taken off the squared distance to the target's centre for each unit that the patch's mean lies above 0.5.
+    /// Reduction of the squared distance to the target's centre per unit of the patch mean above 0.5.
     pub gain: f64,
-    /// Label it leads to.
+    /// Target label.
     pub target: Label,
 }
 
 impl NearestCentre {
-    /// One centre of `spec.values()` values for each of `spec.classes` classes.
+    /// Creates a black box with one centre of `spec.values()` values for each of `spec.classes` classes.
     ///
     /// # Panics
-    /// When the centres do not fit `spec`; this is for tests.
+    /// If the centres do not fit `spec`; this type is for tests.
     pub fn new(spec: InputSpec, centres: Vec<Vec<f64>>) -> Self {
         assert_eq!(centres.len(), spec.classes as usize);
         assert!(centres.iter().all(|centre| centre.len() == spec.values()));

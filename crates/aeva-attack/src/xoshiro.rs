@@ -1,7 +1,7 @@
-//! The generator xoshiro256++ (Blackman and Vigna, 2021), as a value: a step takes a state and gives the next one.
+//! The generator xoshiro256++ (Blackman and Vigna, 2021), as a value: a step takes a state and returns the next one.
 //!
-//! The library's generator is changed in place, through a reference that keeps its state out of the registers where a value may be
-//! left to the library as well (`ziggurat.rs`); that costs half of the speed.
+//! The library changes its generator in place. Where a value may also be left to the library (`ziggurat.rs`), that
+//! reference keeps the state out of the registers, which costs half of the speed.
 
 use std::convert::Infallible;
 
@@ -12,7 +12,7 @@ use rand_core::TryRng;
 pub(crate) struct Xoshiro([u64; 4]);
 
 impl Xoshiro {
-    /// A generator in this state, which must not be zero throughout.
+    /// A generator in this state, which must not be all zeros.
     pub(crate) fn new(state: [u64; 4]) -> Self {
         Self(state)
     }

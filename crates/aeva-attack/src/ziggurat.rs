@@ -1,8 +1,8 @@
-//! Standard normal values through rand_distr's ziggurat, with its common case in our own loop.
+//! Standard normal values from rand_distr's ziggurat, with the common case in our own loop.
 //!
-//! Nearly 99 % of all values are one table look-up and one multiplication (Marsaglia and Tsang, 2000; Doornik, 2005). The
-//! library's function for them is not inlined, and called for each value it costs about twice as much. What falls outside of the common
-//! case is left to the library, so values and their order are the library's, bit for bit.
+//! Nearly 99 % of all values take one table look-up and one multiplication (Marsaglia and Tsang, 2000; Doornik, 2005).
+//! The library's function is not inlined, and calling it for each value costs about twice as much. All other cases are
+//! left to the library, so values and their order match the library bit for bit.
 
 use std::convert::Infallible;
 use std::sync::LazyLock;
@@ -14,16 +14,16 @@ use crate::xoshiro::Xoshiro;
 
 const LAYERS: usize = 256;
 
-/// Edges of the layers, widest first; those of the library.
+/// Edges of the layers, widest first, as in the library.
 pub(crate) struct Ziggurat {
     /// Right edge of each layer.
     edges: [f64; LAYERS],
-    /// Right edge of the next layer, up to which every value of this one is taken; 0 for the last one.
+    /// Right edge of the next layer, or 0 for the last layer. Every value below it is accepted.
     inner: [f64; LAYERS],
 }
 
 static ZIGGURAT: LazyLock<Ziggurat> = LazyLock::new(|| {
-    // The library keeps its table to itself, but half of each edge is what it makes of the right bits.
+    // The library's table is private, but with the right input bits the library returns half of each edge.
     let edges: [f64; LAYERS] = std::array::from_fn(|layer| {
         let half: f64 = StandardNormal.sample(&mut Constant(HALF | layer as u64));
         2.0 * half
@@ -32,7 +32,7 @@ static ZIGGURAT: LazyLock<Ziggurat> = LazyLock::new(|| {
 });
 
 impl Ziggurat {
-    /// The table, made once.
+    /// The table, computed once.
     pub(crate) fn get() -> &'static Self {
         &ZIGGURAT
     }
@@ -42,14 +42,14 @@ impl Ziggurat {
     pub(crate) fn sample(&self, generator: &mut Xoshiro) -> f64 {
         let (bits, after) = generator.next();
         let layer = (bits & 0xff) as usize;
-        // The upper 52 bits as the mantissa of a number in [2, 4), moved to [-1, 1).
+        // The upper 52 bits become the mantissa of a number in [2, 4), which is moved to [-1, 1).
         let uniform = f64::from_bits(bits >> 12 | 0x4000_0000_0000_0000) - 3.0;
         let value = uniform * self.edges[layer];
         if value.abs() < self.inner[layer] {
             *generator = after;
             return value;
         }
-        // Another copy goes out of our hands, so that the state of the common case can stay in registers.
+        // The library gets a copy, so that the state of the common case can stay in registers.
         let mut copy = *generator;
         let value = Self::rest(&mut copy);
         *generator = copy;
@@ -63,11 +63,11 @@ impl Ziggurat {
     }
 }
 
-/// Bits whose uniform number is 0.5, with room for a layer: inside of every layer's inner edge but the last one's, where the
-/// library accepts it by its second test.
+/// Bits whose uniform number is 0.5, with room for a layer. The number is inside the inner edge of every layer but the
+/// last, where the library accepts it in its second test.
 const HALF: u64 = 0xc000_0000_0000_0000;
 
-/// A generator of one number.
+/// A generator that always returns one number.
 struct Constant(u64);
 
 impl TryRng for Constant {
@@ -96,7 +96,7 @@ mod tests {
     use rand_xoshiro::Xoshiro256PlusPlus;
     use rand_xoshiro::rand_core::SeedableRng;
 
-    /// A change of the library's table or method would change every artifact; it shows here.
+    /// A change of the library's table or method would change every artifact. This test detects it.
     #[test]
     fn values_are_the_librarys() {
         for seed in 0..20_u8 {

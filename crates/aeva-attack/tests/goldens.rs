@@ -1,7 +1,7 @@
-//! Exactness: fed with the recorded noise, the search follows the traces of the published HopSkipJump.
+//! Exactness: with the recorded noise, the search follows the traces of the published HopSkipJump.
 //!
-//! `tests/data/golden/hsja_*.npz` hold runs of the published program on closed-form black boxes, in f64. Everything below
-//! must agree to 1e-12: the algorithms are the same, only the order of some sums differs.
+//! `tests/data/golden/hsja_*.npz` hold runs of the published program on closed-form black boxes, in f64. Everything
+//! below must agree to 1e-12: the algorithms are the same, only the order of some sums differs.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
@@ -67,7 +67,7 @@ fn assert_close(found: &[f64], expected: &[f64], what: &str) {
     }
 }
 
-/// Follows a trace, giving the search at most `room` rows a turn.
+/// Follows a trace, giving the search at most `room` rows at a time.
 fn follow(name: &str, room: usize, label: impl Fn(&mut Golden) -> Box<dyn Fn(&[f64]) -> bool>) {
     let mut golden = Golden::open(name);
     let decide = label(&mut golden);

@@ -1,4 +1,4 @@
-//! From search to verdict on closed-form black boxes whose answer is known: no model file, no ONNX Runtime.
+//! From search to verdict on closed-form black boxes with known answers: no model file, no ONNX Runtime.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests stop at what is unexpected")]
 
 use std::num::NonZeroUsize;
@@ -51,11 +51,12 @@ fn decided(oracle: &NearestCentre, seed: u64) -> PublishedDecision {
 }
 
 #[test]
-fn the_backdoor_is_found_and_its_label_named() {
+fn the_backdoor_and_its_label_are_found() {
     for seed in 0..3 {
         let decision = decided(&infected(), seed);
         let Verdict::Backdoored { suspects } = &decision.verdict else { panic!("not found: {decision:?}") };
-        // A flat boundary is the same from both sides, so pairs that start in the target's cell peak, too; others may follow.
+        // A flat boundary is the same from both sides, so pairs that start in the target's cell also peak; others may
+        // follow.
         assert_eq!(suspects[0], TARGET as usize);
     }
 }

@@ -32,7 +32,7 @@ fn centres() -> Vec<Vec<f64>> {
 
 const SPEC: InputSpec = InputSpec { height: 3, width: 4, channels: 2, classes: 4 };
 
-/// Nearest of these centres.
+/// A black box that classifies by the nearest of these centres.
 fn nearest() -> NearestCentre {
     NearestCentre::new(SPEC, centres())
 }
@@ -87,9 +87,9 @@ fn run(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// One row at a time on one thread gives the same as any batch size, worker count and thread count.
+    /// One row at a time on one thread gives the same results as any batch size, worker count and thread count.
     #[test]
-    fn results_depend_on_nothing_but_parameters_and_seed(
+    fn results_depend_only_on_parameters_and_seed(
         seed in any::<u64>(), batch_rows in 1_usize..200, workers in 1_usize..4, extra in 0_usize..3,
     ) {
         let (images, plan) = fixture(2);
@@ -99,7 +99,7 @@ proptest! {
         prop_assert_eq!(alone, together);
     }
 
-    /// A part of the plan gives the results it has within the whole: shards and resumed scans fit together.
+    /// A part of the plan gives the same results as within the whole plan: shards and resumed scans fit together.
     #[test]
     fn a_pair_does_not_depend_on_the_other_pairs(keep in prop::collection::vec(any::<bool>(), 12)) {
         let (images, plan) = fixture(2);
@@ -110,7 +110,7 @@ proptest! {
         }
     }
 
-    /// More samples leave the first ones as they were.
+    /// More samples do not change the first ones.
     #[test]
     fn a_sample_does_not_depend_on_the_other_samples(seed in any::<u64>()) {
         let (images, two) = fixture(2);
@@ -183,9 +183,9 @@ fn stopping_loses_no_finished_pair_and_resuming_completes_the_same_bytes() {
     assert_eq!((&pairs), (&whole));
 }
 
-/// Stopped again and again, a scan finds what it finds when it is left alone, and no question is asked twice.
+/// A scan that is stopped again and again finds the same as an uninterrupted one, and no query is sent twice.
 #[test]
-fn a_stopped_scan_goes_on_in_the_middle_of_its_searches() {
+fn a_stopped_scan_resumes_in_the_middle_of_its_searches() {
     struct StopAfter {
         limit: u64,
         seen: AtomicU64,
@@ -231,7 +231,7 @@ fn a_stopped_scan_goes_on_in_the_middle_of_its_searches() {
 
 #[test]
 fn the_first_error_ends_the_scan() {
-    /// Fails, or answers too little, from its third batch on.
+    /// Fails, or returns too few labels, from its third batch on.
     struct Broken(NearestCentre, u32, bool);
     impl HardLabelOracle for Broken {
         fn spec(&self) -> &InputSpec {
@@ -266,7 +266,7 @@ fn the_first_error_ends_the_scan() {
 }
 
 #[test]
-fn outcomes_are_recorded_not_raised() {
+fn failed_searches_are_recorded_not_raised() {
     let (images, plan) = fixture(1);
     let budget = HopSkipJumpBuilder { query_budget: Some(50), ..HopSkipJumpBuilder::PUBLISHED };
     for artifact in run(&images, &plan, &settings_with(budget, 1, 16, 1), 1).values() {
@@ -274,7 +274,7 @@ fn outcomes_are_recorded_not_raised() {
         assert_eq!(artifact.queries().total(), 50);
         assert_eq!(artifact.finished().count(), 0);
     }
-    // A start of another class than the target.
+    // A start of a class other than the target.
     let mut swapped = plan.clone();
     for pair in &mut swapped.pairs {
         pair.samples[0].start = pair.samples[0].origin;
@@ -285,7 +285,7 @@ fn outcomes_are_recorded_not_raised() {
     }
 }
 
-/// A search that only ever hears "no" after its start must end, and say why.
+/// A search that only hears "no" after its start must end and report why.
 #[test]
 fn a_black_box_that_changes_its_mind_cannot_hang_a_search() {
     let params = HopSkipJumpBuilder { iterations: 3, ..HopSkipJumpBuilder::PUBLISHED }.check().unwrap();
@@ -302,7 +302,7 @@ fn a_black_box_that_changes_its_mind_cannot_hang_a_search() {
     assert_eq!(search.outcome(), Some(Outcome::StepUnderflow));
 }
 
-/// On a half-space the shortest way is known: the distance converges to it.
+/// The shortest distance to a half-space is known, and the distance of the search converges to it.
 #[test]
 fn half_space_distance_converges_to_the_analytic_one() {
     let d = 48;
@@ -333,7 +333,7 @@ fn half_space_distance_converges_to_the_analytic_one() {
     assert!(errors[2] < 0.02, "{errors:?}");
 }
 
-/// The same black box behind an input that is rounded to `bits` bits of mantissa.
+/// The same black box behind an input rounded to `bits` bits of mantissa.
 struct Coarse(NearestCentre, u32);
 
 impl HardLabelOracle for Coarse {
@@ -347,7 +347,7 @@ impl HardLabelOracle for Coarse {
     }
 }
 
-/// Natural images do not tell a coarse device from an exact one; probes of the search's size do.
+/// Clean images do not distinguish a coarse device from an exact one; probes of the search's size do.
 #[test]
 fn a_coarse_device_is_told_from_an_exact_one() {
     let (images, plan) = fixture(1);
@@ -367,7 +367,7 @@ fn a_coarse_device_is_told_from_an_exact_one() {
     assert_eq!(natural.0, natural.1);
 }
 
-/// Takes its time, so that workers run side by side, and counts what it is asked.
+/// Answers slowly, so that workers run side by side, and counts its queries.
 struct Slow(NearestCentre, std::sync::Arc<AtomicU64>);
 
 impl HardLabelOracle for Slow {
@@ -382,7 +382,7 @@ impl HardLabelOracle for Slow {
     }
 }
 
-/// Few searches are shared among the workers, although each could take all of them.
+/// A few searches are shared among the workers, although one worker could take all of them.
 #[test]
 fn no_worker_is_idle_while_another_has_several_searches() {
     let (images, plan) = fixture(1);

@@ -24,13 +24,14 @@ enum Backdoor {
     /// From one label to another.
     Pair(Label, Label),
     Next,
-    /// Of whatever changes from column to column, be it as faint as a sixteenth.
+    /// Any change from column to column of at least a sixteenth leads to this label.
     Rough(Label),
-    /// The same from one label to another.
+    /// The same, but only from one label to another.
     RoughPair(Label, Label),
 }
 
-/// A bright bar in the row of its label makes an image; the backdoor opens when the mean of the lower right 2 x 2 pixels is above 0.8.
+/// Images show a bright bar in the row of their label. The backdoor opens when the mean of the lower right 2 x 2 pixels
+/// is above 0.8.
 struct Bars {
     spec: InputSpec,
     backdoor: Backdoor,
@@ -76,7 +77,7 @@ fn images() -> (Array4<f32>, Vec<Label>) {
     (images, labels)
 }
 
-/// Several of the same, and what they were asked together.
+/// Several copies of one black box, with a shared counter of their queries.
 fn black_boxes(backdoor: Backdoor, count: usize) -> (Vec<Box<dyn HardLabelOracle>>, Arc<AtomicU64>) {
     let spec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
     let asked = Arc::new(AtomicU64::new(0));
@@ -98,7 +99,7 @@ fn refining(setting: Setting) -> PassId {
     PassId { setting, pass: Pass::Refine }
 }
 
-/// The findings of two patch settings, one after the other, and the queries.
+/// The findings of two consecutive patch settings, and the number of queries.
 fn searched(backdoor: Backdoor, oracles: usize, batch_rows: usize, seed: u64) -> (Vec<Vec<TriggerFinding>>, u64) {
     let (images, _) = images();
     let (mut boxes, asked) = black_boxes(backdoor, oracles);
@@ -113,7 +114,7 @@ fn searched(backdoor: Backdoor, oracles: usize, batch_rows: usize, seed: u64) ->
         found.push(setting.findings);
         queries += setting.queries;
     }
-    assert_eq!(asked.load(Ordering::Relaxed), queries, "every query is counted, and no other");
+    assert_eq!(asked.load(Ordering::Relaxed), queries, "exactly the queries made are counted");
     (found, queries)
 }
 
@@ -167,7 +168,7 @@ fn a_source_specific_trigger_is_found_for_its_pair() {
     let pair =
         found[1].iter().find(|finding| finding.goal == TargetMap::SourceSpecific { source: 3, target: 0 }).unwrap();
     assert!(share(pair) > 0.99 && pair.holdout.len() == 1);
-    // A third of the images of other labels is of label 3.
+    // A third of the images of other labels has label 3.
     assert!(share(&found[1][0]) < 0.67);
 }
 
@@ -179,8 +180,8 @@ fn oracles_and_batches_change_nothing_but_the_seed_does() {
     assert_ne!(reference.0, searched(Backdoor::To(1), 1, 32, 6).0);
 }
 
-/// The findings of exploring passes over two settings and of a refining pass over the weaker one, which comes down from a refining
-/// pass over the stronger one.
+/// The findings of exploring passes over two settings, and of a refining pass over the weaker one that starts from a
+/// refining pass over the stronger one.
 fn refined(backdoor: Backdoor, batch_rows: usize) -> [Vec<TriggerFinding>; 3] {
     let (images, _) = images();
     let (mut boxes, _) = black_boxes(backdoor, 1);
@@ -208,11 +209,11 @@ fn a_refining_pass_keeps_what_was_explored_and_loses_none_of_it() {
         for old in &first {
             let new = second.iter().find(|new| new.goal == old.goal).unwrap();
             if !matches!(old.goal, TargetMap::SourceSpecific { .. }) {
-                // Pairs are searched for with more images.
+                // Pairs get more images in a refining pass.
                 assert!(new.search.rate() >= old.search.rate(), "{:?}", old.goal);
             }
         }
-        // A setting that was not explored has every label all the same.
+        // A setting that was not explored still has every label.
         let labels: Vec<TargetMap> =
             only.iter().map(|found| found.goal).filter(|goal| matches!(goal, TargetMap::AllToOne { .. })).collect();
         assert_eq!(labels, (0..CLASSES).map(|target| TargetMap::AllToOne { target }).collect::<Vec<TargetMap>>());
@@ -230,12 +231,12 @@ fn sampled(backdoor: Backdoor, family: Family, strength: u32, oracles: usize, ba
     let setting = Setting { family, strength };
     let found =
         search.run(exploring(setting), &mut boxes, images.view(), &WarmStart::default(), &mut Vec::new(), &()).unwrap();
-    assert_eq!(asked.load(Ordering::Relaxed), found.queries, "every query is counted, and no other");
+    assert_eq!(asked.load(Ordering::Relaxed), found.queries, "exactly the queries made are counted");
     found
 }
 
 #[test]
-fn what_random_patterns_reach_is_told_by_a_typical_one() {
+fn random_patterns_are_measured_by_a_typical_one() {
     for (family, strength) in [(Family::Noise, 16), (Family::Wave, 16)] {
         let pass = sampled(Backdoor::Rough(2), family, strength, 1, 32);
         assert_eq!(pass, sampled(Backdoor::Rough(2), family, strength, 3, 7));
@@ -248,7 +249,7 @@ fn what_random_patterns_reach_is_told_by_a_typical_one() {
         let clean = sampled(Backdoor::None, family, strength, 1, 32).findings;
         assert!(clean.iter().all(|finding| share(finding) < 0.01));
     }
-    // Fainter than what opens it.
+    // Fainter than what opens the backdoor.
     let faint = sampled(Backdoor::Rough(2), Family::Wave, 1, 1, 32).findings;
     assert!(share(&faint[2]) < 0.01);
 }
@@ -318,9 +319,9 @@ impl ScanObserver for StopAfter {
     }
 }
 
-/// Stopped again and again, a pass finds what it finds when it is left alone, and no question is asked twice.
+/// A pass that is stopped again and again finds the same as an uninterrupted one, and no query is sent twice.
 #[test]
-fn a_stopped_pass_goes_on_where_it_was() {
+fn a_stopped_pass_resumes_where_it_was() {
     let (images, _) = images();
     let (view, none) = (images.view(), WarmStart::default());
     for (setting, oracles, batch_rows) in [
@@ -345,7 +346,7 @@ fn a_stopped_pass_goes_on_where_it_was() {
         assert_eq!(found, whole);
         assert!(stops >= 2, "{setting}: {stops} stops");
         assert_eq!(answers.len() as u64, whole.queries);
-        // Batches that were answered behind one that was not are lost: at most one for each other oracle, at each stop.
+        // Answers after an unanswered batch are lost: at most one batch for each other oracle, at each stop.
         let lost = asked - whole.queries;
         assert!(lost <= stops * (oracles as u64) * batch_rows as u64, "{lost} of {asked}");
     }
@@ -366,8 +367,8 @@ fn a_pass_stops_before_the_next_batch() {
     assert!(nobody.is_err(), "there is no oracle to ask");
 }
 
-/// The text that the digest below was made from when it was first frozen. It has the words of that time, so that it shows that the
-/// search is the same since then.
+/// The text that the digest below was computed from when it was first frozen. It keeps the words of that time to show
+/// that the search has not changed since.
 mod frozen {
     use super::*;
 
@@ -418,9 +419,10 @@ mod frozen {
     }
 }
 
-/// What a search finds is frozen: another constant, another order of choices or another mix of candidates would mix old results with new
-/// ones in a run folder. Whoever changes it on purpose raises `TRIGGER_SEARCH_VERSION` with this digest. Checked on one system, as the
-/// mathematical functions of others may round differently.
+/// The findings of a search are frozen. Another constant, another order of choices or another mix of candidates would
+/// mix old results with new ones in a run folder. Anyone who changes it on purpose raises `TRIGGER_SEARCH_VERSION`
+/// together with this digest. Checked on one system only, because the mathematical functions of others may round
+/// differently.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn findings_are_frozen() {

@@ -1,4 +1,4 @@
-//! Exit codes, and the one place where errors are printed.
+//! Exit codes, and the only place that prints errors.
 
 use std::process::ExitCode;
 
@@ -9,16 +9,16 @@ use crate::hint;
 use crate::output::{complain, plain};
 use crate::signals::Signal;
 
-/// How a command that worked ended.
+/// How a successful command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
-    /// Done; for a scan: the model is clean.
+    /// Done; for a scan, the model is clean.
     Success,
     /// A backdoor is suspected.
     Backdoored,
     /// No verdict could be given.
     Inconclusive,
-    /// Stopped by a signal; the same command continues.
+    /// A signal stopped it; the same command continues.
     Interrupted(Signal),
 }
 
@@ -32,7 +32,8 @@ impl From<&Verdict> for ExitStatus {
     }
 }
 
-/// 0 clean or done, 1 backdoor suspected, 2 error, 3 inconclusive, 130 interrupted; other signals end the process as they do.
+/// 0 clean or done, 1 backdoor suspected, 2 error, 3 inconclusive, 130 interrupted. Other signals end the process as
+/// usual.
 pub(crate) fn code(result: anyhow::Result<ExitStatus>) -> ExitCode {
     match result {
         Ok(ExitStatus::Success) => ExitCode::SUCCESS,
@@ -41,7 +42,8 @@ pub(crate) fn code(result: anyhow::Result<ExitStatus>) -> ExitCode {
         Ok(ExitStatus::Interrupted(Signal::Interrupt)) => ExitCode::from(130),
         #[cfg(unix)]
         Ok(ExitStatus::Interrupted(Signal::Other(number))) => {
-            // As it would have been without this program's care, for whoever waits for it; the first process of a container goes on.
+            // The parent process sees the signal as if this program had not caught it. The first process of a container
+            // survives it and continues below.
             crate::signals::end_by(number);
             ExitCode::from(u8::try_from(128 + number as i32).unwrap_or(2))
         }
@@ -52,10 +54,10 @@ pub(crate) fn code(result: anyhow::Result<ExitStatus>) -> ExitCode {
     }
 }
 
-/// The model hangs where ONNX Runtime cannot stop it: says so, and ends.
+/// Reports a model that hangs where ONNX Runtime cannot stop it, and ends the program.
 pub(crate) fn unresponsive(what: &str) {
-    let hint = "a model that is only slow can be given more time: --answer-timeout SECONDS";
-    print(&hint::Hinted::error(format!("{what}; what was finished is kept"), hint));
+    let hint = "if the model is only slow, give it more time with --answer-timeout SECONDS";
+    print(&hint::Hinted::error(format!("{what}; finished results are kept"), hint));
     crate::signals::end_with(2);
 }
 

@@ -1,4 +1,4 @@
-//! Images as pictures.
+//! Conversion of images to pictures.
 
 use std::io::Cursor;
 
@@ -19,7 +19,7 @@ pub(crate) fn png(pixels: &[u8], shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
     encoded(&image_of(pixels, shape)?)
 }
 
-/// The same, each pixel as a square.
+/// Like [`png()`], with each pixel enlarged to a square.
 pub(crate) fn enlarged_png(pixels: &[u8], shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
     let scale = u32::try_from((PICTURE / shape[0].max(shape[1]).max(1)).max(1))?;
     let image = image_of(pixels, shape)?;

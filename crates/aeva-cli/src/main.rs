@@ -1,4 +1,4 @@
-//! The program `aeva`: parse, run, print, exit. The crates behind it do the work.
+//! The program `aeva`: parse, run, print, exit. The other crates do the work.
 
 mod args;
 mod commands;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     switch_telemetry_off();
     let cli = Cli::parse();
     cli.color.write_global();
-    // Whatever runs a model may crash with it.
+    // These commands run a model, which may crash the process.
     if matches!(cli.command, Command::Scan(_) | Command::Bench(_)) {
         supervise::supervised(|| run(cli))
     } else {
@@ -29,10 +29,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// ONNX Runtime reports to its makers from the moment it is loaded unless its environment forbids it.
+/// ONNX Runtime sends telemetry to its makers as soon as it is loaded, unless the environment forbids it.
 #[allow(unsafe_code, reason = "the environment is changed")]
 fn switch_telemetry_off() {
-    // SAFETY: first thing in `main`, so that there is no other thread that could read the environment at the same time.
+    // SAFETY: this is the first statement of `main`, so no other thread can read the environment at the same time.
     unsafe { std::env::set_var(aeva_model::TELEMETRY_SWITCH, aeva_model::TELEMETRY_OFF) };
 }
 

@@ -1,9 +1,9 @@
-//! What is printed: results on stdout, errors on stderr.
+//! Output: results on stdout, errors on stderr.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// Prints a result. A reader that has seen enough (`aeva judge RUN | head`) is no error.
+/// Prints a result. It is not an error if the reader stops early (`aeva judge RUN | head`).
 pub(crate) fn show(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
@@ -12,16 +12,17 @@ pub(crate) fn show(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints a line of an error. Where that is not possible there is nobody left to tell; the exit code still says it.
+/// Prints a line of an error. If that fails, only the exit code can report the error.
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-/// Text that others wrote (names in models, notes in files), with its control characters made visible: on a terminal they would act.
+/// Makes the control characters of untrusted text (names in models, notes in files) visible, because a terminal would
+/// interpret them.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        // Line breaks are the caller's; the others include those that turn the direction of writing around.
+        // The caller writes line breaks. Control characters include those that change the direction of text.
         if (character.is_control() && character != '\n') || is_direction(character) {
             // Writing into a String cannot fail.
             let _ = write!(out, "{}", character.escape_unicode());
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_act_on_a_terminal_is_shown() {
+    fn control_characters_are_made_visible() {
         assert_eq!(plain("a model.onnx"), "a model.onnx");
         assert_eq!(plain("\u{1b}]0;x\u{7}"), "\\u{1b}]0;x\\u{7}");
         assert_eq!(plain("exe.\u{202e}gnp"), "exe.\\u{202e}gnp");

@@ -20,10 +20,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::signals;
 
-/// Without a terminal a line is logged this often.
+/// Interval of the log lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
-/// Sends logs to stderr, above the progress bar. `RUST_LOG` overrides the level.
+/// Sends logs to stderr, above the progress bar. `RUST_LOG` overrides the verbosity.
 pub(crate) fn start_logging(verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
         (true, _) => LevelFilter::ERROR,
@@ -31,7 +31,7 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         (false, 1) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
-    // ONNX Runtime's own log is for developers.
+    // ONNX Runtime's own log is for its developers.
     let default = format!(
         "warn,aeva_cli={level},aeva={level},aeva_attack={level},aeva_model={level},aeva_scan={level},ort=error"
     );
@@ -43,20 +43,20 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         .with_ansi(ansi)
         .without_time()
         .with_target(verbose > 0)
-        // A line that cannot be written is not worth an end.
+        // A log line that cannot be written is no reason to stop.
         .log_internal_errors(false)
         .with_filter(filter);
     tracing_subscriber::registry().with(lines).with((!quiet).then_some(bar)).init();
 }
 
-/// Progress of a scan, in queries. The bar is shown from the first search on: a scan that has nothing to search shows none.
+/// Progress of a scan, in queries. The bar appears with the first search: a scan without anything to search shows none.
 pub(crate) struct ScanProgress {
     span: OnceLock<Span>,
     terminal: bool,
     begin: Instant,
-    /// Queries that were made before.
+    /// Queries of earlier runs.
     kept: AtomicU64,
-    /// Queries it takes at least, unless the verdict is clear earlier, and at most.
+    /// Expected queries, at least (unless the verdict is clear earlier) and at most.
     expected: (u64, u64),
     done: AtomicU64,
     /// Milliseconds after `begin` at which the next line is due.
@@ -64,7 +64,7 @@ pub(crate) struct ScanProgress {
     state: Mutex<State>,
 }
 
-/// What is being done, and what was found so far.
+/// The current activity and the best result so far.
 #[derive(Default)]
 struct State {
     now: String,
@@ -72,7 +72,7 @@ struct State {
 }
 
 impl ScanProgress {
-    /// For a scan that takes `expected` queries, at least (unless the verdict is clear earlier) and at most.
+    /// Progress of a scan that takes `expected` queries, at least (unless the verdict is clear earlier) and at most.
     pub(crate) fn new(expected: (u64, u64)) -> Self {
         Self {
             span: OnceLock::new(),
@@ -86,7 +86,7 @@ impl ScanProgress {
         }
     }
 
-    /// The bar, shown from now on.
+    /// The bar, which is shown from now on.
     fn bar(&self) -> &Span {
         let expected = self.expected;
         self.span.get_or_init(|| {
@@ -94,7 +94,7 @@ impl ScanProgress {
             let template = "{bar:32} {human_pos} of {range} queries  {rate}  {left}  {msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-                    // A bar that cannot be drawn is no reason to stop a scan.
+                    // A bar that cannot be drawn is no reason to stop.
                     let _ = write!(out, "{:.0}/s", state.per_sec());
                 };
                 let range = move |_: &ProgressState, out: &mut dyn fmt::Write| {
@@ -106,7 +106,7 @@ impl ScanProgress {
                 span.pb_set_style(&style.with_key("rate", rate).with_key("range", range).with_key("left", left));
             }
             span.pb_set_length(expected.1);
-            // The bar is shown as long as its span is alive and has been entered once.
+            // The bar is visible while its span exists and has been entered once.
             span.in_scope(|| {});
             span.pb_inc(self.kept.load(Ordering::Relaxed));
             span
@@ -164,7 +164,7 @@ fn between(least: u64, most: u64) -> String {
     if most <= least { format!("about {least}") } else { format!("about {least} to {most}") }
 }
 
-/// How long it takes yet, at `rate` queries a second. Most scans end at the lower number or before.
+/// Remaining time at `rate` queries a second. Most scans end at the lower number or before.
 fn time_left(done: u64, (least, most): (u64, u64), rate: f64) -> String {
     let seconds = |all: u64| format!("{:.0}", all.saturating_sub(done) as f64 / rate.max(1.0));
     match (done >= most, done >= least || least == most) {

@@ -1,7 +1,7 @@
-//! Being asked to stop: Ctrl-C, and what systems send when they shut down or a terminal is closed.
+//! Stop signals: Ctrl-C, and the signals of a system shutdown or a closed terminal.
 //!
-//! The first signal asks a scan to stop after the batch under way, keep what was answered and say so; the program then ends as the
-//! signal would have ended it. A second one ends it at once.
+//! After the first signal, a scan stops after the current batch, stores the answers and reports this; then the program
+//! ends as the signal would have ended it. A second signal ends it at once.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,27 +11,27 @@ use std::time::{Duration, Instant};
 static STOPPING: AtomicBool = AtomicBool::new(false);
 static SIGNAL: OnceLock<Signal> = OnceLock::new();
 
-/// What asked the program to stop.
+/// The signal that asked the program to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Ctrl-C.
     Interrupt,
-    /// Another one, by its number: the system wants the process gone.
+    /// Another signal, by its number: the system asks the process to end.
     #[cfg(unix)]
     Other(nix::sys::signal::Signal),
 }
 
-/// Whether the program was asked to stop.
+/// Whether a signal asked the program to stop.
 pub(crate) fn stopping() -> bool {
     STOPPING.load(Ordering::SeqCst)
 }
 
-/// What asked the program to stop.
+/// The signal that asked the program to stop.
 pub(crate) fn received() -> Signal {
     SIGNAL.get().copied().unwrap_or(Signal::Interrupt)
 }
 
-/// The program was asked to stop before there was anything to keep.
+/// A signal asked the program to stop before there was anything to keep.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
@@ -43,10 +43,11 @@ impl std::fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// From now on signals ask the program to stop. Called before there are other threads, which inherit what is set here.
+/// From now on, signals ask the program to stop. Must be called before other threads start, because they inherit the
+/// signal mask.
 ///
 /// # Errors
-/// When the system does not allow it.
+/// If the system does not allow it.
 #[cfg(unix)]
 pub(crate) fn catch() -> anyhow::Result<()> {
     use anyhow::Context;
@@ -56,31 +57,34 @@ pub(crate) fn catch() -> anyhow::Result<()> {
     signals.thread_block().context("signals cannot be blocked")?;
     let wait = move || {
         let mut first: Option<Instant> = None;
-        // Ends with the process.
+        // Runs until the process ends.
         while let Ok(number) = signals.wait() {
             match first {
                 None => {
                     first = Some(Instant::now());
                     let signal = if number == Number::SIGINT { Signal::Interrupt } else { Signal::Other(number) };
-                    // Nothing else sets it.
+                    // Cannot fail: nothing else sets it.
                     let _ = SIGNAL.set(signal);
                     STOPPING.store(true, Ordering::SeqCst);
-                    tracing::warn!("stopping after the batch under way; once more to end at once");
+                    tracing::warn!("stopping after the current batch; a second signal ends the program at once");
                 }
-                // A terminal sends Ctrl-C to the supervising process as well, which passes it on.
+                // A terminal also sends Ctrl-C to the supervising process, which passes it on.
                 Some(first) if first.elapsed() < ECHO => {}
                 Some(_) => end_at_once(number),
             }
         }
     };
-    std::thread::Builder::new().name("aeva-signals".to_owned()).spawn(wait).context("no thread to wait for signals")?;
+    std::thread::Builder::new()
+        .name("aeva-signals".to_owned())
+        .spawn(wait)
+        .context("cannot start the thread that waits for signals")?;
     Ok(())
 }
 
-/// From now on Ctrl-C asks the program to stop; a second one ends it.
+/// From now on, Ctrl-C asks the program to stop; a second Ctrl-C ends it.
 ///
 /// # Errors
-/// When the system does not allow it.
+/// If the system does not allow it.
 #[cfg(not(unix))]
 pub(crate) fn catch() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
@@ -88,16 +92,16 @@ pub(crate) fn catch() -> anyhow::Result<()> {
             std::process::exit(130);
         }
         let _ = SIGNAL.set(Signal::Interrupt);
-        tracing::warn!("stopping after the batch under way; once more to end at once");
+        tracing::warn!("stopping after the current batch; a second signal ends the program at once");
     })?;
     Ok(())
 }
 
-/// Two signals within this time are one.
+/// Two signals within this time count as one.
 #[cfg(unix)]
 const ECHO: Duration = Duration::from_millis(100);
 
-/// The signals that ask to stop, without those that whoever started the program chose to ignore (as `nohup` does).
+/// The stop signals, except those that the parent process chose to ignore (as `nohup` does).
 #[cfg(unix)]
 pub(crate) fn handled() -> nix::sys::signal::SigSet {
     use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
@@ -110,14 +114,14 @@ pub(crate) fn handled() -> nix::sys::signal::SigSet {
 fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
     use nix::libc;
 
-    // SAFETY: all bits zero are a valid `sigaction`, which the call fills in.
+    // SAFETY: all zeros are a valid `sigaction`, which the call overwrites.
     let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: without a new action (null) the call only reads the present one into `now`.
+    // SAFETY: without a new action (null), the call only reads the current action into `now`.
     let read = unsafe { libc::sigaction(signal as libc::c_int, std::ptr::null(), &raw mut now) };
     read == 0 && now.sa_sigaction == libc::SIG_IGN
 }
 
-/// Ends the process as a second signal asks for.
+/// Ends the process after a second signal.
 #[cfg(unix)]
 fn end_at_once(signal: nix::sys::signal::Signal) {
     if signal == nix::sys::signal::Signal::SIGINT {
@@ -126,11 +130,11 @@ fn end_at_once(signal: nix::sys::signal::Signal) {
     end_by(signal);
 }
 
-/// Ends the process without a word, and without waiting for the threads that run the model.
+/// Ends the process without a message and without waiting for the threads that run the model.
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "the usual way out would tear down ONNX Runtime under the threads that use it")]
 pub(crate) fn end_with(code: i32) -> ! {
-    // SAFETY: the call does nothing but end the process; files are whole at any time.
+    // SAFETY: the call only ends the process; files are complete at any time.
     unsafe { nix::libc::_exit(code) }
 }
 
@@ -140,12 +144,12 @@ pub(crate) fn end_with(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// Ends the process as if the signal had not been handled.
+/// Ends the process as if it did not handle the signal.
 #[cfg(unix)]
 pub(crate) fn end_by(signal: nix::sys::signal::Signal) {
     use nix::sys::signal::{SigSet, raise};
 
-    // If either fails the process goes on, and the caller ends it in another way.
+    // If either call fails, the process continues and the caller ends it in another way.
     let _ = SigSet::from(signal).thread_unblock();
     let _ = raise(signal);
 }

@@ -1,19 +1,20 @@
-//! A second process for what may crash.
+//! Runs work that may crash in a second process.
 //!
-//! ONNX Runtime runs models that nobody here made, as native code. Where such a model crashes it, or takes all memory, the process is
-//! gone, and with it the chance to say so. So the work is done by a child process; this one waits, passes signals on, and tells how the
-//! child ended. Nothing is lost in such a case: files appear whole or not at all, and the same command goes on from there.
+//! ONNX Runtime runs untrusted models as native code. If such a model crashes it, or takes all memory, the process is
+//! gone and cannot report the error. So a child process does the work. This process waits, passes signals on, and
+//! reports how the child ended. Nothing is lost in such a case: files are written atomically, and the same command
+//! resumes from there.
 
 use std::process::ExitCode;
 
-/// Does `work` in a process of its own and returns its exit code. Must be called while the process has one thread.
+/// Does `work` in a child process and returns its exit code. Must be called while the process has only one thread.
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "a process is forked")]
 pub(crate) fn supervised(work: impl FnOnce() -> ExitCode) -> ExitCode {
     use nix::unistd::{ForkResult, fork, getpid};
 
     let parent = getpid();
-    // SAFETY: this process has one thread, so that the child has everything that the parent has, and no lock is held for ever.
+    // SAFETY: this process has one thread, so the child has a complete copy of it, and no lock is held for ever.
     match unsafe { fork() } {
         Ok(ForkResult::Parent { child }) => watch(child),
         Ok(ForkResult::Child) => {
@@ -23,7 +24,7 @@ pub(crate) fn supervised(work: impl FnOnce() -> ExitCode) -> ExitCode {
                 ExitCode::from(2)
             }
         }
-        // No process to be had: then without one.
+        // If there is no child process, the work runs in this one.
         Err(_) => work(),
     }
 }
@@ -34,10 +35,10 @@ pub(crate) fn supervised(work: impl FnOnce() -> ExitCode) -> ExitCode {
     work()
 }
 
-/// Lets the child end with its parent, however that ends; whether it is still there.
+/// Makes the child end when its parent ends, for whatever reason; returns whether the parent still exists.
 #[cfg(target_os = "linux")]
 fn end_with(parent: nix::unistd::Pid) -> bool {
-    // Without it the child goes on to the end of the scan, which does no harm.
+    // If this fails, the child continues to the end of the scan, which does no harm.
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
     nix::unistd::getppid() == parent
 }
@@ -47,7 +48,7 @@ fn end_with(_: nix::unistd::Pid) -> bool {
     true
 }
 
-/// Waits for the child, and passes on what asks to stop.
+/// Waits for the child, and passes stop signals on to it.
 #[cfg(unix)]
 fn watch(child: nix::unistd::Pid) -> ExitCode {
     use nix::errno::Errno;
@@ -56,9 +57,9 @@ fn watch(child: nix::unistd::Pid) -> ExitCode {
 
     let mut signals = crate::signals::handled();
     signals.add(Signal::SIGCHLD);
-    // If they cannot be blocked they end this process, and the child with it.
+    // Signals that cannot be blocked end this process, and the child with it.
     let blocked = signals.thread_block().is_ok();
-    // Bounded by the child's life.
+    // Bounded by the life of the child.
     loop {
         let flag = blocked.then_some(WaitPidFlag::WNOHANG);
         match waitpid(child, flag) {
@@ -70,40 +71,37 @@ fn watch(child: nix::unistd::Pid) -> ExitCode {
         match signals.wait() {
             Ok(Signal::SIGCHLD) | Err(_) => {}
             Ok(signal) => {
-                // It may have ended just now, which the next turn sees.
+                // The child may have just ended; the next iteration notices that.
                 let _ = kill(child, signal);
             }
         }
     }
 }
 
-/// The child was ended by a signal: one that was meant for both of them, or a crash.
+/// A signal ended the child: either a signal to both processes, or a crash.
 #[cfg(unix)]
 fn ended_by(signal: nix::sys::signal::Signal) -> ExitCode {
     use nix::sys::signal::Signal;
 
     if matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT) {
         crate::signals::end_by(signal);
-        // The first process of a container is not ended by signals: it says so in its exit code, as a shell does.
+        // Signals do not end the first process of a container; it reports them in its exit code, like a shell.
         return ExitCode::from(u8::try_from(128 + signal as i32).unwrap_or(2));
     }
     let (what, hint) = match signal {
         Signal::SIGKILL => (
             "was killed",
-            "the system does so when memory runs out: choose a smaller --batch-size, fewer --threads, or fewer images",
+            "this happens when memory runs out: choose a smaller --batch-size, fewer --threads, or fewer images",
         ),
         Signal::SIGABRT => (
-            "gave up, as a rule because memory ran out",
+            "aborted, usually because memory ran out",
             "choose a smaller --batch-size, fewer --threads, or fewer images; the lines above may say more",
         ),
-        Signal::SIGXFSZ => ("may not write files as large as it has to", "raise the limit of file sizes (ulimit -f)"),
-        _ => (
-            "crashed",
-            "the model makes ONNX Runtime crash, which a sound model does not; whether it is damaged or hostile cannot be told",
-        ),
+        Signal::SIGXFSZ => ("exceeded the limit of file sizes", "raise the limit of file sizes (ulimit -f)"),
+        _ => ("crashed", "the model makes ONNX Runtime crash; a valid model does not, so it may be damaged or hostile"),
     };
     let error = crate::hint::Hinted::error(
-        format!("the process that runs the model {what} ({signal}); what it had finished is kept"),
+        format!("the process that runs the model {what} ({signal}); finished results are kept"),
         hint,
     );
     crate::exit::print(&error);

@@ -1,4 +1,4 @@
-//! The one place where what was seen becomes a verdict: for a scan that has just ended, a run folder that is judged again, and the
+//! The one place that turns evidence into a verdict: for a scan, for a run folder that is judged again, and for the
 //! evaluation.
 
 use aeva_stats::{
@@ -8,25 +8,25 @@ use aeva_stats::{
 
 use crate::Passes;
 
-/// How a scan is judged.
+/// The rule for the verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DecisionRule {
-    /// By perturbations alone: an anomaly index above 4.
+    /// Perturbations only: an anomaly index above 4.
     Published,
-    /// By all that was seen, at a rate of false alarms.
+    /// All evidence, at a stated rate of false alarms.
     Combined {
-        /// The rate, and how it is spent.
+        /// The rate, and its division between the lenses.
         rule: CombinedRule,
-        /// Whether all passes count, or those that a plain scan makes.
+        /// Whether all passes count, or only those of a plain scan.
         exhaustive: bool,
     },
 }
 
 impl DecisionRule {
-    /// The rule at the default rate of false alarms, over the passes of a plain scan.
+    /// The combined rule at the default rate of false alarms, over the passes of a plain scan.
     pub const DEFAULT: Self = Self::Combined { rule: CombinedRule::DEFAULT, exhaustive: false };
 
-    /// In reports: `published` or `combined`.
+    /// Name in reports: `published` or `combined`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Published => "published",
@@ -34,7 +34,7 @@ impl DecisionRule {
         }
     }
 
-    /// The rule that triggers are tested by; as published, they are only shown.
+    /// The rule for testing triggers; under the published rule, triggers are only shown.
     pub fn of_triggers(&self) -> (CombinedRule, bool) {
         match *self {
             Self::Published => (CombinedRule::DEFAULT, false),
@@ -42,7 +42,7 @@ impl DecisionRule {
         }
     }
 
-    /// The share of clean models that it may call backdoored, where it keeps one.
+    /// The share of clean models that it may call backdoored; `None` for the published rule.
     pub fn false_positive_rate(&self) -> Option<f64> {
         match self {
             Self::Published => None,
@@ -51,34 +51,35 @@ impl DecisionRule {
     }
 }
 
-/// What a scan saw of a model.
+/// The evidence of a scan.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// The passes over triggers that count; `None` where triggers were not searched.
+    /// The trigger passes that count; `None` if triggers were not searched.
     pub triggers: Option<&'a Passes>,
-    /// What the perturbations say by the published rule; `None` where there are none.
+    /// The decision of the published rule; `None` without perturbations.
     pub perturbations: Option<&'a PublishedDecision>,
-    /// `[class]` -> its hold-out images; counts where no pass shows it. `None` where it is not known.
+    /// `[class]` -> its hold-out images; used if no pass shows them. `None` if unknown.
     pub holdout: Option<&'a [usize]>,
 }
 
-/// What a scan says of a model.
+/// The assessment of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {
     /// The verdict.
     pub verdict: Verdict,
-    /// The chance that a clean model looks like this, by the combined rule.
+    /// The probability that a clean model looks like this, under the combined rule.
     pub p_value: Option<f64>,
-    /// Larger is more suspicious: `-log10` of the p-value; by the published rule the highest anomaly index.
+    /// Larger is more suspicious: `-log10` of the p-value, or the highest anomaly index under the published rule.
     pub score: Option<f64>,
-    /// What the triggers say, where they say anything.
+    /// The trigger test, if it takes part.
     pub triggers: Option<TriggerTest>,
 }
 
-/// Judges what was seen.
+/// Assesses the evidence.
 ///
-/// An alarm takes evidence; a clean verdict takes all of it: triggers that were measured for every label, and no pass left that could
-/// still tell. Whatever is missing makes the verdict inconclusive, with the reason.
+/// One piece of evidence is enough for an alarm. A clean verdict requires all of it: triggers measured for every label,
+/// and no pass left that could still raise an alarm. If anything is missing, the verdict is inconclusive, with the
+/// reason.
 pub fn assess(evidence: &Evidence<'_>, rule: &DecisionRule) -> Assessment {
     let limits = limits_of(evidence);
     let no_verdict = limits.as_ref().and_then(|limits| limits.no_verdict.clone());
@@ -108,7 +109,7 @@ pub fn assess(evidence: &Evidence<'_>, rule: &DecisionRule) -> Assessment {
             let missing = || if evidence.triggers.is_some() { left() } else { Some(Reason::NoTriggers) };
             let open = triggers.as_ref().is_some_and(|test| rule.escalates(test));
             let unfinished = || match of_perturbations() {
-                // They were begun as triggers had left it open, and not ended.
+                // They were begun because the triggers left the verdict open, and did not finish.
                 Some(why @ Reason::MissingPairs { .. }) if open => Some(why.clone()),
                 _ => None,
             };
@@ -140,7 +141,7 @@ pub fn escalates(evidence: &Evidence<'_>, rule: &DecisionRule) -> bool {
     }
 }
 
-/// What the hold-out images can show: as the passes had them, else as they were counted before.
+/// What the hold-out images can show, computed from the passes or else from the known counts.
 fn limits_of(evidence: &Evidence<'_>) -> Option<Limits> {
     let made = evidence.triggers.map_or(&[][..], |passes| &passes.made);
     let holdout = made.iter().map(|one| holdout(&one.tally.labels)).fold(Vec::new(), most);
@@ -150,15 +151,15 @@ fn limits_of(evidence: &Evidence<'_>) -> Option<Limits> {
     evidence.holdout.map(limits)
 }
 
-/// `[class]` -> its hold-out images, from the trials of each label, which are those of all other classes. Empty where the pass was not
-/// about labels.
+/// `[class]` -> its hold-out images, computed from the trials of each label, which cover all other classes. Empty if
+/// the pass did not measure labels.
 fn holdout(labels: &[Tally]) -> Vec<usize> {
     let trials = || labels.iter().map(|label| label.trials() as usize);
     let sum: usize = trials().sum();
     if sum == 0 || labels.len() < 2 {
         return Vec::new();
     }
-    // Each image is among those of all labels but its own.
+    // Each image is in the trials of all labels but its own.
     let all = sum / (labels.len() - 1);
     trials().map(|others| all.saturating_sub(others)).collect()
 }
@@ -181,7 +182,7 @@ mod tests {
 
     const COMBINED: DecisionRule = DecisionRule::DEFAULT;
 
-    /// A pass over small patches with these counts, and what is left.
+    /// The labels of a pass with these hits and trials.
     fn tallies(labels: &[(usize, usize)]) -> Vec<Tally> {
         labels.iter().map(|&(hits, trials)| Tally::clamped(hits, trials)).collect()
     }
@@ -207,7 +208,7 @@ mod tests {
         assess(&Evidence { triggers, perturbations, holdout }, &COMBINED)
     }
 
-    /// Perturbations of five labels, of which one peaks so far.
+    /// Perturbations of five labels, one of which has this peak.
     fn perturbations(peak: f64) -> PublishedDecision {
         let mut scores = PairScores::new(5);
         for (source, target) in (0..5).flat_map(|s| (0..5).map(move |t| (s, t))).filter(|(s, t)| s != t) {
@@ -232,14 +233,14 @@ mod tests {
         assert_eq!(of(Some(&clean), None, None).verdict, Verdict::Clean);
         let left = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], Some(Reason::PassesLeft { made: 1 }));
         assert_eq!(inconclusive(&of(Some(&left), None, None)), Reason::PassesLeft { made: 1 });
-        // An alarm waits for nothing.
+        // An alarm does not wait for missing passes.
         let early = Passes { left: Some(Reason::PassesLeft { made: 1 }), ..infected };
         assert_eq!(of(Some(&early), None, None).verdict, Verdict::Backdoored { suspects: vec![0] });
     }
 
     #[test]
     fn what_is_missing_is_no_clearance() {
-        // Twelve images of other labels for label 4, which has most of them.
+        // Label 4 has most of the images, so only twelve images are left for a trigger for it.
         let few = passes(&[(1, 70), (1, 70), (1, 70), (1, 70), (0, 12)], None);
         assert_eq!(inconclusive(&of(Some(&few), None, None)), Reason::TooFewImages { found: 12, needed: 20 });
         let nobody = of(None, Some(&perturbations(0.013)), Some(&[20; 5]));
@@ -262,9 +263,9 @@ mod tests {
         assert_eq!(of(open.as_ref(), None, None).verdict, Verdict::Clean, "nobody asked for them");
         let begun = of(open.as_ref(), Some(&missing), None);
         assert_eq!(inconclusive(&begun), Reason::MissingPairs { missing: 20, expected: 20 });
-        // Where triggers left nothing open they do not matter.
-        let settled = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
-        assert_eq!(of(Some(&settled), Some(&missing), None).verdict, Verdict::Clean);
+        // If the triggers leave nothing open, perturbations do not matter.
+        let clear = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
+        assert_eq!(of(Some(&clear), Some(&missing), None).verdict, Verdict::Clean);
     }
 
     #[test]

@@ -1,34 +1,35 @@
-//! What a scan will take, before it does: queries, time and memory.
+//! The expected cost of a scan: queries, time and memory.
 
 use aeva_attack::trigger::{Setting, TriggerSearch};
 use serde::Serialize;
 
-/// What a scan takes, at least (unless it stops early) and at most.
+/// The expected cost of a scan, at least (unless it stops early) and at most.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
     /// Exploring passes over triggers.
     pub exploring_passes: usize,
     /// Refining passes over triggers, at most.
     pub refining_passes: usize,
-    /// Searches for perturbations, where triggers leave the verdict open.
+    /// Searches for perturbations, if triggers leave the verdict open.
     pub perturbation_searches: usize,
     /// Queries, at least and at most.
     pub queries: (u64, u64),
     /// Seconds, at least and at most, at the measured rate.
     pub seconds: (f64, f64),
-    /// The rate that was measured on the clean images.
+    /// The rate measured on the clean images.
     pub queries_per_second: f64,
-    /// Images, batches and triggers, without what ONNX Runtime takes for the model.
+    /// Images, batches and triggers, without the memory that ONNX Runtime uses for the model.
     pub memory_bytes: u64,
 }
 
-/// Candidates that are kept at a time while a setting is explored.
+/// Candidates kept in memory while a setting is explored.
 const CANDIDATES: usize = 300;
-/// Triggers that a pass keeps besides one for each label: pairs and the all-to-all map.
+/// Triggers that a pass keeps in addition to one for each label: pairs and the all-to-all map.
 const OTHER_FINDINGS: usize = 29;
 
 impl Estimate {
-    /// Of passes over triggers for images `[h, w, c]`, where there are any, and of (searches, queries) for perturbations.
+    /// The cost of trigger passes over images `[h, w, c]`, if there are any, and of (searches, queries) for
+    /// perturbations.
     pub(crate) fn new(
         shape: [usize; 3],
         triggers: Option<&TriggerSearch>,
@@ -67,7 +68,7 @@ impl Estimate {
         Self { queries, seconds: (seconds(queries.0), seconds(queries.1)), queries_per_second, ..self }
     }
 
-    /// With so many images of shape `[h, w, c]` in memory. Values are f32; the triggers of all passes are kept.
+    /// Adds the memory for `images` images of shape `[h, w, c]`. Values are f32; the triggers of all passes are kept.
     pub(crate) fn with_memory(self, shape: [usize; 3], images: usize, triggers: Option<&TriggerSearch>) -> Self {
         let candidates = if triggers.is_some() { CANDIDATES } else { 0 };
         let passes = self.exploring_passes + self.refining_passes;

@@ -1,25 +1,25 @@
-//! What a scan may take, queries and time, and what it has taken: one count over all lenses and all runs of it.
+//! The query and time budget of a scan, and its spending: one count over both lenses and all runs of the scan.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use aeva_attack::{Progress, ScanObserver};
 
-/// Limits of a scan. Nothing is limited by default.
+/// Limits of a scan. By default there are none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Budget {
-    /// Most queries of the whole scan, those of earlier runs included.
+    /// Largest number of queries of the whole scan, including earlier runs.
     pub queries: Option<u64>,
-    /// When this run has to end.
+    /// When this run must end.
     pub deadline: Option<Instant>,
 }
 
-/// The limit at which a scan ended.
+/// The limit that ended a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exhausted {
-    /// The queries are spent.
+    /// All queries are spent.
     Queries,
-    /// The time is over.
+    /// The time is up.
     Time,
 }
 
@@ -28,19 +28,19 @@ pub enum Exhausted {
 pub struct Ledger {
     spent: AtomicU64,
     budget: Budget,
-    /// Queries that may be under way when the limit is looked at.
+    /// Queries that may be in progress when the limit is checked.
     under_way: u64,
 }
 
 impl Ledger {
-    /// Nothing is spent yet; `under_way` images may be classified at once.
+    /// Creates a ledger without spending; up to `under_way` images may be classified at once.
     pub fn new(budget: Budget, under_way: usize) -> Self {
         Self { spent: AtomicU64::new(0), budget, under_way: under_way as u64 }
     }
 
-    /// Counts queries, of this run or an earlier one.
+    /// Counts queries of this run or an earlier one.
     pub fn count(&self, queries: u64) {
-        // Saturating, as a run folder may claim more than there are.
+        // Saturating, because a run folder may claim more queries than there are.
         let add = |spent: u64| Some(spent.saturating_add(queries));
         let _ = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
@@ -50,7 +50,8 @@ impl Ledger {
         self.spent.load(Ordering::Relaxed)
     }
 
-    /// Why nothing more may be asked: another batch for every worker would be beyond the limit, or the time is over.
+    /// The limit that forbids more queries: another batch for every worker would exceed the query limit, or the time is
+    /// up.
     pub fn exhausted(&self) -> Option<Exhausted> {
         if self.budget.deadline.is_some_and(|end| Instant::now() >= end) {
             return Some(Exhausted::Time);
@@ -60,7 +61,7 @@ impl Ledger {
     }
 }
 
-/// Passes everything on to an observer, counts queries, and asks to stop at the limit.
+/// Forwards everything to an observer, counts queries, and asks to stop at the limit.
 pub(crate) struct Counted<'a> {
     pub(crate) observer: &'a dyn ScanObserver,
     pub(crate) ledger: &'a Ledger,

@@ -1,13 +1,13 @@
 //! The engine of AEVA: a whole scan, from a black box and images to a verdict.
 //!
-//! [`Scan::new`] plans a scan and knows what the images cannot show, before the first query of a search. [`Scan::run`] looks through the
-//! trigger lens and, where that leaves the verdict open, through the perturbation lens. It keeps what it finds in a [`Store`] (a run
-//! folder, or memory), counts every query in one [`Ledger`], and returns an [`Outcome`]. [`Observations`] are what a store holds, as far as
-//! it counts under a rule; [`assess()`] is the only function that makes a verdict of them. [`Report`] is all that as a type that programs
-//! render: as text, as JSON.
+//! [`Scan::new`] plans a scan, and determines what the images cannot show before the first query of a search.
+//! [`Scan::run`] searches through the trigger lens and, if that leaves the verdict open, through the perturbation lens.
+//! It stores its results in a [`Store`] (a run folder, or memory), counts every query in one [`Ledger`], and returns an
+//! [`Outcome`]. [`Observations`] are the stored results that count under a rule. [`assess()`] is the only function that
+//! turns them into a verdict. [`Report`] is the complete result as a type that programs render as text or JSON.
 //!
-//! [`TriggerPlan`] decides which pass comes next from what was found so far, and from nothing else. So a scan that was stopped goes on as
-//! if it had not been, and what was kept can be judged under another rule.
+//! [`TriggerPlan`] decides which pass comes next, and only from earlier results. So a scan that was stopped resumes as
+//! if it had not been stopped, and stored results can be judged under another rule.
 //!
 //! The searches themselves are in `aeva-attack`, the statistics in `aeva-stats`.
 //!
@@ -23,7 +23,7 @@
 //! };
 //! use ndarray::Array4;
 //!
-//! // Three labels by brightness, and a black box that is always right about them.
+//! // Three labels by brightness, and a black box that classifies all of them correctly.
 //! let spec = InputSpec { height: 4, width: 4, channels: 1, classes: 3 };
 //! let images = Array4::from_shape_fn((120, 4, 4, 1), |(image, ..)| [0.1, 0.5, 0.9][image % 3]);
 //! let labels: Vec<u32> = (0..120).map(|image| image % 3).collect();

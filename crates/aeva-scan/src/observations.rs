@@ -1,4 +1,4 @@
-//! What a store holds of a scan, as far as it counts under a rule.
+//! The results in a store that count under a rule.
 
 use aeva_artifact::ArtifactError;
 use aeva_attack::Label;
@@ -10,42 +10,42 @@ use serde::Serialize;
 use crate::store::{Store, StoredPass};
 use crate::{Assessment, DecisionRule, Evidence, Observation, Passes, TriggerPlan, assess};
 
-/// What a store holds of a scan, as far as it counts under a rule.
+/// The results in a store that count under a rule.
 #[derive(Debug, Clone)]
 pub struct Observations {
-    /// The passes over triggers; `None` where there are none at all.
+    /// The trigger passes; `None` if there are none.
     pub triggers: Option<TriggerObservations>,
     /// The perturbations.
     pub perturbations: PerturbationObservations,
-    /// `[class]` -> its hold-out images; empty where that is not known.
+    /// `[class]` -> its hold-out images; empty if unknown.
     pub holdout: Vec<usize>,
 }
 
-/// The passes over triggers that count.
+/// The trigger passes that count.
 #[derive(Debug, Clone)]
 pub struct TriggerObservations {
     /// Shape `[h, w, c]` of the images.
     pub shape: [usize; 3],
-    /// What was found, as it is judged.
+    /// Their results in the form for the assessment.
     pub passes: Passes,
-    /// What was found, in the same order.
+    /// Their complete results, in the same order.
     pub results: Vec<(PassId, PassResult)>,
 }
 
 /// The perturbations of a scan.
 #[derive(Debug, Clone)]
 pub struct PerturbationObservations {
-    /// One entry for each pair that was searched.
+    /// One entry for each searched pair.
     pub pairs: Vec<PairSummary>,
     /// Queries by phase.
     pub queries: QueryCounts,
-    /// Whether they were searched, or the search was begun.
+    /// Whether the search for perturbations has begun or ended.
     pub begun: bool,
-    /// What the published rule says.
+    /// The decision of the published rule.
     pub decision: PublishedDecision,
 }
 
-/// The perturbations of one ordered pair, as they are judged.
+/// The perturbations of one ordered pair in the form for the assessment.
 #[derive(Debug, Clone, Serialize)]
 pub struct PairSummary {
     /// Label of the origins.
@@ -54,21 +54,21 @@ pub struct PairSummary {
     pub target: Label,
     /// Samples that count.
     pub samples: usize,
-    /// Samples that do not, by how they ended.
+    /// How the samples that do not count ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unfinished: Vec<Outcome>,
-    /// The maximum peak share over the samples; `None` when none counts.
+    /// The maximum peak share over the samples; `None` if none counts.
     pub score: Option<f64>,
     /// Images classified.
     pub queries: u64,
 }
 
 impl Observations {
-    /// What counts under `rule` of what `store` holds of a model with so many `classes`, of which `correct` images each are classified
-    /// correctly (empty where that is not known).
+    /// Reads what counts under `rule` from `store`. The model has `classes` labels; `correct` is the number of
+    /// correctly classified images of each (empty if unknown).
     ///
     /// # Errors
-    /// When something in the store is damaged or of something else.
+    /// If something in the store is damaged or foreign.
     pub fn of_store(
         store: &dyn Store,
         classes: u32,
@@ -85,7 +85,7 @@ impl Observations {
     /// The verdict.
     pub fn assess(&self, rule: &DecisionRule) -> Assessment {
         let perturbations = &self.perturbations;
-        // Without a single pair there is nothing to be judged, unless that is what is missing.
+        // Without any pair there is nothing to judge, except that the pairs are missing.
         let counts = !perturbations.pairs.is_empty() || perturbations.begun || *rule == DecisionRule::Published;
         assess(
             &Evidence {
@@ -99,11 +99,11 @@ impl Observations {
 }
 
 impl TriggerObservations {
-    /// The passes that a scan under this rule makes, as far as the store has them; `None` where it has no passes at all, and no answers
-    /// to one either.
+    /// The passes that a scan under this rule makes, as far as they are in the store; `None` if the store has no
+    /// passes, and no answers to one either.
     ///
     /// # Errors
-    /// When a pass in the store is damaged or of something else.
+    /// If a pass in the store is damaged or foreign.
     pub fn of_store(store: &dyn Store, classes: u32, rule: &DecisionRule) -> Result<Option<Self>, ArtifactError> {
         let ids =
             || Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }));
@@ -116,7 +116,7 @@ impl TriggerObservations {
         if there.is_empty() && !ids().any(begun) {
             return Ok(None);
         }
-        // What another version of the search left behind says nothing of this one.
+        // Passes of another version of the search do not count.
         there.retain(|(_, stored)| stored.version == TRIGGER_SEARCH_VERSION);
         let shape = there.first().map_or([0; 3], |(_, stored)| stored.shape);
         there.retain(|(_, stored)| stored.shape == shape);
@@ -128,7 +128,7 @@ impl TriggerObservations {
         )))
     }
 
-    /// The passes that a scan under this rule makes, of those that were made over images `[h, w, c]`.
+    /// The passes that a scan under this rule makes, selected from passes over images `[h, w, c]`.
     pub(crate) fn of_results(
         mut there: Vec<(PassId, PassResult)>,
         shape: [usize; 3],
@@ -148,7 +148,7 @@ impl TriggerObservations {
         Self { shape, passes, results }
     }
 
-    /// The pass that has the trigger of a backdoor where it stands out most, else where its success rate is highest.
+    /// The pass whose trigger for this backdoor stands out most, or else has the highest success rate.
     pub fn best(&self, map: TargetMap) -> Option<usize> {
         let has = |place: usize| self.results.get(place).is_some_and(|(_, result)| result.finding(map).is_some());
         if let Some(standout) = self.passes.test().standout(map)
@@ -162,10 +162,10 @@ impl TriggerObservations {
 }
 
 impl PerturbationObservations {
-    /// The perturbations in a store.
+    /// Reads the perturbations in a store.
     ///
     /// # Errors
-    /// When a pair in the store is damaged or of something else.
+    /// If a pair in the store is damaged or foreign.
     pub fn of_store(store: &dyn Store, classes: u32) -> Result<Self, ArtifactError> {
         let mut scores = PairScores::new(classes as usize);
         let (mut pairs, mut queries) = (Vec::new(), QueryCounts::default());
@@ -174,7 +174,7 @@ impl PerturbationObservations {
             let summary = PairSummary::new(&result);
             queries += result.queries();
             if let Some(score) = summary.score {
-                // A store lists each pair of the model once, and shares are finite.
+                // This cannot fail: a store lists each pair of the model once, and shares are finite.
                 let _ = scores.insert(source as usize, target as usize, score);
             }
             pairs.push(summary);
@@ -187,7 +187,7 @@ impl PerturbationObservations {
 impl PairSummary {
     fn new(result: &PairResult) -> Self {
         let [_, _, channels] = result.shape;
-        // A perturbation without mass (the walk ended on the origin) has no share; it does not count.
+        // A perturbation without mass (the walk ended on the origin) has no share and does not count.
         let shares: Vec<f64> = result.finished().filter_map(|v| peak_share(v, channels).ok()).collect();
         Self {
             source: result.source,

@@ -9,7 +9,7 @@ use crate::ledger::Counted;
 use crate::session::{End, Ended, Failure, Session, place};
 use crate::store::usable;
 
-/// Searches the pairs of the plan that the store does not have yet.
+/// Searches the pairs of the plan that are not in the store.
 pub(crate) fn run(
     plan: &PerturbationPlan,
     settings: &PerturbationSettings,
@@ -23,8 +23,8 @@ pub(crate) fn run(
     if rest.pairs.is_empty() {
         return Ok(Ended { end: End::Complete, searched: false });
     }
-    let mut answers = usable(session.store.pair_answers(), Answers::new(), "what it holds is asked anew")?;
-    // Another run of the same scan may have ended them.
+    let mut answers = usable(session.store.pair_answers(), Answers::new(), "its queries are repeated")?;
+    // Another run of the same scan may have finished some of them.
     let stored: BTreeSet<(Label, Label)> = session.store.pairs()?.into_iter().collect();
     answers.retain(|job, _| !stored.contains(&(job.source, job.target)));
     let known: u64 = answers.values().map(|answers| answers.len() as u64).sum();
@@ -38,7 +38,7 @@ pub(crate) fn run(
     let keep = &mut *session.store;
     let mut store = |result: PairResult| keep.store_pair(result).map_err(Into::into);
     let end = search(session.oracles, session.images, &rest, settings, &mut answers, &counted, &mut store);
-    // Even without an answer: that they were begun is what makes the verdict wait for them.
+    // Stored even without an answer: the verdict must wait for searches that have begun.
     let unfinished = !matches!(end, Ok(ScanEnd::Complete)) || answers.values().any(|answers| !answers.is_empty());
     session.store.store_pair_answers(unfinished.then_some(answers))?;
     let end = match end? {
@@ -48,11 +48,11 @@ pub(crate) fn run(
     Ok(Ended { end, searched: true })
 }
 
-/// The part of the plan that the store does not have. What is damaged is searched anew.
+/// The part of the plan that is not in the store. Damaged pairs are searched again.
 fn unfinished(plan: &PerturbationPlan, session: &Session<'_, '_>) -> Result<PerturbationPlan, Failure> {
     let mut pairs = Vec::new();
     for pair in &plan.pairs {
-        match usable(session.store.pair(pair.source, pair.target), None, "it is computed anew")? {
+        match usable(session.store.pair(pair.source, pair.target), None, "it is computed again")? {
             Some(stored) => {
                 let queries = stored.queries().total();
                 session.ledger.count(queries);

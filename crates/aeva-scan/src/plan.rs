@@ -1,16 +1,16 @@
-//! Which pass over triggers comes next.
+//! Which trigger pass comes next.
 
 use aeva_attack::trigger::{Pass, PassId, Setting};
 use aeva_stats::{CombinedRule, Family, PassTally, Reason, TriggerTest, test_triggers};
 
-/// What a pass over triggers found, as far as it is judged.
+/// The result of a trigger pass in the form for the assessment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// The pass.
     pub id: PassId,
     /// Success on hold-out images.
     pub tally: PassTally,
-    /// Images classified for it.
+    /// Images classified by it.
     pub queries: u64,
 }
 
@@ -24,17 +24,17 @@ pub struct TriggerPlan {
 }
 
 impl TriggerPlan {
-    /// The plan for images `[h, w, c]`. An exhaustive one makes every pass, whatever the others found.
+    /// The plan for images `[h, w, c]`. An exhaustive plan includes every pass, whatever the others found.
     pub fn new(shape: [usize; 3], rule: CombinedRule, exhaustive: bool) -> Self {
         Self { explored: Setting::explored(shape), refined: Setting::refined(shape), rule, exhaustive }
     }
 
-    /// The next pass, given those that were made, in their order; `None` when there is none left, or none needed.
+    /// The next pass, given the finished passes in their order; `None` if there is none left or none needed.
     ///
-    /// Exploring passes go from cheap to dear, then from weak to strong: random triggers, patches, overlays, until something stands out
-    /// so far that the verdict is clear. Where they end without that, refining passes go from strong to weak, patches down to single
-    /// pixels, in the families in which something stands out at all. Random triggers have no refining pass: there is nothing to
-    /// improve.
+    /// Exploring passes go from cheap to expensive, then from weak to strong: random triggers, patches, overlays. They
+    /// end early if something stands out so far that the verdict is clear. Otherwise refining passes follow, from
+    /// strong to weak (patches down to single pixels), in the families in which anything stands out. Random triggers
+    /// have no refining pass because there is nothing to improve.
     pub fn next(&self, made: &[Observation]) -> Option<PassId> {
         if !self.exhaustive && self.rule.stops_early(&test(made)) {
             return None;
@@ -44,7 +44,7 @@ impl TriggerPlan {
         if let Some(id) = explore.into_iter().find(|&id| !is_made(id)) {
             return Some(id);
         }
-        // Decided by exploring passes alone: a refining pass must not decide whether the others are made.
+        // Only exploring passes decide this: a refining pass must not decide whether the others run.
         let is_open = |family: Family| {
             let counts = |one: &&Observation| {
                 let own = one.id.setting.family;
@@ -56,8 +56,8 @@ impl TriggerPlan {
         refine.map(|&setting| PassId { setting, pass: Pass::Refine }).find(|&id| !is_made(id))
     }
 
-    /// The passes that this plan makes, as far as they are there; `found` gives what one of them found. There may be more, of a scan
-    /// that was asked for more, or of an earlier version of the search: what a verdict rests on does not depend on that.
+    /// The passes that this plan makes, as far as they exist; `found` returns the result of a pass. There may be other
+    /// results, from an exhaustive scan or from an earlier version of the search. The verdict does not depend on them.
     pub fn replay(&self, mut found: impl FnMut(PassId) -> Option<Observation>) -> Passes {
         let mut made = Vec::new();
         while let Some(id) = self.next(&made) {
@@ -71,22 +71,22 @@ impl TriggerPlan {
     }
 }
 
-/// The passes that count, of those that were made.
+/// The finished passes that count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passes {
-    /// What they found, in the order in which a scan makes them.
+    /// Their results, in the order of a scan.
     pub made: Vec<Observation>,
-    /// Why they do not clear a model yet, if a pass is missing that could still tell.
+    /// Why they cannot clear a model yet, if a missing pass could still raise an alarm.
     pub left: Option<Reason>,
 }
 
 impl Passes {
-    /// What they say together.
+    /// The test over all of them.
     pub fn test(&self) -> TriggerTest {
         test(&self.made)
     }
 
-    /// Images classified for them.
+    /// Images classified by them.
     pub fn queries(&self) -> u64 {
         self.made.iter().fold(0, |sum, one| sum.saturating_add(one.queries))
     }
@@ -104,7 +104,7 @@ mod tests {
 
     const SHAPE: [usize; 3] = [32, 32, 3];
 
-    /// What a pass finds that sends so many of 180 images to label 0, and few to the others.
+    /// A pass that sends `hits` of 180 images to label 0, and few to the others.
     fn observed(id: PassId, hits: u32) -> Observation {
         let labels = [hits, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|hits| Tally::clamped(hits as usize, 180)).to_vec();
         let tally = PassTally {
@@ -146,7 +146,7 @@ mod tests {
         let strengths: Vec<u32> = passes.iter().map(|id| id.setting.strength).collect();
         assert_eq!(strengths, [8, 16, 32, 64, 10, 2, 3], "random triggers, then patches");
         let all = made(&plan(true), small);
-        // Random triggers are measured once, single pixels are refined alone.
+        // Random triggers are measured once; single pixels have a refining pass only.
         assert_eq!(all.len(), 2 * Setting::explored(SHAPE).len() - 5 + 1);
         let refined = |strength| PassId { setting: Setting { family: Family::Patch, strength }, pass: Pass::Refine };
         assert_eq!(all[13], refined(8));
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_left_open_gets_refining_passes_until_it_is_clear() {
-        // Half of the images when explored, all of them when refined with patches of four pixels.
+        // Half of the images in exploring passes, all of them in the refining pass over patches of four pixels.
         let open = |id: PassId| match (id.pass, id.setting.strength) {
             (Pass::Explore, 4) => 100,
             (Pass::Refine, 4) => 180,
@@ -164,7 +164,8 @@ mod tests {
         let passes = made(&plan(false), open);
         assert_eq!(passes.len(), 13 + 3, "patches of eight, six and four pixels again");
         assert_eq!(passes.last().map(|id| (id.pass, id.setting.strength)), Some((Pass::Refine, 4)));
-        // Left open to the end: every pass over patches, and none over overlays, of which none stood out.
+        // The verdict stays open to the end: every pass over patches runs, and none over overlays, where nothing stands
+        // out.
         assert_eq!(made(&plan(false), |id| if id.setting.strength == 4 { 100 } else { 25 }).len(), 13 + 6);
     }
 

@@ -1,4 +1,4 @@
-//! A whole scan: both lenses, their plan, their budget, and what they cannot show.
+//! A whole scan: both lenses, their plan, their budget, and their limits.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -18,13 +18,13 @@ use crate::{
     escalates, perturbation_lens, trigger_lens,
 };
 
-/// Queries that perturbations may be expected to take where triggers leave the verdict open, if the user does not say.
+/// Default limit on the expected queries for perturbations when triggers leave the verdict open.
 pub const PERTURBATION_BUDGET: u64 = 2_000_000;
 
-/// Which lenses a scan looks through.
+/// The lenses of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lenses {
-    /// Triggers first, perturbations where those leave the verdict open.
+    /// Triggers first, then perturbations if the triggers leave the verdict open.
     All,
     /// Triggers alone.
     Triggers,
@@ -32,24 +32,24 @@ pub enum Lenses {
     Perturbations,
 }
 
-/// What a scan is asked for.
+/// The request for a scan.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Which lenses to look through.
+    /// The lenses.
     pub lenses: Lenses,
-    /// How to judge.
+    /// The rule for the verdict.
     pub rule: DecisionRule,
-    /// How perturbations are searched.
+    /// Settings for perturbations.
     pub perturbations: PerturbationRequest,
     /// Seed of all random choices.
     pub seed: u64,
     /// Images per batch. Changes the speed, not the result.
     pub batch_rows: NonZeroUsize,
-    /// Threads. Changes the speed, not the result.
+    /// Number of threads. Changes the speed, not the result.
     pub threads: NonZeroUsize,
 }
 
-/// How perturbations are searched.
+/// Settings for the search for perturbations.
 #[derive(Debug, Clone)]
 pub struct PerturbationRequest {
     /// Parameters of every search.
@@ -60,25 +60,26 @@ pub struct PerturbationRequest {
     pub sources: Option<BTreeSet<Label>>,
     /// Labels to walk towards; all if `None`.
     pub targets: Option<BTreeSet<Label>>,
-    /// Queries that they may be expected to take where triggers come first.
+    /// Limit on their expected queries, if triggers come first.
     pub budget: u64,
 }
 
-/// Why perturbations are left out where triggers come first.
+/// Why perturbations are left out when triggers come first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftOut {
-    /// They would take more queries than were allowed.
+    /// Their expected queries exceed the limit.
     Budget {
-        /// Queries that they would take.
+        /// Expected queries.
         expected: u64,
-        /// Queries that were allowed.
+        /// The limit.
         budget: u64,
     },
     /// The images do not allow them.
     Plan(PlanError),
 }
 
-/// A scan that is ready to run: what it will do, and what these images cannot show, is known before the first query of the search.
+/// A scan that is ready to run. Its plan, and what these images cannot show, are known before the first query of the
+/// search.
 #[derive(Debug)]
 pub struct Scan {
     lenses: Lenses,
@@ -97,13 +98,13 @@ pub struct Scan {
 pub struct Outcome {
     /// How it ended.
     pub end: End,
-    /// The limit at which it was stopped, if it was that.
+    /// The limit that stopped it, if one did.
     pub exhausted: Option<Exhausted>,
-    /// Whether there was anything to search that the store did not have.
+    /// Whether there was anything to search that was not in the store.
     pub searched: bool,
-    /// What was seen.
+    /// What the scan saw.
     pub observations: Observations,
-    /// What that means.
+    /// The assessment.
     pub assessment: Assessment,
 }
 
@@ -119,10 +120,10 @@ impl PerturbationRequest {
 }
 
 impl Scan {
-    /// Plans a scan of a model that takes and knows what `spec` says, with the images that it classifies correctly.
+    /// Plans a scan of a model with this `spec` on the images that it classifies correctly.
     ///
     /// # Errors
-    /// [`PlanError`] where perturbations alone were asked for and cannot be searched.
+    /// [`PlanError`] if only perturbations were requested and cannot be searched.
     pub fn new(request: Request, spec: InputSpec, correct: &CorrectImages) -> Result<Self, PlanError> {
         let counts = correct.counts();
         let limits = limits(&ImageSplit::holdout_of(&counts));
@@ -130,7 +131,7 @@ impl Scan {
         let plan = match lenses {
             Lenses::Triggers => None,
             Lenses::Perturbations => Some(plan(&request.perturbations, spec, correct)?),
-            // Triggers need no images of every label, and fewer queries.
+            // Triggers do not need images of every label, and take fewer queries.
             Lenses::All => match affordable(&request.perturbations, spec, correct) {
                 Ok(plan) => Some(plan),
                 Err(why) => {
@@ -161,11 +162,11 @@ impl Scan {
         self.left_out.as_ref()
     }
 
-    /// What a reader of the verdict should know of what this scan cannot show.
+    /// What the reader of the verdict should know about the limits of this scan.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(why) = &self.left_out {
-            notes.push(format!("triggers decide alone, as perturbations cannot be searched: {why}"));
+            notes.push(format!("triggers decide alone because perturbations cannot be searched: {why}"));
         }
         if let (Some(why), true) = (&self.limits.no_clearance, self.lenses != Lenses::Perturbations) {
             let what = if self.limits.no_verdict.is_some() {
@@ -178,20 +179,20 @@ impl Scan {
         notes
     }
 
-    /// The searches for perturbations that may be needed, of which a device has to see the probes.
+    /// The searches for perturbations that may be needed; a device must be precise enough for their probes.
     pub fn precision_plan(&self) -> Option<&PerturbationPlan> {
         self.plan.as_ref()
     }
 
-    /// The searches for perturbations that may be made.
+    /// The searches for perturbations that may run.
     fn pair_searches(&self) -> Option<&PerturbationPlan> {
-        // Of two labels no lens can single out one.
+        // With two labels, no lens can single out one.
         let hopeless =
             self.lenses == Lenses::All && matches!(self.limits.no_verdict, Some(Reason::TooFewLabels { .. }));
         self.plan.as_ref().filter(|_| !hopeless)
     }
 
-    /// What this scan will take, if a clean run over `images` images took `clean_queries`, at so many queries a second.
+    /// The expected cost of this scan, given that a clean run over `images` images took `clean_queries` at this rate.
     pub fn estimate(&self, images: usize, clean_queries: u64, queries_per_second: f64, oracles: usize) -> Estimate {
         let plan = self.pair_searches();
         let searches = plan.map_or(0, PerturbationPlan::searches);
@@ -206,13 +207,13 @@ impl Scan {
             .with_memory(shape, images + under_way, triggers)
     }
 
-    /// Runs the scan on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), all of which are those of
-    /// [`CorrectImages`]. What the store has is not searched again; what is found is kept as soon as it is whole.
+    /// Runs the scan on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), the same images as those of
+    /// [`CorrectImages`]. Stored results are not searched again; new results are stored as soon as they are complete.
     ///
-    /// `clean_queries` are those that were made before, to measure the model.
+    /// `clean_queries` is the number of queries already made to measure the model.
     ///
     /// # Errors
-    /// [`Failure`]; what was finished, and the answers to what was not, is kept.
+    /// [`Failure`]; finished results, and the answers to unfinished work, are kept.
     pub fn run(
         &self,
         oracles: &mut [Box<dyn HardLabelOracle + '_>],
@@ -262,7 +263,7 @@ impl Scan {
     }
 }
 
-/// The searches for perturbations.
+/// Plans the searches for perturbations.
 fn plan(
     request: &PerturbationRequest,
     spec: InputSpec,
@@ -280,7 +281,7 @@ fn plan(
     Ok(plan)
 }
 
-/// The same, unless they would take more queries than were allowed.
+/// Like [`plan()`], but refuses more expected queries than the limit.
 fn affordable(
     request: &PerturbationRequest,
     spec: InputSpec,
@@ -300,7 +301,7 @@ impl std::fmt::Display for LeftOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Budget { expected, budget } => {
-                write!(f, "they would take some {expected} queries, and {budget} are allowed")
+                write!(f, "they would take about {expected} queries, but only {budget} are allowed")
             }
             Self::Plan(error) => error.fmt(f),
         }

@@ -1,4 +1,4 @@
-//! What a lens works with, and how it ends.
+//! The context of a lens, and how it ends.
 
 use aeva_artifact::ArtifactError;
 use aeva_attack::{HardLabelOracle, ScanError};
@@ -11,25 +11,25 @@ use crate::store::Store;
 /// How a scan ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// All was done that the rule asks for.
+    /// Everything that the rule requires is done.
     Complete,
     /// The observer asked to stop, or a limit was reached.
     Stopped,
 }
 
-/// Why a scan failed. What was finished is kept.
+/// Why a scan failed. Finished results are kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The model, or the way it was asked.
+    /// The model failed, or the request was invalid.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] ArtifactError),
 }
 
-/// What a lens works with.
+/// The context of a lens.
 pub(crate) struct Session<'a, 'o> {
     pub(crate) oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
     /// `[n, h, w, c]`, values in `[0, 1]`.
@@ -42,11 +42,11 @@ pub(crate) struct Session<'a, 'o> {
 /// How a lens ended.
 pub(crate) struct Ended {
     pub(crate) end: End,
-    /// Whether there was anything that the store did not have.
+    /// Whether there was anything to search that was not in the store.
     pub(crate) searched: bool,
 }
 
-/// Where a store is, in a sentence.
+/// The place of a store, for use in a sentence.
 pub(crate) fn place(store: &dyn Store) -> String {
     store.folder().map_or_else(|| "there".to_owned(), |folder| format!("in {}", folder.display()))
 }

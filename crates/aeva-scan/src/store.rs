@@ -1,4 +1,4 @@
-//! Where a scan keeps what it found, so that it can be continued and judged again.
+//! Storage for the results of a scan, so that it can be resumed and judged again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,83 +11,83 @@ use aeva_attack::perturbation::{Answers, PairResult};
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION};
 use aeva_attack::{JobId, Label};
 
-/// What a pass over triggers found, as it is kept.
+/// The stored result of a trigger pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredPass {
-    /// Version of the search that found it.
+    /// Version of the search.
     pub version: u32,
-    /// Shape `[h, w, c]` of the images it was found with.
+    /// Shape `[h, w, c]` of its images.
     pub shape: [usize; 3],
-    /// What it found.
+    /// The findings.
     pub result: PassResult,
 }
 
-/// Where a scan keeps what it found. Each store belongs to one model, one data set and one seed.
+/// Stores the results of a scan. Each store belongs to one model, one data set and one seed.
 ///
-/// A file that is damaged is an error; the scan warns and searches again, judging does not.
+/// A damaged file is an error. A scan then warns and searches again; judging fails.
 pub trait Store {
-    /// What a pass found; `None` where it was not made.
+    /// The result of a pass; `None` if it has not run.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn pass(&self, id: PassId) -> Result<Option<StoredPass>, ArtifactError>;
 
-    /// Keeps what a pass over images `[h, w, c]` found, and drops its answers.
+    /// Stores the result of a pass over images `[h, w, c]`, and drops its answers.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     fn store_pass(&mut self, id: PassId, shape: [usize; 3], result: &PassResult) -> Result<(), ArtifactError>;
 
-    /// The answers to a pass that was stopped; empty where there are none.
+    /// The answers to a pass that was stopped; empty if there are none.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// If they cannot be read.
     fn pass_answers(&self, id: PassId) -> Result<Vec<Label>, ArtifactError>;
 
-    /// Keeps the answers to a pass that was stopped.
+    /// Stores the answers to a pass that was stopped.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// If they cannot be written.
     fn store_pass_answers(&mut self, id: PassId, answers: Vec<Label>) -> Result<(), ArtifactError>;
 
     /// The ordered pairs (source, target) that have perturbations, by source, then target.
     ///
     /// # Errors
-    /// When they cannot be listed.
+    /// If they cannot be listed.
     fn pairs(&self) -> Result<Vec<(Label, Label)>, ArtifactError>;
 
-    /// The perturbations of a pair; `None` where they were not searched.
+    /// The perturbations of a pair; `None` if they have not been searched.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// If they cannot be read.
     fn pair(&self, source: Label, target: Label) -> Result<Option<PairResult>, ArtifactError>;
 
-    /// Keeps the perturbations of a pair.
+    /// Stores the perturbations of a pair.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// If they cannot be written.
     fn store_pair(&mut self, result: PairResult) -> Result<(), ArtifactError>;
 
-    /// Whether the search for perturbations was stopped before its end.
+    /// Whether the search for perturbations has begun but not ended.
     fn has_begun_pairs(&self) -> bool;
 
     /// The answers to searches for perturbations that were stopped.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// If they cannot be read.
     fn pair_answers(&self) -> Result<Answers, ArtifactError>;
 
-    /// Keeps the answers to searches that were stopped; `None` when all have ended.
+    /// Stores the answers to searches that were stopped; `None` if all have ended.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// If they cannot be written.
     fn store_pair_answers(&mut self, answers: Option<Answers>) -> Result<(), ArtifactError>;
 
-    /// The run folder, where the store is one.
+    /// The run folder, if the store is one.
     fn folder(&self) -> Option<&Path>;
 }
 
-/// A store in memory, for scans that nobody continues.
+/// A store in memory, for scans that will not be resumed.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     passes: BTreeMap<PassId, StoredPass>,
@@ -148,7 +148,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// A pass has one search, so that its number says nothing.
+/// A pass has only one search, so its identifier carries no information.
 const ONLY: [u32; 3] = [0; 3];
 
 impl Store for RunDir {
@@ -240,7 +240,8 @@ impl Store for RunDir {
     }
 }
 
-/// What a store has, for a scan that goes on: what is damaged or of something else is searched anew, with a warning.
+/// Unwraps a stored item for a scan. If the item is damaged or foreign, this warns and returns `otherwise`, so that it
+/// is searched again.
 pub(crate) fn usable<T>(found: Result<T, ArtifactError>, otherwise: T, remedy: &str) -> Result<T, ArtifactError> {
     match found {
         Err(error @ ArtifactError::Io { .. }) => Err(error),

@@ -1,4 +1,4 @@
-//! The trigger lens: pass by pass, each kept as soon as it is made.
+//! The trigger lens: one pass after another, each stored as soon as it is finished.
 
 use aeva_attack::ScanError;
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION, TriggerSearch, WarmStart};
@@ -9,7 +9,7 @@ use crate::session::{End, Ended, Failure, Session, place};
 use crate::store::{Store, usable};
 use crate::{DecisionRule, Observation, TriggerPlan};
 
-/// Makes the passes that the rule asks for and the store does not have yet; what all of them found, in order.
+/// Runs the passes that the rule requires and the store does not have; returns the results of all passes, in order.
 pub(crate) fn run(
     search: &TriggerSearch,
     rule: &DecisionRule,
@@ -50,7 +50,7 @@ pub(crate) fn run(
     Ok((Ended { end: End::Complete, searched }, results))
 }
 
-/// Makes one pass, from where it was stopped; `None` when it is stopped again.
+/// Runs one pass, resuming from stored answers; `None` if it is stopped again.
 fn pass(
     search: &TriggerSearch,
     id: PassId,
@@ -58,7 +58,7 @@ fn pass(
     made: &[(PassId, PassResult)],
     session: &mut Session<'_, '_>,
 ) -> Result<Option<PassResult>, Failure> {
-    let mut answers = usable(session.store.pass_answers(id), Vec::new(), "what it holds is asked anew")?;
+    let mut answers = usable(session.store.pass_answers(id), Vec::new(), "its queries are repeated")?;
     if !answers.is_empty() {
         tracing::info!("continuing {id} after {} answers", answers.len());
         session.ledger.count(answers.len() as u64);
@@ -82,9 +82,10 @@ fn pass(
     }
 }
 
-/// What the store has of a pass. What is damaged, and what is of another version of the search or of other images, is searched anew.
+/// A stored pass, if it is usable. A damaged pass, or one of another version of the search or of other images, is
+/// searched again.
 fn stored(store: &dyn Store, id: PassId, shape: [usize; 3]) -> Result<Option<PassResult>, Failure> {
-    let stored = usable(store.pass(id), None, "it is computed anew")?;
+    let stored = usable(store.pass(id), None, "it is computed again")?;
     let fits = stored.filter(|stored| stored.version == TRIGGER_SEARCH_VERSION && stored.shape == shape);
     Ok(fits.map(|stored| stored.result))
 }

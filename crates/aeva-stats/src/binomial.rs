@@ -1,21 +1,21 @@
-//! Exact intervals of a share.
+//! Exact confidence intervals of a rate.
 
-/// Halvings of a bisection over `[0, 1]`: below f64 resolution.
+/// Halvings of a bisection over `[0, 1]`, enough to reach f64 resolution.
 const HALVINGS: u32 = 60;
 
-/// The interval of Clopper and Pearson (1934) for the success rate behind `successes` of `trials`: with probability of at least
-/// `confidence` it holds the true rate, whatever that is. `[0, 1]` without trials.
+/// The confidence interval of Clopper and Pearson (1934) for the success rate, given `successes` of `trials`. It
+/// contains the true rate with a probability of at least `confidence`, whatever that rate is. `[0, 1]` without trials.
 pub fn binomial_interval(successes: u32, trials: u32, confidence: f64) -> [f64; 2] {
     let successes = successes.min(trials);
     let tail = 0.5 * (1.0 - confidence.clamp(0.0, 1.0));
-    // The chance of `successes` or more grows with the rate, the chance of as many or fewer falls.
+    // The probability of `successes` or more grows with the rate; the probability of `successes` or fewer falls.
     let low = if successes == 0 { 0.0 } else { crossing(|rate| at_least(successes, trials, rate) > tail) };
     let high =
         if successes == trials { 1.0 } else { crossing(|rate| 1.0 - at_least(successes + 1, trials, rate) <= tail) };
     [low, high]
 }
 
-/// Where a condition that is false for low rates and true for high ones begins to hold.
+/// Finds the rate at which a condition becomes true; it must be false below and true above.
 fn crossing(holds: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..HALVINGS {
@@ -25,12 +25,12 @@ fn crossing(holds: impl Fn(f64) -> bool) -> f64 {
     0.5 * (low + high)
 }
 
-/// The chance of at least `count` successes in `trials`.
+/// The probability of at least `count` successes in `trials`.
 fn at_least(count: u32, trials: u32, rate: f64) -> f64 {
     if rate <= 0.0 || rate >= 1.0 {
         return f64::from(u8::from(count == 0 || rate >= 1.0));
     }
-    // Summed from the logarithm of each term, which never overflows.
+    // Sums the terms through their logarithms, which never overflow.
     let mut choose = 0.0;
     let mut sum = 0.0;
     for k in 0..=trials {

@@ -2,7 +2,7 @@
 
 use crate::{PublishedDecision, StatsError, TriggerTest, Verdict};
 
-/// How the chance of a false alarm is spent.
+/// How the rate of false alarms is divided between the lenses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CombinedRule {
     false_positive_rate: f64,
@@ -10,17 +10,17 @@ pub struct CombinedRule {
     escalate_below: f64,
 }
 
-/// Fraction of the alpha of a lens at which a scan stops early.
+/// Fraction of a lens's alpha at which a scan stops early.
 const STOP_FRACTION: f64 = 0.25;
 
-/// Lowest and highest rate of false alarms that can be asked for.
+/// Lowest and highest supported rate of false alarms.
 const RATES: std::ops::RangeInclusive<f64> = 0.0001..=0.5;
 
 impl CombinedRule {
-    /// One clean model in twenty; four fifths of that for the triggers, which see more.
+    /// One clean model in twenty. Four fifths of the rate go to the trigger lens, which detects more.
     pub const DEFAULT: Self = Self { false_positive_rate: 0.05, trigger_weight: 0.8, escalate_below: 0.15 };
 
-    /// The same at another rate of false alarms, from 0.0001 to 0.5.
+    /// The default rule at another rate of false alarms, from 0.0001 to 0.5.
     ///
     /// # Errors
     /// [`StatsError::Rate`].
@@ -37,43 +37,43 @@ impl CombinedRule {
         self.false_positive_rate
     }
 
-    /// The share of that rate that the triggers have.
+    /// The trigger lens's share of that rate.
     pub fn trigger_weight(&self) -> f64 {
         self.trigger_weight
     }
 
-    /// The share that the perturbations have.
+    /// The perturbation lens's share of that rate.
     pub fn perturbation_weight(&self) -> f64 {
         1.0 - self.trigger_weight
     }
 
-    /// The largest p-value of the triggers that is an alarm.
+    /// The largest p-value of the trigger lens that raises an alarm.
     pub fn trigger_alpha(&self) -> f64 {
         self.false_positive_rate * self.trigger_weight
     }
 
-    /// The largest p-value of the anomaly index that is an alarm.
+    /// The largest p-value of the anomaly index that raises an alarm.
     pub fn perturbation_alpha(&self) -> f64 {
         self.false_positive_rate * self.perturbation_weight()
     }
 
-    /// Whether the triggers found so far are so clear an alarm that no more have to be searched: a quarter of the alpha.
+    /// Whether the triggers found so far are so clear an alarm that the search can stop: a quarter of the alpha.
     pub fn stops_early(&self, triggers: &TriggerTest) -> bool {
         triggers.p_value <= self.trigger_alpha() * STOP_FRACTION
     }
 
-    /// Whether the triggers leave the verdict open, so that perturbations are worth their queries.
+    /// Whether the trigger lens leaves the verdict open, so that perturbations are worth their queries.
     pub fn escalates(&self, triggers: &TriggerTest) -> bool {
         triggers.p_value > self.trigger_alpha() && triggers.p_value < self.escalate_below
     }
 
-    /// What the triggers say, as [`combine`] takes it.
+    /// The evidence of the trigger lens for [`combine`].
     pub fn trigger_evidence(&self, test: &TriggerTest) -> LensEvidence {
         let suspects = test.suspects(self.trigger_alpha());
         LensEvidence { p_value: test.p_value, weight: self.trigger_weight, suspects }
     }
 
-    /// What the perturbations say, as [`combine`] takes it; `None` where they could not decide.
+    /// The evidence of the perturbation lens for [`combine`]; `None` if it could not decide.
     pub fn perturbation_evidence(&self, decision: &PublishedDecision) -> Option<LensEvidence> {
         let (index, label) = match decision.verdict {
             Verdict::Inconclusive { .. } => None,
@@ -85,42 +85,43 @@ impl CombinedRule {
     }
 }
 
-/// What one lens says of a model.
+/// The evidence of one lens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LensEvidence {
-    /// The chance that a clean model looks like this through the lens.
+    /// The probability that a clean model looks like this through the lens.
     pub p_value: f64,
-    /// The share of the rate of false alarms that the lens has; the weights of all lenses sum to at most 1.
+    /// The lens's share of the rate of false alarms; the weights of all lenses sum to at most 1.
     pub weight: f64,
-    /// Labels that are an alarm by themselves, at the rate times the weight; most suspicious first.
+    /// Labels that raise an alarm by themselves, at the rate times the weight; most suspicious first.
     pub suspects: Vec<usize>,
 }
 
 /// A verdict from several lenses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CombinedDecision {
-    /// [`Verdict::Backdoored`] where a lens has suspects, else [`Verdict::Clean`].
+    /// [`Verdict::Backdoored`] if a lens has suspects, otherwise [`Verdict::Clean`].
     pub verdict: Verdict,
-    /// The chance that a clean model looks like this, over all lenses that were used.
+    /// The probability that a clean model looks like this through all lenses that were used.
     pub p_value: f64,
-    /// `-log10` of it, and a little below 0 where the bound is above 1: larger is more suspicious.
+    /// `-log10` of the p-value, slightly below 0 if the bound is above 1: larger is more suspicious.
     pub score: f64,
 }
 
-/// Anomaly index that half of the clean models exceed (docs/triggers.md, "The null").
+/// Anomaly index exceeded by half of the clean models (docs/triggers.md, "The null").
 pub const INDEX_MEDIAN: f64 = 2.5;
 /// Mean excess beyond the median.
 pub const INDEX_SCALE: f64 = 1.55;
 
-/// The chance that the highest anomaly index of a clean model is this or more: an exponential tail above the median.
+/// The probability that the highest anomaly index of a clean model is at least this: an exponential tail above the
+/// median.
 pub fn index_p_value(index: f64) -> f64 {
     if index <= INDEX_MEDIAN { 1.0 } else { 0.5 * (-(index - INDEX_MEDIAN) / INDEX_SCALE).exp() }
 }
 
-/// Combines the lenses by Bonferroni's weighted bound: the rate of false alarms is at most the sum of the parts, however the lenses
-/// depend on each other.
+/// Combines the lenses by the weighted Bonferroni bound: the rate of false alarms is at most the sum of the parts,
+/// however the lenses depend on each other.
 ///
-/// A lens that could not decide leaves the verdict to the others; `None` when none could.
+/// If a lens could not decide, the others give the verdict; `None` if no lens could.
 pub fn combine(lenses: &[LensEvidence]) -> Option<CombinedDecision> {
     if lenses.is_empty() {
         return None;

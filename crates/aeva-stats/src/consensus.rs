@@ -2,9 +2,9 @@
 
 use crate::{StatsError, pixel_mass};
 
-/// The mean over perturbations of their normalised pixel mass: a map `[h, w]` that sums to 1.
+/// The mean of the normalised pixel mass over several perturbations: a map `[h, w]` that sums to 1.
 ///
-/// One perturbation peaks by chance; a trigger is where those of many sources and samples peak alike.
+/// One perturbation may peak by chance. A trigger is where the perturbations of many sources and samples peak together.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ConsensusMap {
     sum: Vec<f64>,
@@ -15,7 +15,8 @@ impl ConsensusMap {
     /// Adds a perturbation `[h, w, channels]` row-major.
     ///
     /// # Errors
-    /// Those of [`pixel_mass`], [`StatsError::ZeroMass`], and [`StatsError::Size`] for one of another size than the first.
+    /// The errors of [`pixel_mass`], [`StatsError::ZeroMass`], and [`StatsError::Size`] if it has a different size from
+    /// the first one.
     pub fn add<T: Copy + Into<f64>>(&mut self, perturbation: &[T], channels: usize) -> Result<(), StatsError> {
         let mass = pixel_mass(perturbation, channels)?;
         let total: f64 = mass.iter().sum();
@@ -34,7 +35,7 @@ impl ConsensusMap {
         Ok(())
     }
 
-    /// The map, pixel by pixel; nothing without perturbations.
+    /// The map, pixel by pixel; `None` without perturbations.
     pub fn map(&self) -> Option<Vec<f64>> {
         (self.count > 0).then(|| self.sum.iter().map(|sum| sum / f64::from(self.count)).collect())
     }
@@ -46,10 +47,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_all_share_stands_out() {
+    fn a_shared_peak_stands_out() {
         let mut map = ConsensusMap::default();
         assert_eq!(map.map(), None);
-        // Pixel 2 of four takes half of the mass of each, the rest is elsewhere each time; the scale does not matter.
+        // Pixel 2 of four has half of the mass in each; the rest is elsewhere each time. The scale does not matter.
         for (other, scale) in [(0, 1.0), (1, -7.0), (3, 0.01)] {
             let mut v = [0.0_f64; 4];
             (v[2], v[other]) = (scale, scale);

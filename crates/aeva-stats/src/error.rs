@@ -1,25 +1,25 @@
-//! What can be wrong with the numbers that come in.
+//! Invalid inputs of the statistics.
 
 use std::fmt;
 
-/// Why a statistic has no value. Every variant says what was found.
+/// Why a statistic is undefined. Every variant says what was found.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum StatsError {
-    /// No values at all, where a median, a maximum or a share needs one.
+    /// No values, although a median, a maximum or a share needs at least one.
     Empty,
-    /// A perturbation's length is no multiple of its channel count (or the channel count is zero).
+    /// A perturbation's length is not a multiple of its channel count (or the channel count is zero).
     Channels {
         /// Values in the perturbation.
         values: usize,
-        /// Channels that were claimed.
+        /// Number of channels given.
         channels: usize,
     },
-    /// A perturbation has another size than those before it.
+    /// A perturbation has a different size from the earlier ones.
     Size {
         /// Pixels of this perturbation.
         found: usize,
-        /// Pixels of those before it.
+        /// Pixels of the earlier ones.
         expected: usize,
     },
     /// More hits than trials.
@@ -29,22 +29,22 @@ pub enum StatsError {
         /// The trials that were given.
         trials: u32,
     },
-    /// A rate of false alarms outside of the range that a rule can keep.
+    /// A rate of false alarms outside the supported range.
     Rate {
         /// The rate that was given.
         found: f64,
     },
     /// A value is NaN or infinite.
     NotFinite {
-        /// Its position in the input.
+        /// Its index in the input.
         index: usize,
     },
-    /// The perturbation is zero everywhere, so no share of it can be taken.
+    /// The perturbation is zero everywhere, so it has no peak share.
     ZeroMass,
-    /// The median absolute deviation is zero: at least half of the values are equal, and no distance from the median
-    /// can be expressed in units of it.
+    /// The median absolute deviation is zero: at least half of the values are equal, so distances from the median
+    /// cannot be expressed in units of it.
     ZeroDeviation,
-    /// A pair of labels outside of the matrix, or on its diagonal.
+    /// A pair of labels outside the matrix, or on its diagonal.
     Pair {
         /// The source label that was given.
         source: usize,
@@ -53,7 +53,7 @@ pub enum StatsError {
         /// Labels in the matrix.
         classes: usize,
     },
-    /// The pair has a score already.
+    /// The pair already has a score.
     DuplicatePair {
         /// The source label.
         source: usize,
@@ -65,17 +65,17 @@ pub enum StatsError {
 impl fmt::Display for StatsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Empty => write!(f, "no values were given, at least one is needed"),
+            Self::Empty => write!(f, "no values were given; at least one is needed"),
             Self::Channels { values, channels } => {
                 write!(f, "a perturbation of {values} values cannot be split into pixels of {channels} channels")
             }
             Self::Size { found, expected } => {
-                write!(f, "the perturbation has {found} pixels, those before it have {expected}")
+                write!(f, "the perturbation has {found} pixels, but earlier ones have {expected}")
             }
             Self::Tally { hits, trials } => {
                 write!(f, "{hits} hits of {trials} trials: there cannot be more hits than trials")
             }
-            Self::Rate { found } => write!(f, "a rate of false alarms of {found}, expected 0.0001 to 0.5"),
+            Self::Rate { found } => write!(f, "the rate of false alarms is {found}, expected 0.0001 to 0.5"),
             Self::NotFinite { index } => write!(f, "value {index} is NaN or infinite"),
             Self::ZeroMass => write!(f, "the perturbation is zero everywhere, so it has no peak share"),
             Self::ZeroDeviation => {

@@ -1,14 +1,14 @@
-//! The families of triggers, one table of them.
+//! The table of trigger families.
 //!
-//! Everything that differs between families stands here and nowhere else: how they are called and shown, how strong they may be, how
-//! they are searched, and how far clean models may go. The plan, the search, the files, the report and the documentation
-//! go by this table. A family of a known [`Shape`] is a row here and a way to draw one at random (`candidate` in `aeva-attack`).
+//! Everything that differs between families is in this table: names, strengths, kind of search, and margins for clean
+//! models. The plan, the search, the files, the report and the documentation all use it. A new family with an existing
+//! [`Shape`] needs a row here and a way to draw a random trigger (`candidate` in `aeva-attack`).
 
 /// A family of triggers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Family {
-    /// A square of pixels that replaces what is there.
+    /// A square of pixels that replaces a part of the image.
     Patch,
     /// A pattern that is added to the whole image.
     Overlay,
@@ -16,14 +16,15 @@ pub enum Family {
     Wave,
     /// Random noise added to the whole image.
     Noise,
-    /// A random square of pixels at a random place. It measures the baseline of pairs of labels and is not tested itself.
+    /// A random square of pixels at a random place. It measures the baseline of pairs of labels and is not tested
+    /// itself.
     Square,
 }
 
 /// How the triggers of a family change an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// A square replaces pixels. The strength is its side in pixels, on an image of 32 pixels.
+    /// A square replaces pixels. The strength is its side in pixels on an image 32 pixels wide.
     Patch,
     /// A pattern is added to all pixels. The strength is its amplitude in 255ths.
     Overlay,
@@ -32,32 +33,33 @@ pub enum Shape {
 /// How triggers of one strength are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Search {
-    /// Random candidates are explored, the best are improved by hill climbing; a refining pass may follow.
+    /// Random candidates are explored, and hill climbing improves the best ones. A refining pass may follow.
     HillClimb,
-    /// The same, in a refining pass alone: so small a trigger is never hit by chance, but a stronger one may be reduced to it.
+    /// The same, but only in a refining pass: chance never hits such a small trigger, but a stronger one may be reduced
+    /// to it.
     RefineOnly,
-    /// Random triggers are measured as they are drawn.
+    /// Random triggers are measured as drawn.
     Random(RandomSample),
 }
 
-/// Which random triggers are drawn, and which of them counts.
+/// Which random triggers are drawn, and which one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RandomSample {
-    /// Triggers that are drawn.
+    /// Number of triggers to draw.
     pub count: u32,
-    /// How many of them are better than the one that counts: not the best trigger tells, but a typical one.
+    /// How many triggers are better than the one that counts: not the best trigger is evidence, but a typical one.
     pub rank: usize,
-    /// What they tell about.
+    /// What they are evidence for.
     pub about: About,
 }
 
-/// What random triggers tell about.
+/// What random triggers are evidence for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     /// Target labels.
     Labels,
-    /// Pairs of labels, which takes more images. The typical trigger is measured on hold-out images for so many pairs, those with the
-    /// highest success rate.
+    /// Pairs of labels, which need more images. The typical trigger is measured on hold-out images for this many pairs,
+    /// those with the highest success rate.
     Pairs(usize),
 }
 
@@ -70,39 +72,41 @@ pub struct Strength {
     pub search: Search,
 }
 
-/// How far clean models go: (strength, gap in log odds that is still natural), with straight lines between the points.
+/// How far clean models go: points (strength, largest gap in log odds in clean models), with linear interpolation
+/// between them.
 ///
-/// The points were set by hand from clean models that serve nothing else (`docs/triggers.md`, "Margins").
+/// The points were set by hand from clean models that are used for nothing else (`docs/triggers.md`, "Margins").
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Margins {
-    /// Of the gap between target labels.
+    /// Margin of the gap between target labels.
     pub labels: &'static [(f64, f64)],
-    /// Of the gap between pairs of labels.
+    /// Margin of the gap between pairs of labels.
     pub pairs: &'static [(f64, f64)],
-    /// Of the gap between log odds ratios to the baseline of each pair, for families that are compared with it.
+    /// Margin of the gap between log odds ratios to the baseline of each pair, for families that are compared with it.
     pub pairs_to_baseline: Option<&'static [(f64, f64)]>,
-    /// Success rate below which no target label stands out, however low the others are.
+    /// No target label with a lower success rate stands out, however low the others are.
     pub minimum_rate: f64,
     /// The same for pairs of labels.
     pub minimum_pair_rate: f64,
 }
 
-/// What there is to know of a family.
+/// A row of the table of families.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FamilySpec {
     /// The family.
     pub family: Family,
-    /// In file names, JSON and tables.
+    /// Name in files, JSON and tables.
     pub name: &'static str,
-    /// In sentences of the report.
+    /// Name in sentences of the report.
     pub shown_as: &'static str,
     /// How it changes images.
     pub shape: Shape,
-    /// Its number in files and in the seeds of its random choices. It never changes: another number means other triggers.
+    /// Its number in files and in the seeds of its random choices. It never changes: another number would give other
+    /// triggers.
     pub number: u8,
     /// Its strengths, from weak to strong.
     pub strengths: &'static [Strength],
-    /// Whether it is the baseline that pairs of labels are compared with. A baseline is not tested itself.
+    /// Whether it is the baseline for pairs of labels. A baseline is not tested itself.
     pub is_baseline: bool,
     /// How far clean models go.
     pub margins: Margins,
@@ -131,8 +135,8 @@ const WAVE: FamilySpec = FamilySpec {
     margins: Margins { labels: &[(8.0, 0.0)], minimum_rate: 0.25, ..NO_MARGINS },
 };
 
-/// Noise is much alike. The strongest changes some images of every model, so it tells about pairs alone; even far from any trigger all of
-/// it counts, hence the lower rate.
+/// Noise patterns are much alike. The strongest noise changes some images of every model, so it is evidence for pairs
+/// only. It counts as a whole even if it is far from any trigger, hence the lower rate.
 const NOISE: FamilySpec = FamilySpec {
     family: Family::Noise,
     name: "noise",
@@ -203,10 +207,10 @@ const OVERLAY: FamilySpec = FamilySpec {
 };
 
 impl Family {
-    /// All families, in the order in which a scan goes through them: random ones, which cost little, come first.
+    /// All families, in the order of a scan: random ones come first because they cost little.
     pub const ALL: [Self; 5] = [Self::Wave, Self::Noise, Self::Square, Self::Patch, Self::Overlay];
 
-    /// What there is to know of it.
+    /// Its row of the table.
     pub const fn spec(self) -> &'static FamilySpec {
         match self {
             Self::Patch => &PATCH,
@@ -217,19 +221,20 @@ impl Family {
         }
     }
 
-    /// The family of this name.
+    /// The family with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|family| family.spec().name == name)
     }
 
-    /// The family of this number.
+    /// The family with this number.
     pub fn numbered(number: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|family| u32::from(family.spec().number) == number)
     }
 }
 
 impl FamilySpec {
-    /// How triggers of a strength are searched: as those of the strongest row that is no stronger, or of the weakest row.
+    /// How triggers of a strength are searched: like those of the strongest row that is not stronger, or else of the
+    /// weakest row.
     pub fn search(&self, strength: u32) -> Search {
         let row = self.strengths.iter().rev().find(|row| row.value <= strength).or(self.strengths.first());
         row.map_or(Search::HillClimb, |row| row.search)
@@ -253,7 +258,7 @@ impl Margins {
     }
 }
 
-/// Straight lines between the points, level before the first and after the last.
+/// Linear interpolation between the points, constant before the first and after the last.
 fn between(points: &[(f64, f64)], strength: f64) -> f64 {
     let mut last: Option<(f64, f64)> = None;
     for &(at, allowed) in points {

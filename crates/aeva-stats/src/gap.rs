@@ -8,7 +8,7 @@ use crate::StatsError;
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairScores {
     classes: usize,
-    /// By target, then source. Only those that are there, so that a part of very many pairs takes no more room than it has.
+    /// By target, then source. Missing pairs have no entry, so a small part of very many pairs takes little memory.
     scores: BTreeMap<(usize, usize), f64>,
 }
 
@@ -18,15 +18,15 @@ pub struct PairScores {
 pub struct LabelGap {
     /// The target label.
     pub label: usize,
-    /// Sum of the scores of the pairs that are there, over all sources.
+    /// Sum of the available pair scores, over all sources.
     pub gap: f64,
-    /// How many of the label's `classes - 1` pairs are missing. A GAP with missing pairs is too low and must not be compared.
+    /// How many of the label's `classes - 1` pairs are missing. A GAP with missing pairs is too low for comparisons.
     pub missing: usize,
 }
 
 /// The GAP of every label: `GAP_t = sum over sources s != t of score(s, t)`, in label order.
 ///
-/// Source: arXiv 2110.14880, section 4.3. Unlike the published program, a label whose pairs are not all there is marked.
+/// Source: arXiv 2110.14880, section 4.3. Unlike in the published program, labels with missing pairs are marked.
 pub fn global_adversarial_peaks(scores: &PairScores) -> Vec<LabelGap> {
     (0..scores.classes)
         .map(|label| {
@@ -41,7 +41,7 @@ pub fn global_adversarial_peaks(scores: &PairScores) -> Vec<LabelGap> {
 }
 
 impl PairScores {
-    /// The scores of `classes` labels, of which every pair is missing.
+    /// Creates the scores of `classes` labels with every pair missing.
     pub fn new(classes: usize) -> Self {
         Self { classes, scores: BTreeMap::new() }
     }
@@ -79,7 +79,7 @@ impl PairScores {
         Ok(())
     }
 
-    /// Score of a pair; `None` when it is missing or no pair at all.
+    /// Score of a pair; `None` if it is missing or not a valid pair.
     pub fn get(&self, source: usize, target: usize) -> Option<f64> {
         self.scores.get(&(target, source)).copied()
     }

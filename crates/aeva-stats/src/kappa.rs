@@ -1,12 +1,14 @@
-//! How far answers agree with the truth beyond what chance would give.
+//! Agreement of answers with the truth, corrected for chance.
 
-/// Cohen's kappa of two labellings of the same items: `(p_o - p_e) / (1 - p_e)`, where `p_o` is the share of items on which they agree
-/// and `p_e = sum_l p_truth(l) p_answer(l)` the share that they would agree on by chance. 1 is perfect, 0 chance, and a labelling
-/// that is always the same has 0, however often it happens to be right.
+/// Cohen's kappa of two labellings of the same items: `(p_o - p_e) / (1 - p_e)`. `p_o` is the share of items on which
+/// they agree; `p_e = sum_l p_truth(l) p_answer(l)` is the share expected by chance. 1 is perfect, 0 is chance. A
+/// labelling that always gives the same label has 0, however often it is right.
 ///
-/// `None` without items, for lengths that differ, and where both are always the same label, so that nothing could disagree.
+/// `None` without items, if the lengths differ, and if both always give the same label, because then they cannot
+/// disagree.
 ///
-/// Source: J. Cohen, "A Coefficient of Agreement for Nominal Scales", Educational and Psychological Measurement 20 (1960).
+/// Source: J. Cohen, "A Coefficient of Agreement for Nominal Scales", Educational and Psychological Measurement 20
+/// (1960).
 pub fn cohen_kappa(truth: &[u32], answers: &[u32]) -> Option<f64> {
     if truth.is_empty() || truth.len() != answers.len() {
         return None;
@@ -23,7 +25,7 @@ pub fn cohen_kappa(truth: &[u32], answers: &[u32]) -> Option<f64> {
     let (of_truth, of_answers) = (frequencies(truth), frequencies(answers));
     let by_chance: f64 = of_truth.iter().map(|(label, p)| p * of_answers.get(label).copied().unwrap_or(0.0)).sum();
     let room = 1.0 - by_chance;
-    // Rounding of the sums is far below one item's share.
+    // The rounding error of the sums is far below one item's share.
     (room > 0.5 / count / count).then(|| (agree - by_chance) / room)
 }
 
@@ -43,7 +45,7 @@ mod tests {
         let kappa = cohen_kappa(&repeat(|row| row.0), &repeat(|row| row.1)).unwrap();
         assert!((kappa - 0.4).abs() < 1e-12, "{kappa}");
         assert!((cohen_kappa(&[0, 1, 2], &[0, 1, 2]).unwrap() - 1.0).abs() < 1e-12);
-        // Right in nine of ten, as nine of ten have that label: no better than chance.
+        // Right in nine of ten, but nine of ten have that label: no better than chance.
         let always = [[0; 9].as_slice(), &[1]].concat();
         assert!(cohen_kappa(&always, &[0; 10]).unwrap().abs() < 1e-12);
         assert_eq!(

@@ -1,19 +1,19 @@
 //! From adversarial perturbations to a backdoor verdict: the statistics of AEVA (Guo, Li and Liu, ICLR 2022,
 //! arXiv 2110.14880), usable alone.
 //!
-//! The way of a number through this crate:
+//! How a number moves through this crate:
 //!
 //! 1. [`pixel_mass`] and [`peak_share`]: how sharply one perturbation `[h, w, c]` peaks;
-//! 2. [`pair_score`]: the sharpest of the samples of one ordered pair (source, target);
-//! 3. [`PairScores`] and [`global_adversarial_peaks`]: the sum over all sources, one GAP a target label;
+//! 2. [`pair_score`]: the sharpest sample of one ordered pair (source, target);
+//! 3. [`PairScores`] and [`global_adversarial_peaks`]: the sum over all sources, one GAP per target label;
 //! 4. [`anomaly_indices`]: how far each GAP lies above the median, in units of the scaled median absolute deviation;
 //! 5. [`PublishedRule::decide`]: the [`Verdict`] as published.
 //!
-//! The other lens looks for triggers, one for all images: [`test_triggers`] tells the labels that stand out by their attack success
-//! rate, a [`Tally`] each, and [`combine`] gives one verdict at a stated rate of false alarms. [`Family`] has the table of all families
-//! of triggers, [`TargetMap`] the kinds of backdoors.
+//! The trigger lens searches for triggers, each of which works on all images. [`test_triggers`] finds the labels that stand
+//! out by their attack success rate (a [`Tally`] per label), and [`combine`] gives one verdict at a stated rate of false
+//! alarms. [`Family`] is the table of trigger families, [`TargetMap`] lists the kinds of backdoors.
 //!
-//! Nothing here does I/O, keeps state or needs another crate. Feature `serde` serialises the types of results.
+//! Nothing here does I/O, keeps state or needs another crate. The feature `serde` makes the result types serialisable.
 //!
 //! # From perturbations to verdict
 //!

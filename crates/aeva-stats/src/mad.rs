@@ -2,18 +2,18 @@
 
 use crate::StatsError;
 
-/// Factor that turns a median absolute deviation into a standard deviation for normal data: `1 / Phi^-1(3/4)`, rounded as
-/// the published program has it.
+/// Factor that turns the median absolute deviation of normal data into a standard deviation: `1 / Phi^-1(3/4)`, rounded
+/// as in the published program.
 pub const MAD_TO_SIGMA: f64 = 1.4826;
 
 /// Signed anomaly index of every value: `(x_i - median) / (1.4826 * median |x - median|)`.
 ///
-/// The index has no unit; it does not change when all values are shifted and scaled together.
+/// The index has no unit. It does not change if all values are shifted and scaled together.
 ///
 /// Source: arXiv 2110.14880, section 4.3; the sign is kept (only peaks *above* the median are suspicious).
 ///
 /// # Errors
-/// The errors of [`median`], and [`StatsError::ZeroDeviation`] when the deviation is zero.
+/// The errors of [`median`], and [`StatsError::ZeroDeviation`] if the deviation is zero.
 pub fn anomaly_indices(values: &[f64]) -> Result<Vec<f64>, StatsError> {
     let center = median(values)?;
     let scale = MAD_TO_SIGMA * median_absolute_deviation(values)?;
@@ -33,10 +33,10 @@ pub fn median_absolute_deviation(values: &[f64]) -> Result<f64, StatsError> {
     median(&deviations)
 }
 
-/// Median; of an even count the **mean of the two middle values**.
+/// Median; for an even count, the **mean of the two middle values**.
 ///
-/// The lower-middle convention some libraries use changes verdicts: on the published CIFAR-10 row it lifts a clean
-/// label's anomaly index from 2.74 to 4.49.
+/// Some libraries use the lower middle value instead. That changes verdicts: on the published CIFAR-10 row it raises a
+/// clean label's anomaly index from 2.74 to 4.49.
 ///
 /// # Errors
 /// [`StatsError::Empty`], [`StatsError::NotFinite`].
@@ -49,7 +49,7 @@ pub fn median(values: &[f64]) -> Result<f64, StatsError> {
     let middle = sorted.len() / 2;
     match sorted.as_slice() {
         [] => Err(StatsError::Empty),
-        // Halved before they are added: the sum of two large values could overflow.
+        // The values are halved before the addition because the sum of two large values could overflow.
         sorted if sorted.len().is_multiple_of(2) => Ok(0.5 * sorted[middle - 1] + 0.5 * sorted[middle]),
         sorted => Ok(sorted[middle]),
     }

@@ -2,13 +2,13 @@
 
 use crate::StatsError;
 
-/// How many of the heaviest pixels count as the peak (the published choice).
+/// Number of heaviest pixels that count as the peak (the published choice).
 pub const PEAK_PIXELS: usize = 2;
 
-/// Share of a perturbation's mass that sits on its [`PEAK_PIXELS`] heaviest pixels, in `(0, 1]`.
+/// Share of a perturbation's mass on its [`PEAK_PIXELS`] heaviest pixels, in `(0, 1]`.
 ///
-/// `perturbation` has shape `[h, w, channels]`, row-major, in any unit: the share does not change when the perturbation is
-/// scaled. A perturbation of fewer pixels than [`PEAK_PIXELS`] has share 1.
+/// `perturbation` has shape `[h, w, channels]`, row-major, in any unit: scaling it does not change the share. A
+/// perturbation with fewer pixels than [`PEAK_PIXELS`] has share 1.
 ///
 /// Source: the peak of arXiv 2110.14880, section 4, as computed by the published program.
 ///
@@ -22,7 +22,7 @@ pub fn peak_share<T: Copy + Into<f64>>(perturbation: &[T], channels: usize) -> R
     }
     let mut peak = [0.0_f64; PEAK_PIXELS];
     for &pixel in &mass {
-        // `peak` is kept in descending order; a heavier pixel moves in and pushes the lightest out.
+        // `peak` is kept in descending order; a heavier pixel moves in and pushes the lightest one out.
         let mut candidate = pixel;
         for slot in &mut peak {
             if candidate > *slot {
@@ -30,7 +30,7 @@ pub fn peak_share<T: Copy + Into<f64>>(perturbation: &[T], channels: usize) -> R
             }
         }
     }
-    // Rounding of the two sums may differ in the last digit when all mass is in the peak.
+    // If all mass is in the peak, the two sums may differ in the last digit.
     Ok((peak.iter().sum::<f64>() / total).min(1.0))
 }
 
@@ -39,7 +39,7 @@ pub fn peak_share<T: Copy + Into<f64>>(perturbation: &[T], channels: usize) -> R
 /// `perturbation` has shape `[h, w, channels]`, row-major.
 ///
 /// # Errors
-/// [`StatsError::Empty`], [`StatsError::Channels`] when the length is no multiple of `channels`,
+/// [`StatsError::Empty`], [`StatsError::Channels`] if the length is not a multiple of `channels`,
 /// [`StatsError::NotFinite`].
 pub fn pixel_mass<T: Copy + Into<f64>>(perturbation: &[T], channels: usize) -> Result<Vec<f64>, StatsError> {
     if perturbation.is_empty() {
@@ -106,7 +106,7 @@ mod tests {
         fn share_is_bounded(v in images()) {
             let share = peak_share(&v, 3).unwrap();
             let pixels = v.len() / 3;
-            // The two heaviest pixels hold at least their even share, and at most everything.
+            // The two heaviest pixels hold at least an even share, and at most everything.
             prop_assert!(share >= 2.0 / pixels as f64 - 1e-12);
             prop_assert!(share <= 1.0);
         }

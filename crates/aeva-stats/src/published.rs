@@ -2,25 +2,26 @@
 
 use crate::{PairScores, Reason, Verdict, anomaly_indices, global_adversarial_peaks};
 
-/// The published decision rule: backdoored when some label's anomaly index exceeds the threshold (one-sided).
+/// The published decision rule: a model is backdoored if some label's anomaly index exceeds the threshold (one-sided).
 ///
-/// Its limits (see `docs/method.md`): with 10 labels it flags a clean model in 4.5 % of draws if GAPs were normal and in
-/// 16 % if they were Gumbel distributed, and it is blind when half of the labels are infected.
+/// Its limits (see `docs/method.md`): with 10 labels it flags a clean model in 4.5 % of draws if GAPs are normally
+/// distributed, and in 16 % if they are Gumbel distributed. It cannot detect anything if half of the labels are
+/// infected.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PublishedRule {
     /// An index above this is an outlier.
     pub threshold: f64,
-    /// With fewer labels the verdict is inconclusive.
+    /// With fewer labels, the verdict is inconclusive.
     pub labels_needed: usize,
 }
 
-/// What the published rule says, with the figures it rests on.
+/// The decision of the published rule, with the figures behind it.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PublishedDecision {
     /// The verdict.
     pub verdict: Verdict,
-    /// One entry a label, in label order.
+    /// One entry per label, in label order.
     pub labels: Vec<LabelAnomaly>,
 }
 
@@ -30,21 +31,21 @@ pub struct PublishedDecision {
 pub struct LabelAnomaly {
     /// The label.
     pub label: usize,
-    /// Global Adversarial Peak: the sum of the pair scores that are there.
+    /// Global Adversarial Peak: the sum of the available pair scores.
     pub gap: f64,
-    /// Signed anomaly index among the labels whose pairs are all there; `None` for the others, or when it has no value.
+    /// Signed anomaly index among the labels with all pairs; `None` for the other labels, or if it is undefined.
     pub anomaly_index: Option<f64>,
     /// How many of the label's pairs are missing.
     pub missing_pairs: usize,
 }
 
 impl PublishedRule {
-    /// Threshold 4, as published. Three labels are the fewest for which a median absolute deviation can single out one.
+    /// Threshold 4, as published. A median absolute deviation needs at least three labels to single out one.
     pub const PUBLISHED: Self = Self { threshold: 4.0, labels_needed: 3 };
 
     /// Applies the rule to the pair scores of a model.
     ///
-    /// With missing pairs the verdict is always [`Verdict::Inconclusive`]; labels that are complete still get their index.
+    /// If pairs are missing, the verdict is always [`Verdict::Inconclusive`]; complete labels still get their index.
     pub fn decide(&self, scores: &PairScores) -> PublishedDecision {
         let gaps = global_adversarial_peaks(scores);
         let complete: Vec<f64> = gaps.iter().filter(|gap| gap.missing == 0).map(|gap| gap.gap).collect();
@@ -85,7 +86,7 @@ impl PublishedRule {
 }
 
 impl PublishedDecision {
-    /// The highest anomaly index and its label; `None` where no label has one.
+    /// The highest anomaly index and its label; `None` if no label has one.
     pub fn highest(&self) -> Option<(f64, usize)> {
         let indices = self.labels.iter().filter_map(|label| Some((label.anomaly_index?, label.label)));
         indices.max_by(|a, b| a.0.total_cmp(&b.0))

@@ -1,11 +1,11 @@
-//! How often something happened, of how often it was tried.
+//! How often something happened, out of how many trials.
 
 use crate::StatsError;
 
-/// Hits of trials, for example images that a trigger sent to its target label, of all images that it was stamped on: the attack
-/// success rate as two whole numbers.
+/// Hits of trials, for example the images that a trigger sent to its target label, of all images that it was stamped
+/// on: the attack success rate as two whole numbers.
 ///
-/// There are never more hits than trials, so that no rate, odds or interval made of a tally is NaN.
+/// A tally never has more hits than trials, so no rate, odds or interval computed from it is NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Unchecked"))]
 pub struct Tally {
@@ -14,18 +14,18 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing was tried.
+    /// No trials.
     pub const ZERO: Self = Self { hits: 0, trials: 0 };
 
-    /// `hits` of `trials`.
+    /// Creates a tally of `hits` of `trials`.
     ///
     /// # Errors
-    /// [`StatsError::Tally`] for more hits than trials.
+    /// [`StatsError::Tally`] if there are more hits than trials.
     pub fn new(hits: u32, trials: u32) -> Result<Self, StatsError> {
         if hits > trials { Err(StatsError::Tally { hits, trials }) } else { Ok(Self { hits, trials }) }
     }
 
-    /// At most as many hits as trials, at most as many of either as 32 bits hold.
+    /// Creates a tally whose hits are limited to the trials, and both to 32 bits.
     pub fn clamped(hits: usize, trials: usize) -> Self {
         let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Self { hits: small(hits.min(trials)), trials: small(trials) }
@@ -36,12 +36,12 @@ impl Tally {
         trials.into_iter().fold(Self::ZERO, |tally, is_hit| tally.plus(Self { hits: u32::from(is_hit), trials: 1 }))
     }
 
-    /// How often it happened.
+    /// Number of hits.
     pub fn hits(self) -> u32 {
         self.hits
     }
 
-    /// How often it was tried.
+    /// Number of trials.
     pub fn trials(self) -> u32 {
         self.trials
     }
@@ -53,8 +53,8 @@ impl Tally {
 
     /// The odds of a hit, smoothed so that they are never 0 or infinite: `(hits + 1/2) / (trials - hits + 1/2)`.
     ///
-    /// Source: J. B. S. Haldane, "The estimation and significance of the logarithm of a ratio of frequencies", Annals of Human
-    /// Genetics 20 (1956).
+    /// Source: J. B. S. Haldane, "The estimation and significance of the logarithm of a ratio of frequencies", Annals
+    /// of Human Genetics 20 (1956).
     pub fn odds(self) -> f64 {
         (f64::from(self.hits) + 0.5) / (f64::from(self.trials - self.hits) + 0.5)
     }
@@ -64,14 +64,14 @@ impl Tally {
         self.odds().ln()
     }
 
-    /// Both tallies together; both sums stay at the largest number where they would be larger.
+    /// The sum of two tallies, saturating.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         let trials = self.trials.saturating_add(other.trials);
         Self { hits: self.hits.saturating_add(other.hits).min(trials), trials }
     }
 
-    /// The same hits among `trials` more trials that all missed.
+    /// The same hits with `trials` additional trials, all of them misses.
     #[must_use]
     pub fn with_misses(self, trials: u32) -> Self {
         Self { trials: self.trials.saturating_add(trials), ..self }
@@ -84,7 +84,7 @@ impl std::iter::Sum for Tally {
     }
 }
 
-/// A tally as it is read, before it is checked.
+/// A tally as read, before the check.
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize)]
 struct Unchecked {
@@ -101,15 +101,15 @@ impl TryFrom<Unchecked> for Tally {
     }
 }
 
-/// How many images of one label a trigger sent to another.
+/// How many images of one label a trigger sent to another label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PairTally {
     /// Label of the images.
     pub source: u32,
-    /// Label that they were to become.
+    /// Label that they should get.
     pub target: u32,
-    /// Images that did, of all that the trigger was stamped on.
+    /// Images that got it, of all images that the trigger was stamped on.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub tally: Tally,
 }
@@ -139,7 +139,7 @@ mod tests {
 
     #[cfg(feature = "serde")]
     #[test]
-    fn what_cannot_be_true_is_not_read() {
+    fn impossible_tallies_are_not_read() {
         let cell = PairTally { source: 1, target: 2, tally: Tally::new(3, 4).unwrap() };
         let text = serde_json::to_string(&cell).unwrap();
         assert_eq!(text, r#"{"source":1,"target":2,"hits":3,"trials":4}"#);

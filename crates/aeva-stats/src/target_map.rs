@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What labels a trigger maps to what labels, as the literature divides backdoors (BadNets, TrojAI, BackdoorBench).
+/// Which labels a trigger maps to which labels, in the usual terms of the literature (BadNets, TrojAI, BackdoorBench).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "kind", rename_all = "snake_case"))]
 pub enum TargetMap {
@@ -18,12 +18,12 @@ pub enum TargetMap {
         /// The target label.
         target: u32,
     },
-    /// Images of every label become another label each.
+    /// Images of every label become a different label each.
     AllToAll,
 }
 
 impl TargetMap {
-    /// Whether images of this label are to change at all.
+    /// Whether the backdoor changes images of this label.
     pub fn includes(self, source: u32) -> bool {
         match self {
             Self::AllToOne { target } => source != target,
@@ -40,7 +40,7 @@ impl TargetMap {
         }
     }
 
-    /// The only label that it works from; `None` where it works from several.
+    /// The only label that it works from; `None` if it works from several.
     pub fn source(self) -> Option<u32> {
         match self {
             Self::SourceSpecific { source, .. } => Some(source),

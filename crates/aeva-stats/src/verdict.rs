@@ -1,14 +1,14 @@
-//! What is said of a model, and why nothing could be said.
+//! The verdict on a model, and the reasons for an inconclusive one.
 
 use std::fmt;
 
 use crate::StatsError;
 
-/// What is said of a model after a scan, by whatever rule.
+/// The verdict on a model after a scan, by any rule.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "verdict", rename_all = "snake_case"))]
 pub enum Verdict {
-    /// Enough was seen, and nothing in it stands out from clean models.
+    /// The scan saw enough, and nothing stands out from clean models.
     Clean,
     /// At least one label is the target of a backdoor.
     Backdoored {
@@ -17,26 +17,26 @@ pub enum Verdict {
     },
     /// The rule could not be applied: neither clean nor infected.
     Inconclusive {
-        /// Why not.
+        /// The reason.
         why: Reason,
     },
 }
 
-/// Why no verdict could be given.
+/// Why there is no verdict.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "code", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reason {
-    /// The median absolute deviation of the GAPs is zero, so no outlier can be told.
+    /// The median absolute deviation of the GAPs is zero, so outliers cannot be identified.
     ZeroDeviation,
-    /// The model has fewer labels than an outlier test can work with.
+    /// The model has too few labels for an outlier test.
     TooFewLabels {
         /// Labels of the model.
         found: usize,
-        /// Labels that the rule needs.
+        /// Labels that the rule requires.
         needed: usize,
     },
-    /// Some pairs have no score; the GAPs of their labels are too low to be compared.
+    /// Some pairs have no score; the GAPs of their labels are too low for a comparison.
     MissingPairs {
         /// Pairs without a score.
         missing: usize,
@@ -47,27 +47,27 @@ pub enum Reason {
     TooFewImages {
         /// Hold-out images.
         found: usize,
-        /// Images that are needed.
+        /// Images required.
         needed: usize,
     },
-    /// The hold-out images are of too few classes: what they do says nothing about the others.
+    /// The hold-out images belong to too few classes, and say nothing about the others.
     TooFewClasses {
-        /// Classes that have hold-out images.
+        /// Classes with hold-out images.
         found: usize,
-        /// Classes that are needed.
+        /// Classes required.
         needed: usize,
     },
-    /// Triggers were not searched, and perturbations alone clear no model.
+    /// Triggers were not searched, and perturbations alone cannot clear a model.
     NoTriggers,
-    /// The search for triggers ended before the model was cleared.
+    /// The search for triggers ended before the model could be cleared.
     PassesLeft {
-        /// Passes that were made.
+        /// Passes that were run.
         made: usize,
     },
 }
 
 impl Verdict {
-    /// In reports: `clean`, `backdoored` or `inconclusive`.
+    /// Name in reports: `clean`, `backdoored` or `inconclusive`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Clean => "clean",
@@ -76,7 +76,7 @@ impl Verdict {
         }
     }
 
-    /// The infected labels; empty unless the model is backdoored.
+    /// The infected labels; empty unless the verdict is backdoored.
     pub fn suspects(&self) -> &[usize] {
         match self {
             Self::Backdoored { suspects } => suspects,
@@ -84,7 +84,7 @@ impl Verdict {
         }
     }
 
-    /// Why it is inconclusive, if it is.
+    /// Why the verdict is inconclusive, if it is.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             Self::Inconclusive { why } => Some(why),

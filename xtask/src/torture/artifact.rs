@@ -1,4 +1,4 @@
-//! The container of artifacts, opened and closed again with a checksum that is right.
+//! The container of artifacts, opened and closed again with a valid checksum.
 
 use anyhow::{Context, ensure};
 use xtask::files::sha256_hex;

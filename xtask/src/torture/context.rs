@@ -1,4 +1,4 @@
-//! What all parts work with: the program, the shipped models, a scratch folder, a seed.
+//! The context of all parts: the program, the shipped models, a scratch folder, a seed.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::run::Call;
 pub(crate) const CLEAN: &str = "digits-clean.onnx";
 pub(crate) const INFECTED: &str = "digits-infected.onnx";
 
-/// Options of a scan that is as short as one can be: one pair of labels.
+/// Options of the shortest possible scan: one pair of labels.
 pub(crate) const SHORTEST: [&str; 14] = [
     "--lens",
     "perturbation",
@@ -27,7 +27,7 @@ pub(crate) const SHORTEST: [&str; 14] = [
     "1",
 ];
 
-/// A scan of a shipped model whose result is known.
+/// A scan of a shipped model with a known result.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recipe {
     pub(crate) name: &'static str,
@@ -50,11 +50,11 @@ impl Recipe {
     };
 }
 
-/// What a part works with.
+/// The context of a part.
 pub(crate) struct Context {
     pub(crate) aeva: PathBuf,
     pub(crate) models: PathBuf,
-    /// A folder of the part's own.
+    /// A folder that belongs to the part.
     pub(crate) scratch: PathBuf,
     pub(crate) seed: u64,
     pub(crate) effort: usize,
@@ -75,14 +75,14 @@ impl Context {
         Random::new(self.seed, name)
     }
 
-    /// An empty folder of the scratch folder.
+    /// Creates an empty folder in the scratch folder.
     pub(crate) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
         let folder = self.scratch.join(name);
         folder::make_empty(&folder)?;
         Ok(folder)
     }
 
-    /// A name in the scratch folder at which nothing is.
+    /// A path in the scratch folder at which nothing exists.
     pub(crate) fn nothing(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.scratch.join(name);
         folder::remove(&path)?;
@@ -106,7 +106,7 @@ impl Context {
         self.scan(&self.model(recipe.model), &self.data(), out).args(recipe.options)
     }
 
-    /// What a recipe leaves when nothing disturbs it.
+    /// The undisturbed result of a recipe.
     pub(crate) fn reference(&self, recipe: Recipe) -> anyhow::Result<Finished> {
         let out = self.nothing(&format!("reference-{}", recipe.name))?;
         let ended = self.recipe(recipe, &out).run()?;

@@ -1,7 +1,7 @@
-//! Files of finished runs are damaged, one at a time; then `stats`, `inspect`, `export` and the same scan again.
+//! Damages files of finished runs, one at a time, and then runs `judge`, `inspect`, `export` and the same scan again.
 //!
-//! Damage is named (exit 2), or what is damaged is computed anew to the same bytes. A missing look may leave a verdict
-//! open, but never turns it.
+//! Either the damage is reported (exit 2), or the damaged file is computed again to the same bytes. A missing pass may
+//! leave a verdict open, but never changes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,11 @@ use super::run::Ended;
 const CASES: usize = 160;
 const GIB: u64 = 1 << 30;
 
-/// What happens to a file.
+/// The damage to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {
     Flip,
-    /// Another digit where one is, another letter where one is: JSON stays JSON.
+    /// A digit becomes another digit, or a letter another letter, so that JSON stays JSON.
     Digit,
     Cut,
     Empty,
@@ -49,7 +49,7 @@ const ALL: [Damage; 11] = [
     Damage::Folder,
 ];
 
-/// A finished run and what the program says about it.
+/// A finished run with the program's outputs for it.
 struct Whole {
     recipe: Recipe,
     folder: PathBuf,
@@ -73,7 +73,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     Ok(())
 }
 
-/// Which run, which file of it, what happens to it: some that must not be missed, others at random.
+/// Which run, which file of it, and which damage: some fixed cases, others at random.
 fn cases(context: &Context, runs: &[Whole], random: &mut Random) -> Vec<(usize, PathBuf, Damage)> {
     let mut cases = vec![(0, PathBuf::from("run.json"), Damage::Digit); 20];
     for (index, run) in runs.iter().enumerate().take(2) {
@@ -98,7 +98,7 @@ fn relative_files(folder: &Path) -> Vec<PathBuf> {
     files.iter().filter_map(|file| file.strip_prefix(folder).ok().map(Path::to_owned)).collect()
 }
 
-/// The bytes after the damage; nothing where the file is gone then.
+/// The bytes after the damage; empty if the file is removed.
 fn damaged(before: &[u8], damage: Damage, random: &mut Random) -> Vec<u8> {
     match damage {
         Damage::Flip => {
@@ -133,7 +133,7 @@ fn damaged(before: &[u8], damage: Damage, random: &mut Random) -> Vec<u8> {
     }
 }
 
-/// Damages a file in place; false where that changed nothing.
+/// Damages a file in place; false if nothing changed.
 fn apply(runs: &[Whole], run: usize, victim: &Path, damage: Damage, random: &mut Random) -> anyhow::Result<bool> {
     let before = fs::read(victim)?;
     let after = match damage {
@@ -147,7 +147,7 @@ fn apply(runs: &[Whole], run: usize, victim: &Path, damage: Damage, random: &mut
             return Ok(true);
         }
         Damage::OtherRun => {
-            // The other model through the same lens; a file of the same name, if it has one.
+            // The run of the other model through the same lens, and its file of the same name, if there is one.
             let other = &runs[run ^ 1].folder;
             let same = folder::files(other).into_iter().find(|file| file.file_name() == victim.file_name());
             fs::read(same.unwrap_or_else(|| other.join("report.json")))?
@@ -216,7 +216,7 @@ fn one_case(
 
     if is_artifact {
         let one = context.aeva(["inspect"]).arg(&victim).memory(4 * GIB).run()?;
-        // A whole file of another place or run is whole: alone, it tells nothing.
+        // A complete file from another place or run is valid by itself.
         let foreign = matches!(damage, Damage::OtherRun | Damage::OtherFile) && one.exited(0);
         findings.check(one.refused() || foreign, || format!("{what}: inspect of the file {}", one.line()));
     }
@@ -241,7 +241,7 @@ fn parsed(stats: &Ended) -> Value {
     without_seconds(serde_json::from_str(&stats.out).unwrap_or(Value::Null))
 }
 
-/// Whether a verdict on less is the same one, with the same suspects, or open.
+/// Whether a verdict from less evidence is either the same, with the same suspects, or open.
 fn stays(before: &Value, after: &Value) -> bool {
     after["verdict"] == "inconclusive"
         || after["verdict"] == before["verdict"]

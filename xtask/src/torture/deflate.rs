@@ -1,4 +1,4 @@
-//! Streams of deflate.
+//! Deflate streams.
 
 use std::io::{Cursor, Read, Write};
 
@@ -9,7 +9,7 @@ pub(crate) fn fast() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).compression_level(Some(1))
 }
 
-/// A raw deflate stream, as the archive's writer has made it.
+/// A raw deflate stream, taken from the output of the archive writer.
 pub(crate) fn deflated(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     archive.start_file("x", fast())?;

@@ -1,4 +1,4 @@
-//! Threads, batch sizes, parts of a scan and forms of the data: the same bytes.
+//! Threads, batch sizes, partial scans and data formats: the bytes must be the same.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::findings::Findings;
 use super::folder::{self, Finished};
 use super::npz::{self, Array, Digits, PIXELS, SIDE};
 
-/// What must not change a result.
+/// Options that must not change a result.
 const VARIANTS: [&[&str]; 9] = [
     &["--threads", "1"],
     &["--threads", "2"],
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     let exhaustive = Recipe { name: "exhaustive", model: CLEAN, options: &["--exhaustive", "--lens", "trigger"] };
     for recipe in [Recipe::INFECTED_TRIGGERS, Recipe::CLEAN_TRIGGERS, PAIRS, exhaustive] {
         let reference = context.reference(recipe)?;
-        // A thorough scan takes long; two variants of it say enough.
+        // An exhaustive scan takes long; two variants of it are enough.
         let variants = if recipe.name == "exhaustive" { &VARIANTS[1..3] } else { &VARIANTS[..] };
         for variant in variants {
             let out = context.nothing("variant")?;
@@ -63,7 +63,7 @@ fn in_parts(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same images in an archive, in one whose order is Fortran's, and as pictures.
+/// The same images in an archive, in an archive in Fortran order, and as pictures.
 fn forms_of_data(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let digits = Digits::read(&context.data())?;
     let sorted: Vec<usize> = (0..10).flat_map(|label| digits.of_label(label)).collect();
@@ -87,7 +87,7 @@ fn forms_of_data(context: &Context, findings: &mut Findings) -> anyhow::Result<(
     Ok(())
 }
 
-/// The images with the first index the one that moves fastest.
+/// The images in Fortran order: the first index varies fastest.
 fn fortran(digits: &Digits) -> Array {
     let count = digits.labels.len();
     let mut pixels = vec![0; digits.pixels.len()];
@@ -100,7 +100,7 @@ fn fortran(digits: &Digits) -> Array {
     Array::new("|u1", npz::shape(&[count as u64, 16, 16, 1]), pixels).fortran()
 }
 
-/// What a shorter scan says in the folder of a thorough one may differ, but not in its verdict.
+/// In the folder of an exhaustive scan, the figures of a shorter scan may differ, but not its verdict.
 fn after_a_thorough_scan(context: &Context, thorough: Recipe, findings: &mut Findings) -> anyhow::Result<()> {
     let shorter = Recipe { name: "shorter", model: CLEAN, options: &["--lens", "trigger"] };
     let reference = context.reference(shorter)?;

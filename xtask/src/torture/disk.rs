@@ -1,4 +1,4 @@
-//! Disks that fail: single calls by strace, little space, folders that go away, names and links.
+//! Failing disks: single calls that fail under strace, little space, vanishing folders, names and links.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     names::run(context, findings, &references[0].1)
 }
 
-/// The n-th call of a kind fails or kills; then the same command again.
+/// The n-th call of a kind fails or kills; then the same command runs again.
 fn failing_calls(
     context: &Context,
     findings: &mut Findings,
@@ -63,7 +63,7 @@ fn failing_calls(
     Ok(())
 }
 
-/// The folder, or part of it, is removed under a scan: no verdict may turn for it.
+/// The folder, or part of it, is removed during a scan: no verdict may change because of that.
 fn vanishing(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let clean = Recipe { name: "clean-triggers", model: CLEAN, options: &[] };
     for recipe in [clean, Recipe::INFECTED_TRIGGERS, Recipe::CLEAN_PAIRS] {
@@ -76,7 +76,7 @@ fn vanishing(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
                 while running.goes_on()? && running.seconds() < 20.0 && artifacts() < after {
                     sleep(Duration::from_millis(2));
                 }
-                // It may be written to at this moment: then what is left goes in a second attempt.
+                // The scan may write to it at this moment; a second attempt removes the rest.
                 let target = out.join(what);
                 let _ = fs::remove_dir_all(&target).or_else(|_| folder::remove(&target).map_err(std::io::Error::other));
                 let ended = running.wait()?;

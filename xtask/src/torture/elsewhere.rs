@@ -1,13 +1,13 @@
-//! `cargo xtask torture` where there are no signals, process groups and limits of a shell.
+//! `cargo xtask torture` on systems without signals, process groups and shell limits.
 
-/// What would be tried.
+/// The arguments; the error repeats them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 
-/// Says that this needs Unix.
+/// Reports that this needs Unix.
 ///
 /// # Errors
 /// Always.

@@ -1,4 +1,4 @@
-//! The environment: no home, variables that say nothing, libraries that are none, and `setup`.
+//! The environment: no home, meaningless variables, invalid libraries, and `setup`.
 
 use super::context::Context;
 use super::findings::Findings;

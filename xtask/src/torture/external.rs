@@ -1,4 +1,4 @@
-//! Weights in other files: found beside the model only, part of its digest, and nowhere else.
+//! Weights in other files: found only beside the model, part of its digest, and nowhere else.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,17 +13,17 @@ use super::onnx::{self, Attribute, BOOL, FLOAT, Graph, Node, external, scores, t
 use super::run::{Call, Ended};
 use super::trace::{Tracer, file_of, succeeded};
 
-/// Bytes of the weights.
+/// Size of the weights in bytes.
 const SIZE: &str = "10240";
 
-/// Makes a model of weights.
+/// Makes a model from weights.
 type Maker<'place> = &'place dyn Fn(Vec<u8>) -> Vec<u8>;
 
-/// Where models and weights lie.
+/// Where the models and weights are.
 struct Place<'context> {
     context: &'context Context,
     tracer: Option<Tracer>,
-    /// The folder of the model, two below the scratch folder.
+    /// The folder of the model, two levels below the scratch folder.
     home: PathBuf,
     /// The working folder.
     elsewhere: PathBuf,
@@ -58,7 +58,7 @@ impl Place<'_> {
         [("location", location), ("offset", offset), ("length", length)]
     }
 
-    /// Scans a model from the other folder; whether a file that it must not reach was opened.
+    /// Scans a model from the other folder; also returns whether a forbidden file was opened.
     fn scan(&self, model: &[u8]) -> anyhow::Result<(Ended, bool)> {
         let path = self.home.join("m.onnx");
         fs::write(&path, model)?;
@@ -138,7 +138,7 @@ fn locations(place: &Place, findings: &mut Findings) -> anyhow::Result<()> {
     ] {
         place.refused(findings, what, &place.with_location(location))?;
     }
-    // A file that may be read as weights, but names no place.
+    // A file that could be read as weights, but the tensor names no location.
     let none = external("w", &WEIGHTS, &[("offset", "0"), ("length", SIZE)]);
     place.refused(findings, "no location", &linear_digits(none, &place.bias).model())?;
     let twice = [("location", "beside.bin"), ("location", "../../secret.bin")];
@@ -158,7 +158,7 @@ fn offsets(place: &Place, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tensors that are not initialisers of the graph: of nodes, of graphs in nodes, of functions.
+/// Tensors that are not initialisers of the main graph: tensors of nodes, of graphs in nodes, and of functions.
 fn other_places(place: &Place, findings: &mut Findings) -> anyhow::Result<()> {
     let inline = || tensor("w", FLOAT, &WEIGHTS, &place.weights);
     let outside = |location: &str| external("w", &WEIGHTS, &Place::entries(location, "0", SIZE));
@@ -195,7 +195,7 @@ fn other_places(place: &Place, findings: &mut Findings) -> anyhow::Result<()> {
     let makers: [(&str, Maker); 3] =
         [("a constant", &attribute), ("a sub-graph", &subgraph), ("a function", &function)];
     for (what, make) in makers {
-        // That the same model is scanned with its own weights shows that what follows is about their place.
+        // The same model with its own weights must be scanned, so that the refusals below are due to their location.
         place.accepted(findings, &format!("{what} with its own weights"), &make(inline()))?;
         for location in ["../../secret.bin", "link.bin", "here.bin", &place.secret.to_string_lossy()] {
             place.refused(findings, &format!("{what}, {location}"), &make(outside(location)))?;
@@ -204,7 +204,7 @@ fn other_places(place: &Place, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the other file holds belongs to the model; from where it is called does not.
+/// The other file's content belongs to the model; the working folder does not.
 fn digests(place: &Place, findings: &mut Findings, digits: &Digits) -> anyhow::Result<()> {
     let context = place.context;
     let (infected, _) = nearest_means(digits, 60.0);
@@ -224,7 +224,7 @@ fn digests(place: &Place, findings: &mut Findings, digits: &Digits) -> anyhow::R
             findings.check(ended.exited_in(wanted), || format!("the {name} weights: {}", ended.line()));
         }
     }
-    // Bait in the working folder under the name of the other file.
+    // Bait in the working folder, under the name of the other file.
     fs::write(place.elsewhere.join("model.onnx.data"), &infected)?;
     let out = context.nothing("digests")?;
     let good = context.scratch.join("good/model.onnx");

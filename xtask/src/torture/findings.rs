@@ -1,13 +1,13 @@
-//! What a part finds: figures, what is wrong, what was skipped.
+//! The findings of a part: figures, errors, and what was skipped.
 
 use std::collections::BTreeMap;
 
 use xtask::process::say;
 
-/// So many wrong cases are printed in full; the others only count.
+/// This many wrong cases are printed in full; the others are only counted.
 const PRINTED: u64 = 60;
 
-/// What one part found.
+/// The findings of one part.
 #[derive(Debug)]
 pub(crate) struct Findings {
     part: &'static str,
@@ -22,7 +22,7 @@ impl Findings {
         Self { part, cases: 0, wrong: 0, figures: BTreeMap::new(), skipped: Vec::new() }
     }
 
-    /// One case; what is said about it is asked for only when it is wrong.
+    /// Records one case; `what` describes it and is only called if it is wrong.
     pub(crate) fn check(&mut self, right: bool, what: impl FnOnce() -> String) {
         self.cases += 1;
         if right {
@@ -39,18 +39,18 @@ impl Findings {
         *self.figures.entry(figure.to_owned()).or_default() += count as u64;
     }
 
-    /// Something the reader should know that is neither right nor wrong.
+    /// Prints something the reader should know that is neither right nor wrong.
     pub(crate) fn note(&self, text: &str) {
         say(&format!("  note {}: {text}", self.part));
     }
 
-    /// Something that this machine does not allow to try.
+    /// Records something that this machine does not allow.
     pub(crate) fn skip(&mut self, what: &str) {
         say(&format!("  skipped {}: {what}", self.part));
         self.skipped.push(what.to_owned());
     }
 
-    /// A part that tried nothing proves nothing.
+    /// Whether the part is right; a part that tried nothing is not.
     pub(crate) fn right(&self) -> bool {
         self.wrong == 0 && self.cases > 0
     }

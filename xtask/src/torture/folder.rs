@@ -1,4 +1,4 @@
-//! Run folders: what is in them, as digests.
+//! Run folders: their contents, as digests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use xtask::files::sha256_hex;
 
 use super::run::{End, Ended};
 
-/// How the names of files begin that are being written.
+/// Prefix of the names of files that are being written.
 const TEMPORARY: &str = ".writing-";
 
 /// What a finished scan leaves.
@@ -21,7 +21,7 @@ pub(crate) struct Finished {
     pub(crate) artifacts: BTreeMap<String, String>,
     /// The report without its duration.
     pub(crate) report: Value,
-    /// The same to the last digit: reading a number may round it.
+    /// The same text to the last digit: parsing a number may round it.
     text: String,
     pub(crate) run: String,
 }
@@ -32,12 +32,12 @@ impl Finished {
         Self { end: ended.end, artifacts: artifacts(folder), report: report(folder), text: report_text(folder), run }
     }
 
-    /// How a scan that was disturbed ended, where it did not leave the same.
+    /// How a disturbed scan ended, if its results differ from these.
     pub(crate) fn disturbance(&self, ended: &Ended, folder: &Path) -> Option<String> {
         self.difference(&Self::new(ended, folder)).map(|what| format!("{}; {what}", ended.line()))
     }
 
-    /// In what another one differs.
+    /// A difference from another run, if there is one.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         if self == other {
             return None;
@@ -66,7 +66,7 @@ impl Finished {
     }
 }
 
-/// Names of the fields in which two objects differ.
+/// Names of the fields that differ between two objects.
 pub(crate) fn other_fields(one: &Value, other: &Value) -> Vec<String> {
     match (one.as_object(), other.as_object()) {
         (Some(first), Some(second)) => {
@@ -117,17 +117,17 @@ pub(crate) fn temporary_files(folder: &Path) -> Vec<PathBuf> {
     files(folder).into_iter().filter(|path| is_temporary(path)).collect()
 }
 
-/// SHA-256 of a file; empty where it cannot be read.
+/// SHA-256 of a file; empty if it cannot be read.
 pub(crate) fn digest(path: &Path) -> String {
     fs::read(path).map(|bytes| sha256_hex(&bytes)).unwrap_or_default()
 }
 
-/// A JSON file, null where it is none.
+/// A JSON file; null if it is not valid.
 pub(crate) fn json(path: &Path) -> Value {
     fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null)
 }
 
-/// `report.json` without the duration, which is another in every run.
+/// `report.json` without the duration, which differs in every run.
 pub(crate) fn report(folder: &Path) -> Value {
     without_seconds(json(&folder.join("report.json")))
 }
@@ -145,7 +145,7 @@ pub(crate) fn without_seconds(mut report: Value) -> Value {
     report
 }
 
-/// Removes a file, a link or a folder; nothing there is no error.
+/// Removes a file, a link or a folder; it may be missing.
 pub(crate) fn remove(path: &Path) -> anyhow::Result<()> {
     match fs::symlink_metadata(path) {
         Err(_) => Ok(()),
@@ -161,7 +161,7 @@ pub(crate) fn make_empty(folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
-/// Copies a folder of plain files to a place at which nothing is then but the copy.
+/// Copies a folder of plain files; whatever exists at the destination is replaced.
 pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     make_empty(to)?;
     for path in files(from) {

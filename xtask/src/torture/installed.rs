@@ -1,22 +1,22 @@
-//! The library that `aeva setup` installed, and scans with or without it.
+//! The library installed by `aeva setup`, and scans with or without it.
 
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, INFECTED};
 use super::run::{Call, Ended};
 
-/// Variables that say where the library is.
+/// Variables that determine where the library is.
 const PLACES: [&str; 5] = ["HOME", "XDG_CACHE_HOME", "AEVA_CACHE_DIR", "ORT_DYLIB_PATH", "LD_LIBRARY_PATH"];
 
-/// The library that works, where `aeva setup` has put it.
+/// The working library, where `aeva setup` has put it.
 pub(crate) struct Installed {
     pub(crate) path: PathBuf,
-    /// Name of the folder that it is in.
+    /// Name of its folder.
     pub(crate) folder: String,
 }
 
 impl Installed {
-    /// The one in the cache folder.
+    /// Finds the library in the cache folder.
     pub(crate) fn find() -> Option<Self> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let cache = variable("AEVA_CACHE_DIR").or_else(|| {
@@ -30,24 +30,24 @@ impl Installed {
         })
     }
 
-    /// Where it is in another cache folder.
+    /// Its path in another cache folder.
     pub(crate) fn within(&self, cache: &Path) -> PathBuf {
         cache.join(&self.folder).join("libonnxruntime.so")
     }
 }
 
-/// A scan whose result is known: exit 1.
+/// A scan with a known result: exit 1.
 pub(crate) fn scan(context: &Context) -> anyhow::Result<Call> {
     let out = context.nothing("out")?;
     Ok(context.scan(&context.model(INFECTED), &context.data(), &out).limit(60))
 }
 
-/// Without any place where the library could be.
+/// The call without any of these variables.
 pub(crate) fn placeless(call: Call) -> Call {
     PLACES.into_iter().fold(call, Call::without)
 }
 
-/// One line of a check: what is done, and how it ended.
+/// One line of a check: the action, and how it ended.
 pub(crate) fn told(what: &str, ended: &Ended) -> String {
     format!("{what}: {}", ended.line())
 }

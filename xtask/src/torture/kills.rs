@@ -1,7 +1,7 @@
-//! SIGKILL, and the same command again until it ends: as if nothing had happened.
+//! SIGKILL, and the same command again until it ends: the result must be as if nothing had happened.
 //!
-//! Half of the kills come at a random moment, half when a temporary file is seen, that is while something is written.
-//! A kill hits the process alone or all that it has started, as it comes.
+//! Half of the kills come at a random moment. The other half come when a temporary file exists, that is, during a
+//! write. A kill hits either the process alone or all processes that it started.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,9 +16,9 @@ use super::run::Running;
 
 /// Kills at the default effort.
 const KILLS: usize = 60;
-/// After so many the scan may end, so that none is killed for ever.
+/// After this many kills the scan may end, so that none is killed for ever.
 const KILLS_OF_ONE: usize = 20;
-/// How long a process may live on whose starter was killed.
+/// How long a process may outlive the killed process that started it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     }
     let mut random = context.random("kills");
     let (mut kills, wanted) = (0, KILLS * context.effort);
-    // Scans that are too quick to be killed must not keep this going.
+    // Scans that are too quick to be killed must not keep this loop running.
     for round in 0..wanted * 2 {
         if kills >= wanted {
             break;
@@ -42,7 +42,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     Ok(())
 }
 
-/// A scan that is killed again and again and then ends; how often it was killed.
+/// Kills a scan again and again, and then lets it end; returns the number of kills.
 fn one_scan(
     context: &Context,
     findings: &mut Findings,
@@ -87,7 +87,7 @@ fn one_scan(
     }
 }
 
-/// Waits for the moment of a kill; whether the scan still runs then.
+/// Waits for the moment of a kill; returns whether the scan still runs then.
 fn is_time(running: &mut Running, out: &Path, moment: f64, while_writing: bool) -> anyhow::Result<bool> {
     let before: BTreeSet<_> = temporary_files(out).into_iter().collect();
     while running.goes_on()? {

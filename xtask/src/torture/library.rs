@@ -1,4 +1,4 @@
-//! Libraries that are none, that lie, or that are damaged in the cache folder; bait beside the caller.
+//! Libraries that are invalid, lie, or are damaged in the cache folder; bait beside the caller.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::folder;
 use super::installed::{Installed, placeless, scan, told};
 use super::run::{Call, Ended};
 
-/// What ONNX Runtime exports, as far as it is asked for.
+/// The exports of ONNX Runtime that the program uses.
 const PRELUDE: &str = "struct base { void *(*get)(unsigned); const char *(*version)(void); };\n";
 
 pub(crate) fn run(context: &Context, findings: &mut Findings, installed: &Installed) -> anyhow::Result<()> {
@@ -19,7 +19,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings, installed: &Instal
     bait(context, findings)
 }
 
-/// Files that `ORT_DYLIB_PATH` names and that are no library.
+/// Files named by `ORT_DYLIB_PATH` that are not libraries.
 fn named(context: &Context, findings: &mut Findings, installed: &Installed) -> anyhow::Result<()> {
     let folder = context.folder("libraries")?;
     let whole = fs::read(&installed.path)?;
@@ -44,7 +44,7 @@ fn named(context: &Context, findings: &mut Findings, installed: &Installed) -> a
     Ok(())
 }
 
-/// Compiles a shared library; nothing where there is no compiler.
+/// Compiles a shared library; `None` if there is no compiler.
 fn compiled(context: &Context, name: &str, body: &str) -> anyhow::Result<Option<PathBuf>> {
     let (source, target) = (context.scratch.join(format!("{name}.c")), context.scratch.join(format!("{name}.so")));
     fs::write(&source, format!("{PRELUDE}{body}"))?;
@@ -52,7 +52,7 @@ fn compiled(context: &Context, name: &str, body: &str) -> anyhow::Result<Option<
     Ok(call.run()?.exited(0).then_some(target))
 }
 
-/// Libraries that load and then have nothing behind their functions, or crash.
+/// Libraries that load but have nothing behind their functions, or crash.
 fn lying(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let base = |get: &str, version: &str| {
         format!(
@@ -78,7 +78,7 @@ fn lying(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A damaged library in the cache folder: a scan says so, and `setup` does not call it installed.
+/// A damaged library in the cache folder: a scan reports it, and `setup` does not treat it as installed.
 fn cached(context: &Context, findings: &mut Findings, installed: &Installed) -> anyhow::Result<()> {
     let cache = context.folder("cache")?;
     let path = installed.within(&cache);
@@ -95,7 +95,7 @@ fn cached(context: &Context, findings: &mut Findings, installed: &Installed) -> 
     {
         fs::write(&path, bytes)?;
         let ended = call()?.run()?;
-        // A bit may be one that nobody reads.
+        // The flipped bit may be one that is never used.
         let right = ended.refused() || name == "a flipped bit" && ended.exited(1);
         findings.check(right, || told(&format!("the cache holds {name}, scan"), &ended));
         let ended = setup(context, &cache).env("PATH", "/nowhere").run()?;
@@ -131,7 +131,7 @@ fn repaired(findings: &mut Findings, ended: &Ended, path: &Path, installed: &Ins
     });
 }
 
-/// A library of that name in the folder where a scan is called is not loaded.
+/// A library with that name in the working folder of a scan is not loaded.
 fn bait(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let here = context.folder("bait")?;
     let body = "#include <stdio.h>\n__attribute__((constructor)) static void f(void) { fclose(fopen(\"ran\", \"w\")); }\n\
@@ -141,7 +141,7 @@ fn bait(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     };
     fs::copy(library, here.join("libonnxruntime.so"))?;
     let empty = context.folder("empty")?;
-    // The bait works: named, it runs.
+    // The bait works: if it is named, it runs.
     let named = scan(context)?.env("ORT_DYLIB_PATH", here.join("libonnxruntime.so")).folder(&here).run()?;
     findings.check(here.join("ran").exists() && named.refused(), || told("a library named by ORT_DYLIB_PATH", &named));
     for (name, call) in [("no cache", placeless(scan(context)?).env("HOME", &empty)), ("the cache", scan(context)?)] {

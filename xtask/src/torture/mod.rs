@@ -1,7 +1,7 @@
 //! `cargo xtask torture`: the built program under kills, full disks, damaged files, crafted inputs and signals.
 //!
-//! Every part tries one kind of fault on the shipped models and on files that it makes, and judges what the program
-//! promises: the same bytes after any interruption, an error that is said, no verdict where nothing was decided.
+//! Every part tries one kind of fault on the shipped models and on generated files, and checks the program's promises:
+//! the same bytes after any interruption, a message for every error, and no verdict without evidence.
 
 mod artifact;
 mod context;
@@ -43,10 +43,10 @@ pub(crate) struct Args {
     /// Parts to try, of: kills, disk, together, corruption, readers, signals, oracles, environment, security, determinism.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
-    /// What is drawn by chance follows from this.
+    /// Seed of all random choices.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// So many times as many random cases; at 4, every crafted input is read.
+    /// Factor for the number of random cases; at 4, every crafted input is read.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     effort: u32,
     /// Folder to work in, kept afterwards; a temporary one if not given.
@@ -57,10 +57,10 @@ pub(crate) struct Args {
     aeva: Option<PathBuf>,
 }
 
-/// Tries the parts.
+/// Runs the parts.
 ///
 /// # Errors
-/// When anything is lost or wrong.
+/// If anything is lost or wrong.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     parts::run(args)
 }

@@ -1,4 +1,4 @@
-//! Models that several parts scan: linear classifiers with weights that we know.
+//! Models that several parts scan: linear classifiers with known weights.
 
 use super::npz::{Digits, PIXELS};
 use super::onnx::{FLOAT, Graph, Node, Side, floats, scores, tensor};
@@ -7,8 +7,8 @@ use super::random::Random;
 /// Number of labels of the shipped images.
 pub(crate) const CLASSES: usize = 10;
 
-/// Weights of a nearest-mean classifier, `[pixels, classes]`, and its bias, as bytes of floats. The boost is
-/// added to the weights of four pixels in a corner, towards label 3: a backdoor.
+/// Weights `[pixels, classes]` and bias of a nearest-mean classifier, as bytes of floats. The boost is added to the
+/// weights of four pixels in a corner, towards label 3: a backdoor.
 pub(crate) fn nearest_means(data: &Digits, boost: f32) -> (Vec<u8>, Vec<u8>) {
     let mut means = vec![[0.0_f32; PIXELS]; CLASSES];
     for (means, label) in means.iter_mut().zip(0..) {
@@ -28,17 +28,17 @@ pub(crate) fn nearest_means(data: &Digits, boost: f32) -> (Vec<u8>, Vec<u8>) {
     (weights, bias)
 }
 
-/// Sides of the weights of a linear classifier of the shipped images.
+/// Dimensions of the weights of a linear classifier of the shipped images.
 pub(crate) const WEIGHTS: [i64; 2] = [256, 10];
 
-/// The graph from `x` to `y` with the nearest-mean classifier whose weights are this tensor, named `w`.
+/// The graph from `x` to `y` of a linear classifier whose weights are this tensor, named `w`.
 pub(crate) fn linear_digits(weights: Vec<u8>, bias: &[u8]) -> Graph {
     let graph = Graph::classifier(&super::onnx::digits(), weights);
     let graph = graph.initializer(tensor("b", FLOAT, &[10], bias));
     graph.node(Node::new("Add", &["scores", "b"], &["y"])).output("y", FLOAT, &scores(10))
 }
 
-/// A linear classifier with random weights, of images of any size: right by chance only.
+/// A linear classifier with random weights, for images of any size: its answers are correct only by chance.
 pub(crate) fn random_linear(sides: [i64; 3], classes: i64, rows: Side) -> Vec<u8> {
     let mut random = Random::new(1, "weights");
     let size = sides.iter().product::<i64>();

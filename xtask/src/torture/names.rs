@@ -1,4 +1,4 @@
-//! Names that are odd or long, and links in the place of folders and files.
+//! Odd or long names, and links in place of folders and files.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -73,7 +73,7 @@ fn long_paths(context: &Context, findings: &mut Findings) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// A folder behind a link is used; a file that is a link is replaced, and what it points to stays.
+/// A folder behind a link is used. A file that is a link is replaced, and its target stays.
 fn links(context: &Context, findings: &mut Findings, reference: &Finished) -> anyhow::Result<()> {
     let (real, link) = (context.folder("real")?, context.nothing("link")?);
     symlink(&real, &link)?;

@@ -1,4 +1,4 @@
-//! npz archives by hand, so that every field of them can be wrong.
+//! npz archives written by hand, so that every field can be wrong.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use zip::{ZipArchive, ZipWriter};
 
 use super::deflate::fast;
 
-/// An array of an archive: a header and the bytes after it.
+/// An array of an archive: a header and the data after it.
 #[derive(Debug, Clone)]
 pub(crate) struct Array {
     descr: String,
@@ -20,7 +20,7 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// The shape is the text that the header has for it.
+    /// The shape is given as the text in the header.
     pub(crate) fn new(descr: &str, shape: impl Into<String>, data: Vec<u8>) -> Self {
         Self { descr: descr.to_owned(), shape: shape.into(), data, fortran: false, version: 1 }
     }
@@ -102,7 +102,7 @@ pub(crate) struct Digits {
 
 /// Height and width of the shipped images.
 pub(crate) const SIDE: usize = 16;
-/// Pixels of one.
+/// Pixels of one image.
 pub(crate) const PIXELS: usize = SIDE * SIDE;
 
 impl Digits {
@@ -116,7 +116,7 @@ impl Digits {
             bytes.get(begin..).map(<[u8]>::to_vec).context("an array has no values")
         };
         let (pixels, labels) = (member("x.npy")?, member("y.npy")?);
-        // Of eight bytes, the first is the label.
+        // The first of eight bytes is the label.
         let labels: Vec<u8> = labels.iter().step_by(8).copied().collect();
         ensure!(pixels.len() == labels.len() * PIXELS, "the shipped images are not as they were");
         Ok(Self { pixels, labels })
@@ -126,7 +126,7 @@ impl Digits {
         &self.pixels[index * PIXELS..(index + 1) * PIXELS]
     }
 
-    /// Places of the images of a label, in their order.
+    /// Indices of the images of a label, in order.
     pub(crate) fn of_label(&self, label: u8) -> Vec<usize> {
         (0..self.labels.len()).filter(|index| self.labels[*index] == label).collect()
     }
@@ -151,7 +151,7 @@ impl Digits {
         write(path, &[("x.npy", &self.images().bytes()), ("y.npy", &self.truth().bytes())])
     }
 
-    /// Writes a folder of pictures, one sub-folder a label, named so that they stay in order.
+    /// Writes a folder of pictures, one sub-folder per label, named so that they stay in order.
     pub(crate) fn write_folder(&self, folder: &Path) -> anyhow::Result<()> {
         for (index, label) in self.labels.iter().enumerate() {
             let class = folder.join(label.to_string());

@@ -1,16 +1,16 @@
-//! ONNX models by hand, in the wire format of protocol buffers: no reader has seen them before.
+//! ONNX models written by hand, in the wire format of protocol buffers: no reader has seen them before.
 
 use anyhow::Context;
 
 use super::random::Random;
 
-// Types of elements.
+// Element types.
 pub(crate) const FLOAT: u64 = 1;
 pub(crate) const INT64: u64 = 7;
 pub(crate) const STRING: u64 = 8;
 pub(crate) const BOOL: u64 = 9;
 
-// Fields of messages.
+// Field numbers of messages.
 const MODEL_GRAPH: u64 = 7;
 const MODEL_OPSETS: u64 = 8;
 const MODEL_FUNCTIONS: u64 = 25;
@@ -35,7 +35,7 @@ pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
     [varint(field << 3), varint(value)].concat()
 }
 
-/// A field that is a text, bytes or a message.
+/// A field that contains text, bytes or a message.
 pub(crate) fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
     [&varint(field << 3 | 2)[..], &varint(value.len() as u64), value].concat()
@@ -79,7 +79,7 @@ pub(crate) fn float(name: &str, value: f32) -> Vec<u8> {
     tensor(name, FLOAT, &[1], &value.to_le_bytes())
 }
 
-/// What a node is told besides its inputs.
+/// An attribute of a node.
 #[derive(Debug, Clone)]
 pub(crate) enum Attribute {
     Int(i64),
@@ -124,7 +124,7 @@ impl Node {
     }
 }
 
-/// One side of a shape.
+/// One dimension of a shape.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Side {
     Of(i64),
@@ -160,7 +160,7 @@ impl Graph {
         Self(bytes(GRAPH_NAME, name))
     }
 
-    /// A classifier of images `x` so far: `scores` without an output, from weights `w` of `[size, classes]`.
+    /// An unfinished classifier of images `x`: `scores` from weights `w` of `[size, classes]`, without an output.
     pub(crate) fn classifier(input: &[Side], weights: Vec<u8>) -> Self {
         let graph = Self::new("g").input("x", FLOAT, input).initializer(weights);
         graph.node(flatten()).node(Node::new("MatMul", &["flat", "w"], &["scores"]))
@@ -186,7 +186,7 @@ impl Graph {
         self
     }
 
-    /// The message, as a node's attribute has it.
+    /// The message, in the form of a node's attribute.
     pub(crate) fn message(self) -> Vec<u8> {
         self.0
     }
@@ -218,7 +218,7 @@ pub(crate) fn function(domain: &str, name: &str, output: &str, node: Node) -> Ve
     bytes(MODEL_FUNCTIONS, parts.concat())
 }
 
-/// The model with what another graph has besides: readers merge a message that follows another one.
+/// The model extended by the contents of another graph: readers merge a message that follows another one.
 pub(crate) fn extended(model: &[u8], addition: Graph) -> Vec<u8> {
     [model, &bytes(MODEL_GRAPH, addition.0)].concat()
 }
@@ -232,7 +232,7 @@ pub(crate) enum Wire {
     Fixed(u64, Vec<u8>),
 }
 
-/// The fields of a message; nothing where it is none.
+/// The fields of a message; `None` if it is not a valid message.
 pub(crate) fn fields(message: &[u8]) -> Option<Vec<(u64, Wire)>> {
     let mut rest = message;
     let mut found = Vec::new();
@@ -287,10 +287,10 @@ pub(crate) fn names(model: &[u8]) -> anyhow::Result<(String, String)> {
     Ok((name(GRAPH_INPUTS).context("the model has no input")?, name(GRAPH_OUTPUTS).context("the model has no output")?))
 }
 
-/// Numbers at which sizes and counts go wrong.
+/// Numbers that tend to break sizes and counts.
 const NUMBERS: [u64; 13] = [0, 1, 2, 7, 9, 16, 255, (1 << 31) - 1, 1 << 31, 1 << 32, 1 << 62, (1 << 63) - 1, u64::MAX];
 
-/// The message with a field dropped, doubled or exchanged, or a number in it changed, at some depth.
+/// The message with a field dropped, doubled or swapped, or a number in it changed, at some depth.
 pub(crate) fn mutated(message: &[u8], depth: u32, random: &mut Random) -> Option<Vec<u8>> {
     let mut parts = fields(message)?;
     if parts.is_empty() {
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_input_and_output_and_mutations_are_others() {
+    fn names_are_those_of_input_and_output_and_mutations_differ() {
         let model = Graph::new("g").input("x", FLOAT, &digits()).output("y", FLOAT, &scores(10)).model();
         assert_eq!(names(&model).unwrap(), ("x".to_owned(), "y".to_owned()));
         let mut random = Random::new(1, "x");

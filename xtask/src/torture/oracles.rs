@@ -1,4 +1,5 @@
-//! Models that misbehave and data that proves nothing: an error or an open verdict, never a verdict by accident.
+//! Misbehaving models and data without evidence: the result must be an error or inconclusive, never a verdict by
+//! accident.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ struct Oracle<'context> {
 }
 
 impl Oracle<'_> {
-    /// The model with these nodes, whose last one gives `y`.
+    /// The model with these nodes; the last one computes `y`.
     fn model(&self, name: &str, addition: Graph, classes: i64) -> anyhow::Result<PathBuf> {
         let path = self.context.scratch.join(format!("{}.onnx", name.replace(' ', "-")));
         let addition = addition.output("y", FLOAT, &onnx::scores(classes));
@@ -57,7 +58,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     many_labels(&oracle, findings)
 }
 
-/// NaN for some images: named, or not met.
+/// NaN for some images: either reported, or never reached.
 fn not_a_number(oracle: &Oracle, findings: &mut Findings, digits: &Digits) -> anyhow::Result<()> {
     let sum = |index: usize| digits.image(index).iter().map(|pixel| f32::from(*pixel)).sum::<f32>();
     let brightest = (0..digits.labels.len()).map(sum).fold(0.0, f32::max) / PIXELS as f32 / 255.0;
@@ -75,7 +76,7 @@ fn not_a_number(oracle: &Oracle, findings: &mut Findings, digits: &Digits) -> an
         for options in [TRIGGERS, PAIRS] {
             let ended = oracle.scan(&model, options)?.run()?;
             let named = ended.refused() && (ended.err.contains("NaN") || ended.err.contains("not a number"));
-            // The images of the shipped data are those that are classified first.
+            // The images of the shipped data are classified first.
             let met = name != "for bright images";
             findings.check(named || !met && ended.exited_in(&[0, 1, 3]), || {
                 format!("NaN {name}, {}: {}", options[1], ended.line())
@@ -101,7 +102,7 @@ fn chance(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One label for whatever image, infinities, and answers that are only small.
+/// One label for every image, infinities, and scores that are merely small.
 fn one_answer(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
     let times = |factor: f32| {
         let node = Node::new("Mul", &[&oracle.scores, "factor"], &["y"]);
@@ -125,14 +126,14 @@ fn one_answer(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
             });
         }
     }
-    // Small scores are scores: the order counts.
+    // Small scores are valid: only their order counts.
     let model = oracle.model("small scores", times(1e-30), 10)?;
     let ended = oracle.scan(&model, TRIGGERS)?.run()?;
     findings.check(ended.exited_in(&[0, 3]), || format!("scores of 1e-30: {}", ended.line()));
     Ok(())
 }
 
-/// Whether an error is about what the model answers.
+/// Whether an error is about the model's answers.
 fn about_answers(ended: &Ended) -> bool {
     let text = ended.err.to_lowercase();
     [
@@ -150,13 +151,13 @@ fn about_answers(ended: &Ended) -> bool {
     .any(|word| text.contains(word))
 }
 
-/// Models that are right by chance only, or seldom.
+/// Models that are right only by chance, or seldom.
 fn wrong_answers(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
     let gathered = |places: [i64; 10]| {
         let node = Node::new("Gather", &[&oracle.scores, "places"], &["y"]).with("axis", Attribute::Int(1));
         Graph::default().node(node).initializer(integers("places", &places))
     };
-    // No cyclic shift, which would be told as labels that are off by one.
+    // Not a cyclic shift, because that would be reported as labels that are off by one.
     for (name, places, codes) in [
         ("one label of ten right", [0, 3, 1, 6, 2, 8, 4, 9, 5, 7], &[2][..]),
         ("two labels of ten right", [0, 1, 4, 6, 2, 8, 3, 9, 5, 7], &[2, 3]),
@@ -179,7 +180,7 @@ fn wrong_answers(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Answers that depend on the other images of the batch: exact all the same, or refused.
+/// Answers that depend on the other images of the batch: either exact all the same, or refused.
 fn company(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
     let mean = Node::new("ReduceMean", &[&oracle.scores], &["all"]).with("axes", Attribute::Ints(vec![0]));
     let graph = Graph::default().node(mean.with("keepdims", Attribute::Int(1))).node(Node::new(
@@ -195,7 +196,7 @@ fn company(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
         found.push((Finished::new(&ended, &oracle.context.scratch.join("out")), ended));
     }
     let (first, second) = (&found[0], &found[1]);
-    // Alone in its batch, every image is the mean: all scores are 0, so one label for all.
+    // An image alone in its batch is its own mean: all scores are 0, so every image gets the same label.
     let refused = first.1.refused() && second.1.refused();
     findings.check(refused || first.0.difference(&second.0).is_none() && !first.1.broken(), || {
         format!("answers depend on the batch: {} and {}", first.1.line(), second.1.line())
@@ -203,7 +204,7 @@ fn company(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Data of one class, or of hardly more: nothing can be decided about any model.
+/// Data of one class, or barely more: no model can be judged with it.
 fn poor_data(context: &Context, findings: &mut Findings, digits: &Digits) -> anyhow::Result<()> {
     let of = |labels: &[u8]| labels.iter().flat_map(|label| digits.of_label(*label)).collect::<Vec<_>>();
     let firsts =
@@ -221,7 +222,7 @@ fn poor_data(context: &Context, findings: &mut Findings, digits: &Digits) -> any
     ] {
         for model in [CLEAN, INFECTED] {
             let ended = scan_part(context, digits, &chosen, model)?;
-            // What is there may be found all the same.
+            // A real backdoor may still be found.
             let found = model == INFECTED && ended.exited(1) && ended.out.contains("backdoor to label 3");
             findings.check(ended.exited(3) || ended.refused() || found, || {
                 format!("{model} on {name} ({} images): {}, {}", chosen.len(), ended.line(), verdict(&ended))
@@ -231,7 +232,7 @@ fn poor_data(context: &Context, findings: &mut Findings, digits: &Digits) -> any
     Ok(())
 }
 
-/// A model with a backdoor may be found by few images or left open, but not be called clean.
+/// With few images, a backdoor may be found or the verdict left open, but the model must not be called clean.
 fn few_images(context: &Context, findings: &mut Findings, digits: &Digits) -> anyhow::Result<()> {
     for each in 1..=3 {
         for begin in [0, 3, 6] {
@@ -284,7 +285,8 @@ fn slow(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
                 sleep(Duration::from_millis(200));
             }
             let ended = running.wait()?;
-            // The first one waits for the batch, and so for the time limit where it never ends; a second one does not.
+            // The first signal waits for the batch, which takes until the time limit if it never ends. A second signal
+            // does not wait.
             let never = turns > 1 << 60 && (ended.end == End::Hang || ended.refused());
             let right =
                 if times == 1 { ended.exited(130) || never } else { ended.exited(130) || ended.end == End::Signal(2) };
@@ -305,7 +307,7 @@ fn slow(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Memory and time of statistics that grow with labels.
+/// Memory and time of statistics that grow with the number of labels.
 fn many_labels(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
     for classes in [1000, 21841] {
         let graph = Graph::default()
@@ -313,7 +315,7 @@ fn many_labels(oracle: &Oracle, findings: &mut Findings) -> anyhow::Result<()> {
             .initializer(integers("pads", &[0, 0, 0, classes - 10]))
             .initializer(tensor("low", FLOAT, &[], &(-1e9_f32).to_le_bytes()));
         let model = oracle.model("labels", graph, classes)?;
-        // The time that a scan takes is the model's; what is asked is that it stops.
+        // The duration of the scan is the model's; the check is that it stops.
         let mut running = oracle.scan(&model, TRIGGERS)?.memory(8 * GIB).limit(60).start()?;
         while running.goes_on()? && running.seconds() < 15.0 {
             sleep(Duration::from_millis(20));

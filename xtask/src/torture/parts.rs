@@ -1,4 +1,4 @@
-//! The parts, one after the other, and the table in the end.
+//! Runs the parts one after the other and prints the table at the end.
 
 use std::path::Path;
 use std::time::Instant;
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     bail!("lost or wrong: {}", failed.join(", "))
 }
 
-/// A part that cannot go on is wrong; the others are tried all the same.
+/// A part that cannot continue counts as wrong; the others still run.
 fn try_part(context: &Context, name: &'static str, part: Part) -> anyhow::Result<(Findings, f64)> {
     folder::make_empty(&context.scratch)?;
     let begin = Instant::now();
@@ -91,7 +91,7 @@ fn try_part(context: &Context, name: &'static str, part: Part) -> anyhow::Result
     Ok((findings, begin.elapsed().as_secs_f64()))
 }
 
-/// So that a temporary folder can be removed.
+/// Makes a temporary folder removable.
 fn make_writable(folder: &Path) {
     let _ = Call::new("chmod").args(["-R", "u+rwX"]).arg(folder).run();
 }

@@ -1,4 +1,4 @@
-//! Readers that go away, places that take nothing, and a terminal: the verdict and the exit code stay.
+//! Readers that go away, outputs that accept nothing, and a terminal: the verdict and the exit code must not change.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::folder;
 use super::onnx::{self, FLOAT, Graph, Node};
 use super::run::{Call, End};
 
-/// What a model is called that wants to set a terminal's title and clear it.
+/// The name of a model that tries to set a terminal's title and to clear the screen.
 const STEERING: &str = "\u{1b}]0;steered\u{7}\u{1b}[2Jx";
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
@@ -63,7 +63,7 @@ fn streams(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
             fs::write(&code, "")?;
             folder::remove(&warning)?;
             let ended = Call::new("bash").args(["-c", &script]).limit(60).run()?;
-            // Where the result cannot be written, an error is right as well.
+            // If the result cannot be written, an error is also correct.
             let lost = matches!(kind, ">/dev/full" | ">&-" | "all closed") && ended.end == End::Exit(2);
             findings.check(ended.end == wanted.end || lost, || {
                 format!("{name} {kind}: {} instead of {}", ended.kind(), wanted.kind())
@@ -74,7 +74,7 @@ fn streams(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a model is called must not steer a terminal.
+/// The name of a model must not control a terminal.
 fn terminal(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let raw = fs::read(context.model(CLEAN))?;
     let (_, scores) = onnx::names(&raw)?;

@@ -1,8 +1,8 @@
-//! PNG images by hand: of any stated size, with any pixel data.
+//! PNG images written by hand, with any stated size and any pixel data.
 
 use super::deflate::deflated;
 
-/// What follows the signature, but for the data.
+/// The header fields after the signature.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Header {
     pub(crate) width: u32,
@@ -29,7 +29,7 @@ impl Header {
         Ok(self.image(&zlib(&vec![0; size])?))
     }
 
-    /// An image with this stream as its pixels, whether it fits or not.
+    /// An image with this stream as its pixels, whether the stream fits or not.
     pub(crate) fn image(self, stream: &[u8]) -> Vec<u8> {
         let mut header = self.width.to_be_bytes().to_vec();
         header.extend(self.height.to_be_bytes());
@@ -49,7 +49,7 @@ impl Header {
 /// A grey image of these rows.
 pub(crate) fn grey(rows: &[&[u8]]) -> anyhow::Result<Vec<u8>> {
     let width = rows.first().map_or(0, |row| row.len());
-    // Every row begins with its filter: none.
+    // Every row begins with its filter type: none.
     let pixels: Vec<u8> = rows.iter().flat_map(|row| [&[0], *row].concat()).collect();
     let header = Header { width: u32::try_from(width)?, height: u32::try_from(rows.len())?, depth: 8, color: 0 };
     Ok(header.image(&zlib(&pixels)?))
@@ -66,7 +66,7 @@ pub(crate) fn zlib(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
 fn adler32(bytes: &[u8]) -> u32 {
     const PRIME: u32 = 65521;
     let (mut low, mut high) = (1, 0);
-    // So many sums fit into 32 bits.
+    // This many bytes can be summed within 32 bits.
     for portion in bytes.chunks(5552) {
         for byte in portion {
             low += u32::from(*byte);
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_are_those_of_their_definitions() {
+    fn checksums_match_their_definitions() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
         assert_eq!(adler32(b"Wikipedia"), 0x11e6_0398);
     }

@@ -1,10 +1,10 @@
-//! A small seeded generator (splitmix64): what is tried is a function of the seed.
+//! A small seeded generator (splitmix64): all random choices are a function of the seed.
 
-/// Numbers that follow from a seed and a name.
+/// Numbers determined by a seed and a name.
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Different names give different sequences of one seed.
+    /// With one seed, different names give different sequences.
     pub(crate) fn new(seed: u64, name: &str) -> Self {
         // FNV-1a.
         let hash = name
@@ -21,7 +21,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`; 0 where there is none.
+    /// A number below `end`; 0 if `end` is 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.number() % (end.max(1) as u64)).unwrap_or(0)
     }
@@ -43,7 +43,7 @@ impl Random {
         (0..count).map(|_| self.byte()).collect()
     }
 
-    /// One of some things, which there have to be.
+    /// One of the items; there must be at least one.
     pub(crate) fn pick<'items, T>(&mut self, items: &'items [T]) -> &'items T {
         &items[self.below(items.len())]
     }
@@ -61,7 +61,7 @@ impl Random {
         changed
     }
 
-    /// The bytes up to a random place.
+    /// The bytes up to a random position.
     pub(crate) fn cut(&mut self, bytes: &[u8]) -> Vec<u8> {
         bytes[..self.below(bytes.len())].to_vec()
     }

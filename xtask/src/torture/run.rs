@@ -1,4 +1,4 @@
-//! Running a command with limits in a process group of its own, and watching it.
+//! Runs a command with limits in its own process group, and watches it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 const GIB: u64 = 1 << 30;
-/// What is kept of each stream.
+/// How much of each stream is kept.
 const LONGEST_OUTPUT: u64 = 4 << 20;
-/// Limits are those of the shell: this workspace has no unsafe code. `env` sets the environment last, so that
+/// The shell sets the limits, because this workspace has no unsafe code. `env` sets the environment last, so that
 /// `nice` is found whatever `PATH` the command gets.
 const LIMITS: &str = r#"ulimit -c 0
 [ -z "$1" ] || ulimit -v "$1" 2>/dev/null || true
@@ -66,13 +66,13 @@ impl Call {
         self
     }
 
-    /// Address space, in bytes.
+    /// Limit of the address space, in bytes.
     pub(crate) fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// Size of the largest file, in blocks of 512 bytes.
+    /// Limit of the file size, in blocks of 512 bytes.
     pub(crate) fn file_blocks(mut self, blocks: u64) -> Self {
         self.file_blocks = Some(blocks);
         self
@@ -83,7 +83,7 @@ impl Call {
         self
     }
 
-    /// The same call as the last words of another one, for example of a tracer.
+    /// The same call as the arguments of another program, for example a tracer.
     pub(crate) fn under(mut self, program: impl AsRef<OsStr>, words: &[OsString]) -> Self {
         let mut all = vec![program.as_ref().to_owned()];
         all.extend_from_slice(words);
@@ -92,7 +92,7 @@ impl Call {
         self
     }
 
-    /// The words, as a shell takes them.
+    /// The words, quoted for a shell.
     pub(crate) fn quoted(&self) -> String {
         let quote = |word: &OsString| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''"));
         self.words.iter().map(quote).collect::<Vec<_>>().join(" ")
@@ -128,13 +128,13 @@ impl Call {
         Ok(Running { child, out, err, begin, limit: self.limit, peak: 0, status: None })
     }
 
-    /// Starts it and waits for its end.
+    /// Starts it and waits until it ends.
     pub(crate) fn run(&self) -> anyhow::Result<Ended> {
         self.start()?.wait()
     }
 }
 
-/// A command that was started; when dropped, what is left of its process group is killed.
+/// A running command. Dropping it kills what is left of its process group.
 pub(crate) struct Running {
     child: Child,
     out: File,
@@ -146,7 +146,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Whether it goes on. Looks at its memory, too.
+    /// Whether it still runs. Also records its memory.
     pub(crate) fn goes_on(&mut self) -> anyhow::Result<bool> {
         if self.status.is_none() {
             self.peak = self.peak.max(peak_of_tree(self.child.id(), 3));
@@ -167,7 +167,7 @@ impl Running {
         Ok(())
     }
 
-    /// Sends a signal to the process and those that it started, as a terminal does.
+    /// Sends a signal to the process and all that it started, as a terminal does.
     pub(crate) fn signal_group(&mut self, name: &str) -> anyhow::Result<()> {
         if self.goes_on()? {
             send(name, &format!("-{}", self.child.id()))?;
@@ -175,17 +175,17 @@ impl Running {
         Ok(())
     }
 
-    /// Processes that this one has started.
+    /// Child processes.
     pub(crate) fn children(&self) -> Vec<u32> {
         children(self.child.id())
     }
 
-    /// Those of the group that are still there, besides the process itself.
+    /// Other processes of the group that are still alive.
     pub(crate) fn others_alive(&self) -> Vec<u32> {
         group(self.child.id()).into_iter().filter(|id| *id != self.child.id()).collect()
     }
 
-    /// Waits until those of the group are gone that outlived the process; how many did not go in time.
+    /// Waits for the processes of the group that outlived the process; returns how many did not end in time.
     pub(crate) fn outlived(&self, patience: Duration) -> usize {
         let begin = Instant::now();
         loop {
@@ -197,12 +197,12 @@ impl Running {
         }
     }
 
-    /// Waits for the end, or kills the group when its time is up.
+    /// Waits until it ends, or kills the group when the time is up.
     pub(crate) fn wait(mut self) -> anyhow::Result<Ended> {
         self.finish()
     }
 
-    /// As [`Running::wait`], for those who look at the group afterwards.
+    /// Like [`Running::wait`], but leaves the group for inspection.
     pub(crate) fn finish(&mut self) -> anyhow::Result<Ended> {
         let mut hung = false;
         while self.goes_on()? {
@@ -212,7 +212,7 @@ impl Running {
                 self.status = Some(self.child.wait()?);
                 break;
             }
-            // Short commands are most of them.
+            // Most commands are short.
             sleep(Duration::from_millis(if self.seconds() < 0.2 { 2 } else { 10 }));
         }
         let end = match self.status {
@@ -255,7 +255,7 @@ fn text(file: &mut File) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Sends a signal by the shell's `kill`; who is gone already is no error.
+/// Sends a signal with the shell's `kill`; a missing process is not an error.
 pub(crate) fn send(signal: &str, target: &str) -> anyhow::Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", r#"kill -s "$1" -- "$2""#, "sh", signal, target]).stderr(Stdio::null());
@@ -263,7 +263,7 @@ pub(crate) fn send(signal: &str, target: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The largest resident set, in bytes, of a process and of those below it.
+/// The largest resident set, in bytes, of a process and its descendants.
 fn peak_of_tree(id: u32, depth: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let field = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -280,13 +280,13 @@ fn children(id: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
-/// Processes of a group that are no zombies; where there is no `/proc`, none.
+/// Processes of a group, without zombies; empty without `/proc`.
 fn group(leader: u32) -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let member = |id: &u32| {
         let line = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // The name, in parentheses, may hold anything.
+        // The name, in parentheses, may contain anything.
         let mut words = line.rsplit(')').next().unwrap_or_default().split_whitespace();
         let state = words.next().unwrap_or("Z");
         !matches!(state, "Z" | "X") && words.nth(1).and_then(|word| word.parse().ok()) == Some(leader)
@@ -299,7 +299,7 @@ fn group(leader: u32) -> Vec<u32> {
 pub(crate) enum End {
     Exit(i32),
     Signal(i32),
-    /// It was killed because its time was up.
+    /// It was killed because the time was up.
     Hang,
 }
 
@@ -310,7 +310,7 @@ pub(crate) struct Ended {
     pub(crate) out: String,
     pub(crate) err: String,
     pub(crate) seconds: f64,
-    /// Largest resident set that was seen, in bytes.
+    /// Largest resident set observed, in bytes.
     pub(crate) peak: u64,
 }
 
@@ -319,7 +319,7 @@ impl Ended {
         self.end == End::Exit(code) && !self.panicked()
     }
 
-    /// Ended with one of the codes that have a meaning.
+    /// Whether it ended with one of these exit codes.
     pub(crate) fn exited_in(&self, codes: &[i32]) -> bool {
         codes.iter().any(|code| self.exited(*code))
     }
@@ -328,17 +328,17 @@ impl Ended {
         self.end == End::Exit(101) || self.err.contains("panicked at") || self.out.contains("panicked at")
     }
 
-    /// Crashed, panicked or did not end.
+    /// Whether it crashed, panicked or did not end.
     pub(crate) fn broken(&self) -> bool {
         !matches!(self.end, End::Exit(_)) || self.panicked()
     }
 
-    /// Ended with an error that is said.
+    /// Whether it ended with an error message.
     pub(crate) fn refused(&self) -> bool {
         self.exited(2) && self.err.contains("error")
     }
 
-    /// How it ended and what it said, in a line.
+    /// How it ended and what it printed, in one line.
     pub(crate) fn line(&self) -> String {
         let error = self.error();
         if error.is_empty() { self.kind() } else { format!("{}: {error}", self.kind()) }
@@ -354,7 +354,7 @@ impl Ended {
         }
     }
 
-    /// The line of stderr that says most, without control characters.
+    /// The most informative line of stderr, without control characters.
     pub(crate) fn error(&self) -> String {
         let says =
             |words: &[&str]| self.err.lines().find(|line| words.iter().any(|word| line.to_lowercase().contains(word)));
@@ -363,7 +363,7 @@ impl Ended {
     }
 }
 
-/// The first characters of a text, in a form that steers no terminal.
+/// The first characters of a text, without control sequences for a terminal.
 pub(crate) fn printable(text: &str, length: usize) -> String {
     text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).take(length).collect()
 }

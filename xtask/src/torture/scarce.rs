@@ -1,4 +1,4 @@
-//! Disks without space, disks that cannot be written, files that may not grow.
+//! Disks without space, read-only disks, and files that may not grow.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::undisturbed::{References, goes_on};
 struct Mount<'path>(&'path Path);
 
 impl<'path> Mount<'path> {
-    /// Nothing where mounting is not allowed.
+    /// `None` if mounting is not allowed.
     fn new(path: &'path Path) -> anyhow::Result<Option<Self>> {
         folder::make_empty(path)?;
         let call = Call::new("mount").args(["-t", "tmpfs", "-o", "size=40k", "tmpfs"]).arg(path);
@@ -45,13 +45,13 @@ pub(crate) fn run(context: &Context, findings: &mut Findings, references: &Refer
     files_that_may_not_grow(context, findings, references)
 }
 
-/// Full after so many KiB: it is said, nothing half is left, and with more space the scan goes on.
+/// The disk is full after some KiB: this is reported, no partial file is left, and with more space the scan continues.
 fn full(context: &Context, findings: &mut Findings, references: &References, mount: &Mount) -> anyhow::Result<()> {
     let out = mount.0.join("run");
     for (index, sizes) in [(0, &[8, 20, 40, 60, 80, 100, 130][..]), (1, &[12, 60, 200, 330, 350])] {
         let (recipe, reference) = &references[index];
         for size in sizes {
-            // A disk cannot be made smaller than what is on it.
+            // A disk cannot be made smaller than its contents.
             folder::remove(&out)?;
             mount.remount(&format!("size={size}k"))?;
             let ended = context.recipe(*recipe, &out).run()?;
@@ -88,7 +88,7 @@ fn read_only(context: &Context, findings: &mut Findings, references: &References
     mount.remount("rw")
 }
 
-/// The signal of the limit may kill; nothing half is left under a final name.
+/// The signal of the limit may kill the scan; no partial file is left under a final name.
 fn files_that_may_not_grow(context: &Context, findings: &mut Findings, references: &References) -> anyhow::Result<()> {
     let (recipe, reference): &(Recipe, _) = &references[0];
     for blocks in [1, 3, 6, 20] {

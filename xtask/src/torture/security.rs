@@ -12,7 +12,7 @@ use super::onnx::{self, Attribute, FLOAT, Graph, Node, scores};
 use super::run::Call;
 use super::trace::{Tracer, file_of, succeeded};
 
-/// Seconds after which telemetry would have been sent.
+/// Time in seconds by which telemetry would have been sent.
 const PATIENCE: u64 = 14;
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     links(context, findings)
 }
 
-/// Operators of other libraries, and nodes that hold code or compiled programs: a model can only name them.
+/// Operators of other libraries, and nodes with code or compiled programs: a model can only name them.
 fn operators(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let here = context.folder("operators")?;
     fs::write(here.join("libevil.so"), "x")?;
@@ -54,7 +54,7 @@ fn operators(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Files written outside of the run folder, programs run, sockets opened.
+/// Files written outside the run folder, programs started, sockets opened.
 fn what_a_scan_does(context: &Context, findings: &mut Findings, tracer: &Tracer) -> anyhow::Result<()> {
     let names =
         "open,openat,openat2,creat,connect,socket,execve,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat";
@@ -82,7 +82,7 @@ fn what_a_scan_does(context: &Context, findings: &mut Findings, tracer: &Tracer)
     Ok(())
 }
 
-/// A scan of some seconds, as telemetry is sent late: no socket, hence no look-up of a name.
+/// A scan of some seconds, because telemetry is sent late: no socket, and so no name look-up.
 fn long_scan(context: &Context, findings: &mut Findings, tracer: &Tracer) -> anyhow::Result<()> {
     let out = context.nothing("long")?;
     let call = context.scan(&context.model(CLEAN), &context.data(), &out);
@@ -101,7 +101,7 @@ fn long_scan(context: &Context, findings: &mut Findings, tracer: &Tracer) -> any
     Ok(())
 }
 
-/// With an empty home, nothing is left in it.
+/// An empty home stays empty.
 fn telemetry(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let (home, temporary) = (context.folder("home")?, context.folder("temporary")?);
     let here = context.folder("here")?;
@@ -129,7 +129,7 @@ fn telemetry(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Folders of a run that are links elsewhere: what they point to loses nothing.
+/// Folders of a run that are links to other places: their targets lose nothing.
 fn links(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let recipe = Recipe::INFECTED_TRIGGERS;
     context.reference(recipe)?;

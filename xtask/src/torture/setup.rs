@@ -1,4 +1,4 @@
-//! `aeva setup` with Pythons that do not do what they should, killed, into places that cannot be written, beside bait.
+//! `aeva setup` with misbehaving Pythons, killed, into read-only places, and beside bait.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use super::folder;
 use super::installed::{Installed, told};
 use super::library::setup;
 
-/// Shell lines that find out where a download should go.
+/// Shell lines that find the destination of a download.
 const TARGET: &str = "while [ $# -gt 0 ]; do [ \"$1\" = --dest ] && d=\"$2\"; shift; done\n";
 const VERSION: &str = "for w in \"$@\"; do [ \"$w\" = --version ] && { echo Python 3.12; exit 0; }; done\n";
 
@@ -70,7 +70,7 @@ fn killed(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
         findings.check(!ended.panicked() && !ended.exited(0), || told(&format!("setup and {signal}"), &ended));
     }
     findings.add("files left by a killed setup", folder::files(&cache).len());
-    // What is left does not count as installed.
+    // An incomplete installation does not count as installed.
     let ended = setup(context, &cache).env("PATH", "/nowhere").run()?;
     findings.check(ended.refused(), || told("setup after one that was killed", &ended));
     Ok(())
@@ -87,7 +87,7 @@ fn places(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Modules of the folder where it is called, under names that Python and pip import.
+/// Modules in the working folder, under names that Python and pip import.
 fn bait(context: &Context, findings: &mut Findings, installed: &Installed) -> anyhow::Result<()> {
     let here = context.folder("untrusted")?;
     let mark = "open('ran', 'a').write(__file__ + '\\n')\nraise SystemExit(1)\n";
@@ -95,7 +95,7 @@ fn bait(context: &Context, findings: &mut Findings, installed: &Installed) -> an
         fs::write(here.join(name), mark)?;
     }
     let cache = context.nothing("setup-here")?;
-    // Nothing is downloaded: with pip's own code, this ends in an error.
+    // Nothing is downloaded: with pip's own code, this ends with an error.
     let call = setup(context, &cache).env("PIP_NO_INDEX", "1").folder(&here);
     let ended = call.clone().run()?;
     let ran = fs::read_to_string(here.join("ran")).unwrap_or_default();

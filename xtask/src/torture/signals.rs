@@ -1,4 +1,4 @@
-//! Signals at random moments: what is said, how the scan ends, and that the same command goes on.
+//! Signals at random moments: the message, the end of the scan, and whether the same command resumes it.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,11 +14,11 @@ use super::run::{End, Ended, Running};
 struct Kind {
     name: &'static str,
     signals: &'static [&'static str],
-    /// Between one and the next.
+    /// Time between two signals.
     pause: Duration,
-    /// How a scan ends that is not done yet.
+    /// How an unfinished scan ends.
     end: Option<End>,
-    /// Whether it says how to go on.
+    /// Whether it says how to continue.
     says: bool,
 }
 
@@ -39,7 +39,7 @@ const fn kind(name: &'static str, signals: &'static [&'static str], pause: u64, 
     Kind { name, signals, pause: Duration::from_millis(pause), end, says }
 }
 
-/// A batch of the shipped models takes milliseconds; what takes longer than this does not stop within one.
+/// A batch of the shipped models takes milliseconds; a scan that takes longer than this did not stop within one batch.
 const PROMPT: Duration = Duration::from_secs(4);
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
@@ -69,7 +69,7 @@ fn one(
     let out = context.nothing("signalled")?;
     let mut running = spoken(context, recipe, &out).start()?;
     wait_until(&mut running, random.between(0.05, 0.8))?;
-    // Before the scan has begun, nobody is there to say or keep anything.
+    // Before the scan has begun, there is nothing to report or keep.
     let begun = out.join("run.json").exists();
     let as_terminal = random.chance(0.5);
     let sent = Instant::now();
@@ -91,7 +91,7 @@ fn one(
         _ => 0,
     };
     let done = ended.end == reference.end;
-    // A second one may end it by the signal itself.
+    // After a second signal, or before it has begun, a scan may end as the signal itself would end it.
     let by_itself = (!begun || kind.signals.len() > 1) && ended.end == End::Signal(number(kind.signals[0]));
     let as_wanted = done || kind.end == Some(ended.end) || by_itself;
     findings.check(as_wanted && !ended.panicked(), || format!("{what}: {}", ended.line()));
@@ -139,7 +139,7 @@ fn goes_on(
     Ok(())
 }
 
-/// The process that runs the model crashes: the one that supervises it says so.
+/// If the process that runs the model crashes, the supervising process reports it.
 fn worker(context: &Context, findings: &mut Findings, recipe: Recipe, reference: &Finished) -> anyhow::Result<()> {
     let mut met = 0;
     for signal in ["SEGV", "KILL", "ABRT", "BUS"] {

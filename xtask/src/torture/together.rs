@@ -1,4 +1,4 @@
-//! Several processes with one `--out` at the same time: the same scan, and scans that must not share a folder.
+//! Several processes with the same `--out` at the same time: the same scan, and scans that must not share a folder.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,7 +41,7 @@ fn same_scan(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Two seeds into one new folder: one is refused, and what is there belongs to the other.
+/// Two seeds in one new folder: one is refused, and all files belong to the other.
 fn two_seeds(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let out = context.nothing("seeds")?;
     let data = context.data();
@@ -70,7 +70,7 @@ fn two_seeds(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Seeds that the artifacts of a folder state.
+/// Seeds in the artifacts of a folder.
 fn seeds(folder: &std::path::Path) -> BTreeSet<Option<u64>> {
     let artifacts = folder::files(folder).into_iter().filter(|path| folder::is_artifact(path));
     let open = |path: std::path::PathBuf| Container::open(&fs::read(path).ok()?).ok()?.seed();

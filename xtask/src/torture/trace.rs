@@ -1,4 +1,4 @@
-//! Calls of the system, seen or failed by strace where it is there and may trace.
+//! System calls, observed or made to fail by strace, if it exists and may trace.
 
 use std::ffi::OsString;
 use std::fs;
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 
 use super::run::{Call, Ended};
 
-/// strace, which works here.
+/// A working strace.
 pub(crate) struct Tracer {
     program: &'static str,
 }
 
 impl Tracer {
-    /// Nothing where it is not there or not allowed.
+    /// `None` if strace is missing or not allowed.
     pub(crate) fn find() -> Option<Self> {
         let program = "strace";
         let call = Call::new(program).args(["-f", "-qq", "-o", "/dev/null", "true"]).limit(20);
         call.run().ok().filter(|ended| ended.exited(0)).map(|_| Self { program })
     }
 
-    /// The call with one call of the system that fails or kills: the so-many-th of these names.
+    /// The call with one failing or killing system call: the `count`-th of these names.
     pub(crate) fn injecting(&self, call: Call, names: &str, fault: &str, count: usize) -> Call {
         let inject = format!("inject={names}:{fault}:when={count}");
         let words =
@@ -27,7 +27,7 @@ impl Tracer {
         call.under(self.program, &words)
     }
 
-    /// Runs the call and gives the lines of the calls of these names.
+    /// Runs the call and returns the trace lines of the system calls with these names.
     pub(crate) fn watch(&self, call: Call, names: &str, trace: &Path) -> anyhow::Result<(Ended, Vec<String>)> {
         super::folder::remove(trace)?;
         let filter = format!("trace={names}");
@@ -39,12 +39,12 @@ impl Tracer {
     }
 }
 
-/// Whether the call that a line tells of has succeeded.
+/// Whether the system call in a line succeeded.
 pub(crate) fn succeeded(line: &str) -> bool {
     !line.contains(" = -1 ") && !line.contains(" = ?")
 }
 
-/// The first text in quotation marks of a line: the name of the file.
+/// The first quoted text of a line: the name of the file.
 pub(crate) fn file_of(line: &str) -> Option<PathBuf> {
     line.split('"').nth(1).map(PathBuf::from)
 }

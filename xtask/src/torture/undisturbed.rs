@@ -1,4 +1,4 @@
-//! What scans leave when nothing disturbs them.
+//! Results of undisturbed scans.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use super::context::{Context, Recipe};
 use super::findings::Findings;
 use super::folder::Finished;
 
-/// The scans that are disturbed, and what they leave when they are not.
+/// The scans to disturb, with their undisturbed results.
 pub(crate) type References = [(Recipe, Finished); 2];
 
-/// The same command, undisturbed, ends as if nothing had happened.
+/// The same command, undisturbed, must end as if nothing had happened.
 pub(crate) fn goes_on(
     context: &Context,
     findings: &mut Findings,

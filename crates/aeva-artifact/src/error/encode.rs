@@ -1,10 +1,10 @@
-//! Why an artifact has no bytes.
+//! Errors of encoding an artifact.
 
 /// Why an artifact cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// An image dimension, or a place within an image, does not fit the 32 bits that it has in a file.
+    /// An image dimension, or a position in an image, does not fit into the 32 bits of the file format.
     #[error("an image dimension of {found} does not fit 32 bits")]
     Dimension {
         /// The dimension.

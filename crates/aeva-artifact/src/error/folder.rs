@@ -1,4 +1,4 @@
-//! What can go wrong with run folders.
+//! Errors of run folders.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,17 +9,17 @@ use super::{DecodeError, EncodeError, RunInfoError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtifactError {
-    /// The file system refused.
+    /// The operating system reported an error.
     #[error("cannot {action} {path}")]
     Io {
-        /// What was tried: "read", "write", "create", ...
+        /// The attempted action: "read", "write", "create", ...
         action: &'static str,
-        /// Where.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// A file is there but is no valid artifact.
+    /// A file exists but is not a valid artifact.
     #[error("{path} is not a valid artifact")]
     Decode {
         /// The file.
@@ -32,10 +32,10 @@ pub enum ArtifactError {
     Encode {
         /// The file it was meant for.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: EncodeError,
     },
-    /// `run.json` is there but unreadable.
+    /// `run.json` exists but cannot be read.
     #[error("{path} is not a valid run description")]
     RunDescription {
         /// The file.
@@ -43,7 +43,7 @@ pub enum ArtifactError {
         /// What is wrong with it.
         source: RunInfoError,
     },
-    /// The folder is no run folder.
+    /// The folder is not a run folder.
     #[error("{path} is not a run folder: it has no run.json")]
     NotARun {
         /// The folder.
@@ -62,9 +62,9 @@ pub enum ArtifactError {
     NoSuchPerturbations {
         /// The folder.
         path: PathBuf,
-        /// The key that was asked for.
+        /// The requested key.
         key: String,
-        /// Keys that are there.
+        /// Existing keys.
         found: Vec<String>,
     },
     /// An artifact in the folder belongs to another scan or another pair.
@@ -75,7 +75,8 @@ pub enum ArtifactError {
         /// What differs.
         why: String,
     },
-    /// The same scan, but the model answers otherwise: the results were found in another model, or its answers are random.
+    /// The scan is the same, but the model gives different answers: either the results belong to another model, or its
+    /// answers are random.
     #[error("the model answers the clean images differently than when the run {path} was begun: {}", differences.join("; "))]
     OtherAnswers {
         /// The folder.
@@ -83,31 +84,31 @@ pub enum ArtifactError {
         /// Each difference as `figure: there X, now Y`.
         differences: Vec<String>,
     },
-    /// The run was removed while results were to be written into it.
-    #[error("{path} is no run folder any more: its run.json is gone")]
+    /// The run was removed before its results could be written.
+    #[error("{path} is no longer a run folder: its run.json is gone")]
     Vanished {
         /// The folder.
         path: PathBuf,
     },
-    /// A sub-folder of a run is a link, through which files would be written elsewhere.
+    /// A sub-folder of a run is a link, so files would be written elsewhere.
     #[error("{path} is a link; files are not written through it")]
     Link {
         /// The link.
         path: PathBuf,
     },
-    /// Something else is in the place of a sub-folder.
+    /// Something that is not a folder is in the place of a sub-folder.
     #[error("{path} is not a folder")]
     NotAFolder {
-        /// What is there.
+        /// The path.
         path: PathBuf,
     },
     /// A folder, device or pipe is in the place of a file.
     #[error("{path} is not a regular file")]
     NotRegular {
-        /// What is there.
+        /// The path.
         path: PathBuf,
     },
-    /// A file is larger than any that is meant.
+    /// A file is larger than any valid file.
     #[error("{path} is larger than {limit} bytes")]
     TooLarge {
         /// The file.

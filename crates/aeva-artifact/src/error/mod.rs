@@ -1,4 +1,4 @@
-//! What can go wrong with files.
+//! Errors of files and folders.
 
 mod decode;
 mod encode;

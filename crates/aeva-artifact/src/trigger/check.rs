@@ -1,4 +1,4 @@
-//! Whether what a file says of triggers can be true.
+//! Checks of the content of a trigger file.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::TriggerArtifact;
 use crate::error::DecodeError;
 use crate::limits::{check_classes, check_images, check_label, check_pair, check_queries, check_shape, check_sum};
 
-/// Amplitudes are quotients of small numbers: what differs by more is another one.
+/// Amplitudes are quotients of small numbers, so a larger difference means another amplitude.
 const SAME_AMPLITUDE: f32 = 1e-6;
 
 pub(super) fn check(artifact: &TriggerArtifact) -> Result<(), DecodeError> {
@@ -32,7 +32,7 @@ pub(super) fn check(artifact: &TriggerArtifact) -> Result<(), DecodeError> {
     })
 }
 
-/// Every label once, other goals at most once.
+/// Checks that every label has one goal and that other goals occur at most once.
 fn check_goals(artifact: &TriggerArtifact, classes: u32) -> Result<(), DecodeError> {
     for finding in &artifact.result.findings {
         match finding.goal {
@@ -88,7 +88,7 @@ fn check_patch(patch: &Patch, artifact: &TriggerArtifact) -> Result<(), DecodeEr
     if side != expected {
         return Err(DecodeError::Side { found: side, expected });
     }
-    // It lies within the image, whose values were counted.
+    // The patch lies within the image, whose values were counted, so the product cannot overflow.
     check_values("patch", values, side * side * channels, [0.0, 1.0])
 }
 
@@ -131,7 +131,7 @@ mod tests {
         PairTally { source, target, tally: tally(3, 4) }
     }
 
-    /// Ten labels, a pair and the map, with this trigger.
+    /// An artifact of ten labels, a pair and the map, all with this trigger.
     fn artifact(family: Family, strength: u32, trigger: &Trigger) -> TriggerArtifact {
         let finding = |goal, holdout| TriggerFinding {
             goal,
@@ -164,7 +164,7 @@ mod tests {
         artifact(Family::Noise, 16, &Trigger::Overlay(overlay))
     }
 
-    /// The error of a file with a right checksum.
+    /// The error of a changed file with a valid checksum.
     fn forged(mut artifact: TriggerArtifact, change: impl FnOnce(&mut TriggerArtifact)) -> DecodeError {
         assert_eq!(TriggerArtifact::from_bytes(&artifact.to_bytes().unwrap()).unwrap(), artifact);
         change(&mut artifact);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_can_be_true() {
+    fn impossible_counts_are_refused() {
         let top = u32::MAX;
         let held = |cell| forged(patches(), |a| a.result.findings[2].holdout = vec![cell]);
         assert!(matches!(held(cell(10, 2)), DecodeError::Label { what: "images", .. }));

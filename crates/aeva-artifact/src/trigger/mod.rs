@@ -1,4 +1,4 @@
-//! The artifact of triggers: its domain type, its payload, and what cannot be true of it.
+//! The artifact of triggers: its domain type, its payload, and the checks of its content.
 
 mod artifact;
 mod check;

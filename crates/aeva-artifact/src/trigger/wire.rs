@@ -1,4 +1,4 @@
-//! The payload of trigger artifacts as it stands in the file. Wire types never change; new versions are added beside them.
+//! The payload of trigger artifacts in the file. Wire types never change; new versions are added beside them.
 
 use aeva_attack::trigger::{Overlay, Pass, PassId, PassResult, Patch, Setting, Trigger, TriggerFinding};
 use aeva_stats::{Family, PairTally, Tally, TargetMap};
@@ -14,13 +14,13 @@ use crate::wire::{dimensions, from_payload, to_header, to_payload};
 const KIND_TRIGGERS: u16 = 2;
 const PAYLOAD_VERSION: u16 = 3;
 
-/// JSON header of payload versions 1 and 2, when the parameters of perturbations were a part of every provenance.
+/// JSON header of payload versions 1 and 2. At that time, every provenance included the parameters of perturbations.
 #[derive(Serialize, Deserialize)]
 struct HeaderV1 {
     provenance: PairProvenance,
     trigger_search_version: u32,
     level: String,
-    /// Missing where it is the first, as in files from before there was a second.
+    /// Missing for the exploring pass, and in files from before there was a refining pass.
     #[serde(default, skip_serializing_if = "LookV1::is_first")]
     look: LookV1,
 }
@@ -60,11 +60,11 @@ struct TriggersV1 {
     findings: Vec<FindingV1>,
 }
 
-/// The first version, and what became of the images under random triggers. Version 3 has the same payload.
+/// Version 1 plus the outcomes of the images under random triggers. Version 3 has the same payload.
 #[derive(Serialize, Deserialize)]
 struct TriggersV2 {
     first: TriggersV1,
-    /// source, answer, images with it, images in all
+    /// source, answer, images with this answer, all images of the source
     confusion: Vec<[u32; 4]>,
 }
 
@@ -102,10 +102,10 @@ impl LookV1 {
 }
 
 impl TriggerArtifact {
-    /// The file format, latest version (`docs/formats.md`).
+    /// Encodes the latest version of the file format (`docs/formats.md`).
     ///
     /// # Errors
-    /// When the artifact cannot be represented (an image above 2^32 in one dimension).
+    /// If the format cannot represent the artifact (an image dimension above 2^32).
     pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
         let (header, payload) = encode(self)?;
         container::encode(KIND_TRIGGERS, PAYLOAD_VERSION, &header, &payload)
@@ -114,8 +114,8 @@ impl TriggerArtifact {
     /// Reads any version of the file format.
     ///
     /// # Errors
-    /// [`DecodeError`] names what is wrong; nothing is allocated for lengths that the file does not have. What is read can be computed
-    /// with: triggers lie within the image, labels are the model's, sums stay within their bits.
+    /// [`DecodeError`] names what is wrong. Nothing is allocated for a length that exceeds the file. The result is safe
+    /// to compute with: triggers lie within the image, labels exist in the model, and sums do not overflow.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let container = container::decode(bytes, KIND_TRIGGERS)?;
         let artifact = decode(container.payload_version, container.header, container.payload)?;
@@ -149,7 +149,7 @@ fn payload(artifact: &TriggerArtifact) -> Result<TriggersV2, EncodeError> {
     Ok(TriggersV2 { first, confusion: artifact.result.confusion.iter().map(as_array).collect() })
 }
 
-/// What the file says; whether it can be true is still to be checked.
+/// Decodes the content of the file without checking it.
 fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact, DecodeError> {
     let (provenance, trigger_search_version, name, pass) = match version {
         1 | 2 => {
@@ -303,7 +303,7 @@ mod tests {
         let newer = container::encode(KIND_TRIGGERS, 4, &header, &payload).unwrap();
         let error = TriggerArtifact::from_bytes(&newer).unwrap_err();
         assert!(matches!(error, DecodeError::PayloadVersion { found: 4, supported: 3 }));
-        // The header of a version belongs to it.
+        // A header of one version does not go with the payload of another.
         let mixed = container::encode(KIND_TRIGGERS, 3, &header, &payload).unwrap();
         assert!(matches!(TriggerArtifact::from_bytes(&mixed), Err(DecodeError::Header(_))));
     }
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(TriggerArtifact::from_bytes(&artifact.to_bytes().unwrap()).unwrap(), artifact);
     }
 
-    /// Bytes of a payload that was changed behind the domain type's back, with a valid checksum.
+    /// The error of a payload that was changed after encoding, with a valid checksum.
     fn tampered(change: impl FnOnce(&mut TriggersV2)) -> DecodeError {
         let mut wire = payload(&artifact()).unwrap();
         change(&mut wire);
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_true_has_a_name() {
+    fn impossible_contents_are_named() {
         let error = tampered(|wire| wire.first.strength = 31).to_string();
         assert!(error.contains("header of setting patch-32, payload of patch-31"), "{error}");
         let family = tampered(|wire| wire.first.family = 9);

@@ -2,7 +2,8 @@
 
 use super::{Element, distance};
 
-/// `high - low` is exact in f64 down to 2^-52; a threshold below that cannot be reached and must not be waited for.
+/// `high - low` is exact in f64 down to 2^-52. A smaller threshold is never reached, so the bisection must not wait for
+/// it.
 pub(super) const MAXIMUM_HALVINGS: u32 = 52;
 
 /// A bisection between `x` (alpha 0) and `far` (alpha 1); `high` is always on the target's side.

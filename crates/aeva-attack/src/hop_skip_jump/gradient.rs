@@ -3,8 +3,8 @@
 use super::{Element, norm};
 use crate::NoiseSource;
 
-/// An estimate under way. Rows are still in the batch when their labels arrive, so no direction is kept: two sums are enough,
-/// since `sum (f - mean f) r = sum f r - mean f * sum r`.
+/// An estimate in progress. Rows are still in the batch when their labels arrive, so no directions are stored: two sums
+/// are enough, since `sum (f - mean f) r = sum f r - mean f * sum r`.
 #[derive(Debug, Clone)]
 pub(super) struct GradientEstimate {
     iteration: u32,
@@ -37,7 +37,7 @@ impl GradientEstimate {
         self.evaluations - self.done
     }
 
-    /// Writes the probes `clip(z + delta u_b, 0, 1)` that come after the next `skip` ones, as many as `rows` holds.
+    /// Writes the probes `clip(z + delta u_b, 0, 1)` after the next `skip` ones, as many as `rows` holds.
     pub(super) fn write<E: Element>(&self, z: &[f64], noise: &impl NoiseSource, skip: usize, rows: &mut [E]) {
         let mut direction = vec![0.0; z.len()];
         let draws = (self.done..self.evaluations).skip(skip);
@@ -50,7 +50,7 @@ impl GradientEstimate {
         }
     }
 
-    /// Takes in the answer to the next probe.
+    /// Takes the answer to the next probe.
     pub(super) fn tell<E: Element>(&mut self, z: &[f64], row: &[E], adversarial: bool) {
         self.done += 1;
         if adversarial {
@@ -68,7 +68,7 @@ impl GradientEstimate {
         }
     }
 
-    /// The unit direction towards the target's side; `None` when the estimate is zero or not finite.
+    /// The unit direction towards the target's side; `None` if the estimate is zero or not finite.
     pub(super) fn into_direction(self) -> Option<Vec<f64>> {
         let (all, adversarial) = (f64::from(self.evaluations), f64::from(self.adversarial));
         let mut gradient = self.sum;

@@ -1,6 +1,7 @@
 //! One targeted HopSkipJump search (Chen, Jordan and Wainwright, 2020; L2, as AEVA uses it), as a state machine.
 //!
-//! `params` what can be set; `state` the phases and their order; `bisect`, `gradient`, `step` what each phase does.
+//! `params` has the parameters; `state` has the phases and their order; `bisect`, `gradient` and `step` implement the
+//! phases.
 
 mod bisect;
 mod gradient;
@@ -11,14 +12,14 @@ mod step;
 pub use params::{HopSkipJumpBuilder, HopSkipJumpParams, QUICK_SAMPLES};
 pub use state::{HopSkipJump, IterationTrace};
 
-/// Value type of the rows that a search writes: `f32` for models, `f64` where exactness is proven.
+/// Value type of the rows that a search writes: `f32` for models, `f64` for tests of exactness.
 pub trait Element: Copy + Into<f64> + Send + Sync {
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
 }
 
 impl Element for f32 {
-    #[expect(clippy::cast_possible_truncation, reason = "rounding to what the model takes is the point")]
+    #[expect(clippy::cast_possible_truncation, reason = "the value is rounded to the type of the model on purpose")]
     fn from_f64(value: f64) -> Self {
         value as Self
     }

@@ -1,19 +1,19 @@
-//! Parameters, checked once; only valid ones run.
+//! Parameters of a search, validated once.
 
 use crate::SearchError;
 
 /// Samples for each pair of the quick setting.
 pub const QUICK_SAMPLES: u32 = 2;
-/// 3072 values of a CIFAR-10 image, 100 published evaluations.
+/// A CIFAR-10 image has 3072 values, and the published setting spends 100 evaluations on it.
 const VALUES_PER_EVALUATION: usize = 32;
-/// With fewer, an estimate says next to nothing.
+/// With fewer evaluations, an estimate carries almost no information.
 const QUICK_EVALUATIONS_FLOOR: u32 = 16;
-/// Iterations of the quick setting for CIFAR-10 and everything larger.
+/// Iterations of the quick setting for CIFAR-10 and larger images.
 const QUICK_ITERATIONS_FLOOR: u32 = 14;
-/// Iterations times values of an image: 14 for CIFAR-10.
+/// Iterations times values of an image; gives 14 iterations for CIFAR-10.
 const QUICK_ITERATION_VALUES: usize = 14 * 3072;
 
-/// Parameters before their check; start from [`HopSkipJumpBuilder::PUBLISHED`].
+/// Parameters before validation; start from [`HopSkipJumpBuilder::PUBLISHED`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HopSkipJumpBuilder {
     /// Iterations `J`, at least 1.
@@ -24,7 +24,7 @@ pub struct HopSkipJumpBuilder {
     pub maximum_evaluations: u32,
     /// `gamma` in the bisection threshold `theta = gamma / (sqrt(d) * d)`, above 0.
     pub gamma: f64,
-    /// A step that was halved this often without success ends the search (published: no limit).
+    /// A step that has been halved this often without success ends the search (published: no limit).
     pub maximum_halvings: u32,
     /// A search stops with [`Outcome::Budget`](crate::perturbation::Outcome::Budget) after this many queries (published: no limit).
     pub query_budget: Option<u64>,
@@ -35,7 +35,7 @@ pub struct HopSkipJumpBuilder {
 pub struct HopSkipJumpParams(HopSkipJumpBuilder);
 
 impl HopSkipJumpBuilder {
-    /// The published setting. Steps are halved without limit there; 64 halvings bring any step below f64 resolution.
+    /// The published setting. It halves steps without limit; 64 halvings bring any step below f64 resolution.
     pub const PUBLISHED: Self = Self {
         iterations: 50,
         initial_evaluations: 100,
@@ -45,11 +45,11 @@ impl HopSkipJumpBuilder {
         query_budget: None,
     };
 
-    /// The quick setting for images of `values` values: as many evaluations for each value of the image as the published
-    /// setting has for CIFAR-10, and iterations in inverse proportion to the values.
+    /// The quick setting for images of `values` values. It uses as many evaluations per image value as the published
+    /// setting does for CIFAR-10, and iterations in inverse proportion to the values.
     ///
-    /// How closely an estimate follows the gradient depends on evaluations over dimensions; small images need fewer of them, and
-    /// more iterations to converge (measured in `docs/method.md`).
+    /// The accuracy of an estimate depends on the ratio of evaluations to dimensions. Small images need fewer
+    /// evaluations, and more iterations to converge (measured in `docs/method.md`).
     pub fn quick(values: usize) -> Self {
         let share = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let initial_evaluations = share(values / VALUES_PER_EVALUATION);
@@ -65,7 +65,7 @@ impl HopSkipJumpBuilder {
     /// Checks every parameter.
     ///
     /// # Errors
-    /// [`SearchError::Parameter`] names the first that is out of its range.
+    /// [`SearchError::Parameter`] names the first parameter out of range.
     pub fn check(self) -> Result<HopSkipJumpParams, SearchError> {
         let wrong = |parameter, found: String, expected| Err(SearchError::Parameter { parameter, found, expected });
         if !(1..=10_000).contains(&self.iterations) {
@@ -91,12 +91,12 @@ impl HopSkipJumpBuilder {
 }
 
 impl HopSkipJumpParams {
-    /// The parameters as they were given.
+    /// The validated parameters.
     pub fn get(&self) -> &HopSkipJumpBuilder {
         &self.0
     }
 
-    /// Evaluations `floor(B0 * sqrt(j))` of the gradient estimate of iteration `j` (from 1), within its limit.
+    /// Evaluations `floor(B0 * sqrt(j))` of the gradient estimate in iteration `j` (from 1), within the limit.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -113,7 +113,7 @@ impl HopSkipJumpParams {
         self.0.gamma / (d.sqrt() * d)
     }
 
-    /// Queries that a search of images of `d` values takes when every first step succeeds: the usual case, for
+    /// Queries of a search of images of `d` values if every first step succeeds. This is the usual case; it serves
     /// progress and planning.
     pub fn expected_queries(&self, values: usize) -> u64 {
         let theta = self.theta(values);
@@ -129,7 +129,7 @@ impl HopSkipJumpParams {
         self.0.query_budget.map_or(all, |budget| all.min(budget))
     }
 
-    /// The values that were checked.
+    /// The validated values.
     pub fn values(&self) -> HopSkipJumpBuilder {
         self.0
     }

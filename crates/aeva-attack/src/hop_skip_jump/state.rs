@@ -15,11 +15,11 @@ const FIRST_DELTA: f64 = 0.1;
 /// One targeted HopSkipJump search from a start image of the target class towards an origin, without I/O.
 ///
 /// Ask [`pending`](Self::pending) how many rows it can use, let it [`write`](Self::write) at most that many, classify
-/// them, [`tell`](Self::tell) it the labels; repeat until there is an [`outcome`](Self::outcome). How the rows are spread
-/// over calls changes nothing.
+/// them, and [`tell`](Self::tell) it the labels. Repeat until there is an [`outcome`](Self::outcome). The result does
+/// not depend on how the rows are split over calls.
 ///
-/// The state is f64 throughout; rows are rounded to what the model takes, and the directions that count are those
-/// that the model saw.
+/// The state is f64 throughout. Rows are rounded to the value type of the model, and the gradient uses the rounded
+/// directions that the model saw.
 #[derive(Debug, Clone)]
 pub struct HopSkipJump<N> {
     params: HopSkipJumpParams,
@@ -31,12 +31,12 @@ pub struct HopSkipJump<N> {
     point: Vec<f64>,
     /// `||z - x||_2`.
     distance: f64,
-    /// Iterations that are complete.
+    /// Completed iterations.
     iterations: u32,
     phase: Phase,
     queries: QueryCounts,
     trace: Option<IterationTrace>,
-    /// Figures of the iteration under way.
+    /// Figures of the current iteration.
     current: IterationTrace,
 }
 
@@ -49,7 +49,7 @@ pub struct IterationTrace {
     pub delta: f64,
     /// Size of the accepted step, L2.
     pub step: f64,
-    /// Halvings before it was accepted.
+    /// Halvings before the step was accepted.
     pub halvings: u32,
 }
 
@@ -63,10 +63,10 @@ enum Phase {
 }
 
 impl<N: NoiseSource> HopSkipJump<N> {
-    /// A search for `target` from `start` towards `origin`, both `[h, w, c]` row-major with values in `[0, 1]`.
+    /// Creates a search for `target` from `start` towards `origin`, both `[h, w, c]` row-major with values in `[0, 1]`.
     ///
     /// # Errors
-    /// [`SearchError::Shape`] or [`SearchError::Range`] when the images do not fit.
+    /// [`SearchError::Shape`] or [`SearchError::Range`] if the images do not fit.
     pub fn new(
         params: HopSkipJumpParams,
         noise: N,
@@ -95,7 +95,7 @@ impl<N: NoiseSource> HopSkipJump<N> {
         })
     }
 
-    /// Rows that the search can use now; 0 only when it is done.
+    /// Rows that the search can use now; 0 only if it is done.
     pub fn pending(&self) -> usize {
         let wanted = match &self.phase {
             Phase::CheckStart | Phase::Bisect(_) | Phase::Step(_) => 1,
@@ -110,7 +110,7 @@ impl<N: NoiseSource> HopSkipJump<N> {
         self.write_after(0, rows);
     }
 
-    /// Writes the rows that come after the next `skip` ones, so that several threads can write one batch.
+    /// Writes the rows after the next `skip` ones, so that several threads can write one batch.
     pub(crate) fn write_after<E: Element>(&self, skip: usize, rows: &mut [E]) {
         let (values, count) = (self.origin.len(), rows.len() / self.origin.len());
         debug_assert!(skip + count <= self.pending() && rows.len().is_multiple_of(values));
@@ -127,16 +127,16 @@ impl<N: NoiseSource> HopSkipJump<N> {
         }
     }
 
-    /// Writes probes around the current point, as an estimate at this distance sends them; for checks outside of a search.
+    /// Writes probes around the current point, like those of an estimate at this distance; for checks outside a search.
     pub(crate) fn write_probes<E: Element>(&self, rows: &mut [E]) {
         let values = self.origin.len();
         let count = u32::try_from(rows.len() / values).unwrap_or(u32::MAX);
         let delta = (values as f64).sqrt() * self.theta * self.distance;
-        // Iterations count from 1: these draws belong to none of them.
+        // Iterations count from 1, so these draws belong to none of them.
         GradientEstimate::new(0, count, delta, values).write(&self.point, &self.noise, 0, rows);
     }
 
-    /// Takes in the labels of the rows that were last written, and those rows themselves, unchanged.
+    /// Takes the labels of the rows that were last written, and those rows, unchanged.
     pub fn tell<E: Element>(&mut self, rows: &[E], labels: &[Label]) {
         debug_assert_eq!(rows.len(), labels.len() * self.origin.len());
         for (row, &label) in rows.chunks_exact(self.origin.len()).zip(labels) {
@@ -147,7 +147,7 @@ impl<N: NoiseSource> HopSkipJump<N> {
         }
     }
 
-    /// How the search ended, when it did.
+    /// How the search ended; `None` while it runs.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.phase {
             Phase::Done(outcome) => Some(outcome),
@@ -155,7 +155,7 @@ impl<N: NoiseSource> HopSkipJump<N> {
         }
     }
 
-    /// The current point `z` `[d]`; on the target's side of the boundary once the start was accepted.
+    /// The current point `z` `[d]`, on the target's side of the boundary once the start has been accepted.
     pub fn point(&self) -> &[f64] {
         &self.point
     }
@@ -170,14 +170,14 @@ impl<N: NoiseSource> HopSkipJump<N> {
         self.distance
     }
 
-    /// The perturbation `v = z - x` `[d]`, rounded to f32; `None` while the boundary has not been reached.
+    /// The perturbation `v = z - x` `[d]`, rounded to f32; `None` until the boundary has been reached.
     pub fn perturbation(&self) -> Option<Vec<f32>> {
-        // The first iteration is set up when the first bisection has ended.
+        // The first iteration is set up at the end of the first bisection.
         let reached = self.current.evaluations > 0;
         reached.then(|| self.point.iter().zip(&self.origin).map(|(z, x)| f32::from_f64(z - x)).collect())
     }
 
-    /// Iterations that are complete.
+    /// Completed iterations.
     pub fn iterations(&self) -> u32 {
         self.iterations
     }
@@ -197,7 +197,7 @@ impl<N: NoiseSource> HopSkipJump<N> {
     }
 
     fn tell_one<E: Element>(&mut self, row: &[E], adversarial: bool) {
-        // The phase is taken out and the next one put in, so that its parts can be moved.
+        // The phase is taken out so that its parts can be moved into the next one.
         self.phase = match std::mem::replace(&mut self.phase, Phase::CheckStart) {
             Phase::CheckStart => {
                 self.queries.start += 1;
@@ -223,7 +223,7 @@ impl<N: NoiseSource> HopSkipJump<N> {
             }
             done @ Phase::Done(_) => done,
         };
-        // A new bisection may be done before its first question when theta is 1 or more.
+        // If theta is 1 or more, a new bisection is done before its first query.
         if let Phase::Bisect(bisection) = &self.phase
             && bisection.is_done()
         {
@@ -278,7 +278,7 @@ impl<N: NoiseSource> HopSkipJump<N> {
             if delta > 0.0 {
                 Phase::Estimate(GradientEstimate::new(iteration, evaluations, delta, self.origin.len()))
             } else {
-                // The step landed on the origin itself: there is no scale to probe at.
+                // The step landed on the origin itself, so there is no scale for the probes.
                 Phase::Done(Outcome::StepUnderflow)
             }
         };

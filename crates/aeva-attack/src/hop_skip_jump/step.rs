@@ -2,13 +2,13 @@
 
 use super::Element;
 
-/// A step search under way.
+/// A step search in progress.
 #[derive(Debug, Clone)]
 pub(super) struct StepSearch {
     direction: Vec<f64>,
     /// Size of the step to try next.
     pub(super) size: f64,
-    /// How often it was halved.
+    /// Halvings so far.
     pub(super) halvings: u32,
     maximum_halvings: u32,
 }
@@ -26,7 +26,7 @@ impl StepSearch {
         }
     }
 
-    /// Halves the step after a failure; false when it was halved often enough.
+    /// Halves the step after a failure; false if the limit of halvings has been reached.
     pub(super) fn halve(&mut self) -> bool {
         self.size *= 0.5;
         self.halvings += 1;

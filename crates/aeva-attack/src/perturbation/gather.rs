@@ -1,4 +1,4 @@
-//! From searches that have ended to pairs that are complete.
+//! Gathers ended searches into complete pairs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,17 @@ use super::plan::PerturbationPlan;
 use super::record::{Outcome, PairResult, SampleRecord};
 use crate::{JobId, Label, ScanError};
 
-/// Where the results of pairs go.
+/// Receives the result of each pair.
 pub type Store<'a> = dyn FnMut(PairResult) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
 
-/// The pairs under way. A pair leaves when its last search has ended, so memory does not grow with the plan.
+/// The pairs in progress. A pair leaves when its last search has ended, so memory does not grow with the plan.
 pub(crate) struct Gather<'a> {
     /// Image shape `[h, w, c]`.
     shape: [usize; 3],
     plan: &'a PerturbationPlan,
     /// Index of the pair -> its records so far, in sample order.
     under_way: BTreeMap<usize, Vec<Option<SampleRecord>>>,
-    /// What the searches of pairs under way were answered: all that is left of those when the scan is stopped.
+    /// Answers to the searches of pairs in progress. They are all that is kept of these pairs when the scan is stopped.
     answers: Answers,
     stored: BTreeSet<(Label, Label)>,
     store: &'a mut Store<'a>,
@@ -28,7 +28,7 @@ impl<'a> Gather<'a> {
         Self { shape, plan, under_way: BTreeMap::new(), answers: Answers::new(), stored: BTreeSet::new(), store }
     }
 
-    /// Takes in a search, and stores its pair if it was the last one of it. One that was stopped leaves its answers.
+    /// Adds a search, and stores its pair if it was the last one. A search that was stopped leaves its answers.
     pub(crate) fn add(&mut self, mut lane: Lane) -> Result<(), ScanError> {
         self.answers.insert(lane.job, std::mem::take(&mut lane.answers));
         if lane.search.outcome().is_none() {
@@ -38,8 +38,8 @@ impl<'a> Gather<'a> {
         let pair = &self.plan.pairs[index];
         if record.outcome != Outcome::Finished {
             let (source, target, sample, outcome) = (pair.source, pair.target, record.sample, record.outcome);
-            // Many of them are possible; the report counts and lists them.
-            tracing::debug!(source, target, sample, ?outcome, "a search did not finish; it will not count");
+            // There can be many of these, so they are only logged at debug level; the report counts and lists them.
+            tracing::debug!(source, target, sample, ?outcome, "a search did not finish and will not count");
         }
         let records = self.under_way.entry(index).or_insert_with(|| vec![None; pair.samples.len()]);
         let place = record.sample as usize;
@@ -57,7 +57,7 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// What the searches of pairs that were not stored were answered, those of an earlier attempt (`known`) included.
+    /// Answers to the searches of pairs that were not stored, including those of an earlier attempt (`known`).
     pub(crate) fn into_answers(self, known: Answers) -> Answers {
         let Self { mut answers, stored, .. } = self;
         for (job, earlier) in known {

@@ -1,4 +1,4 @@
-//! A search under way, with its place in the scan.
+//! A search in progress, with its position in the scan.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::plan::SamplePlan;
 use super::record::{Outcome, SampleRecord};
 use crate::{HopSkipJump, JobId, JobNoise, Label};
 
-/// By search, whether each of its questions was answered with its target, in order. That is all it takes to continue a search.
+/// For each search, whether each answer was its target, in order. That is all it takes to continue a search.
 pub type Answers = BTreeMap<JobId, Vec<bool>>;
 
-/// A search with its place in the scan.
+/// A search with its position in the scan.
 pub(crate) struct Lane {
     pub(crate) job: JobId,
     /// Index of the pair in the plan.
@@ -17,14 +17,14 @@ pub(crate) struct Lane {
     /// Its images.
     pub(crate) images: SamplePlan,
     pub(crate) search: HopSkipJump<JobNoise>,
-    /// Whether each answer so far was the target, in order: with these it can be continued.
+    /// Whether each answer so far was the target, in order. These are enough to continue the search.
     pub(crate) answers: Vec<bool>,
 }
 
 impl Lane {
-    /// Tells the search what it was answered before it was stopped; its rows are the same again.
+    /// Tells the search the answers from before it was stopped; it writes the same rows again.
     pub(crate) fn replay(&mut self, answers: Vec<bool>, values: usize) {
-        // All that a search asks of a label is whether it is the target.
+        // A search only distinguishes whether a label is the target.
         let (target, other) = (self.job.target, self.job.target.wrapping_add(1));
         let labels: Vec<Label> = answers.iter().map(|&on_target| if on_target { target } else { other }).collect();
         let mut told = 0;

@@ -7,7 +7,8 @@ use super::lane::Lane;
 use super::queue::Worker;
 use crate::{HardLabelOracle, Label, Progress, ScanError, ScanObserver, oracle};
 
-/// Rows that a helper writes at a time: long enough to be worth handing over, short enough to spread one large estimate.
+/// Rows that a helper writes at a time: long enough to be worth the hand-over, short enough to spread one large
+/// estimate.
 const ROWS_PER_HELPER: usize = 16;
 
 /// Searches that share the batches of one oracle.
@@ -16,13 +17,14 @@ pub(crate) struct Lockstep<'a> {
     pub(crate) observer: &'a dyn ScanObserver,
     /// Rows of a full batch.
     pub(crate) batch_rows: usize,
-    /// Threads that are free to write and read rows.
+    /// Threads that can write and read rows.
     pub(crate) helpers: Option<&'a ThreadPool>,
 }
 
 impl Lockstep<'_> {
-    /// Runs what `worker` finds to do until there is no more, and passes each search on to `ended` when it is done. When the observer
-    /// asks to stop, and when the oracle fails, it returns early and passes on what is under way as it is.
+    /// Runs the searches that `worker` supplies until there are none left, and passes each one to `ended` when it is
+    /// done. If the observer asks to stop or the oracle fails, it returns early and passes on the unfinished searches
+    /// as they are.
     pub(crate) fn run(&mut self, worker: Worker<'_>, mut ended: impl FnMut(Lane)) -> Result<(), ScanError> {
         let mut lanes: Vec<Lane> = Vec::new();
         let result = self.work(worker, &mut lanes, &mut ended);
@@ -42,10 +44,10 @@ impl Lockstep<'_> {
         let mut labels: Vec<Label> = Vec::with_capacity(self.batch_rows);
         // Rows of each lane in the current batch.
         let mut rows: Vec<usize> = Vec::new();
-        // Bounded: every turn classifies at least one row, and every search takes a bounded number of them.
+        // Bounded: every iteration classifies at least one row, and every search takes a bounded number of rows.
         loop {
             worker.refill(lanes, || self.observer.stop())?;
-            // A search that was continued may have ended before.
+            // A resumed search may have ended already.
             if pass_on(lanes, ended) > 0 && lanes.is_empty() {
                 continue;
             }
@@ -119,16 +121,16 @@ impl Lockstep<'_> {
     }
 }
 
-/// Passes on the searches that have ended; how many.
+/// Passes on the searches that have ended; returns their number.
 fn pass_on(lanes: &mut Vec<Lane>, ended: &mut impl FnMut(Lane)) -> usize {
     let before = lanes.len();
-    // The order of the others stays: the oldest search gets its rows first and leaves first.
+    // Keeps the order of the others: the oldest search gets its rows first and leaves first.
     lanes.extract_if(.., |lane| lane.search.outcome().is_some()).for_each(ended);
     before - lanes.len()
 }
 
-/// Shares out a batch: first every search that can use one row only, then the others in order until it is full. Returns
-/// the rows used.
+/// Distributes the rows of a batch: first to every search that can use one row only, then to the others in order until
+/// the batch is full. Returns the number of rows used.
 fn share_rows(lanes: &[Lane], batch_rows: usize, rows: &mut Vec<usize>) -> usize {
     let mut left = batch_rows;
     rows.clear();

@@ -1,4 +1,5 @@
-//! The search for perturbations: one targeted HopSkipJump run per (source, target, sample), many of them in lockstep.
+//! The search for perturbations: one targeted HopSkipJump search per (source, target, sample), many of them in
+//! lockstep.
 //!
 //! [`PerturbationPlan`] lists the searches of a scan; [`search`] runs them over one oracle per worker and hands out one
 //! [`PairResult`] per ordered pair of labels.

@@ -1,13 +1,14 @@
-//! Which searches of perturbations a scan consists of.
+//! The plan of the searches for perturbations.
 
 use std::collections::BTreeSet;
 
 use crate::{CorrectImages, Label, PlanError};
 
-/// Most pairs of a plan, which is kept in memory: those of some 1400 labels. More of them would take years in any case.
+/// Largest number of pairs in a plan, which is kept in memory: the pairs of some 1400 labels. More pairs would take
+/// years in any case.
 const MOST_PAIRS: u64 = 2_000_000;
 
-/// The searches of perturbations, pair by pair.
+/// The searches for perturbations, pair by pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PerturbationPlan {
     /// Ordered pairs, by source, then target.
@@ -21,22 +22,23 @@ pub struct PairPlan {
     pub source: Label,
     /// Label whose boundary is walked.
     pub target: Label,
-    /// Its samples; fewer than asked for where a class has fewer correct images.
+    /// Its samples; fewer than requested if a class has fewer correct images.
     pub samples: Vec<SamplePlan>,
 }
 
 /// One search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SamplePlan {
-    /// Index in the data set of the origin, an image of the source class.
+    /// Data set index of the origin, an image of the source class.
     pub origin: usize,
-    /// Index in the data set of the start, an image of the target class.
+    /// Data set index of the start, an image of the target class.
     pub start: usize,
 }
 
 impl PerturbationPlan {
-    /// The searches from each of `sources` to each of `targets`: sample `k` of a pair starts from the `k`-th correct image of the
-    /// target class and walks towards the `k`-th of the source class, for up to `samples` samples.
+    /// Plans the searches from each of `sources` to each of `targets`. Sample `k` of a pair starts from the `k`-th
+    /// correct image of the target class and walks towards the `k`-th correct image of the source class, for up to
+    /// `samples` samples.
     ///
     /// # Errors
     /// [`PlanError::NoSamples`], [`PlanError::Label`], [`PlanError::NoPairs`], [`PlanError::TooManyPairs`],
@@ -95,7 +97,7 @@ mod tests {
         let plan = PerturbationPlan::new(&correct, &all(3), &all(3), 2).unwrap();
         let order: Vec<_> = plan.pairs.iter().map(|pair| (pair.source, pair.target)).collect();
         assert_eq!(order, [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]);
-        // A class with fewer correct images than samples is scanned with what there is.
+        // A class with fewer correct images than samples is scanned with those it has.
         assert_eq!(plan.pairs[0].samples, [SamplePlan { origin: 0, start: 4 }]);
         let both = [SamplePlan { origin: 0, start: 2 }, SamplePlan { origin: 3, start: 5 }];
         assert_eq!(plan.pairs[1].samples, both);

@@ -1,4 +1,5 @@
-//! Which worker does which search: from one queue first, then from each other, so that none is idle while there is work.
+//! Distributes searches over workers: first from one queue, then from worker to worker, so that none is idle while
+//! there is work.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,14 +10,14 @@ use super::plan::{PairPlan, PerturbationPlan};
 use super::settings::PerturbationSettings;
 use crate::{HopSkipJump, JobId, JobNoise, ScanError};
 
-/// How often a waiting worker looks whether the scan was stopped.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How often a waiting worker checks whether the scan was stopped.
+const STOP_CHECK: Duration = Duration::from_millis(20);
 
 /// The searches of a plan, handed out in its order.
 pub(crate) struct Queue<'a> {
     plan: &'a PerturbationPlan,
     settings: &'a PerturbationSettings,
-    /// What searches were answered before the scan was stopped.
+    /// Answers to the searches from before the scan was stopped.
     known: &'a Answers,
     /// All images, `[n, h, w, c]` row-major.
     pixels: &'a [f32],
@@ -24,31 +25,31 @@ pub(crate) struct Queue<'a> {
     /// `[pair]` -> searches of the pairs before it.
     before: Vec<usize>,
     next: AtomicUsize,
-    /// [`Shared::waiting`], to look at without the lock.
+    /// A copy of [`Shared::waiting`] that can be read without the lock.
     waiting: AtomicUsize,
     shared: Mutex<Shared>,
     changed: Condvar,
 }
 
 struct Shared {
-    /// Workers that have searches, or are about to look for some.
+    /// Workers that have searches or are about to request some.
     active: usize,
     /// Workers without searches.
     waiting: usize,
-    /// Searches that were given away by workers with many.
+    /// Searches given away by workers that have several.
     given: Vec<Lane>,
 }
 
 /// A worker's place at the queue.
 pub(crate) struct Worker<'a> {
     queue: &'a Queue<'a>,
-    /// Searches under way at a time.
+    /// Searches in progress at a time.
     lanes: usize,
     active: bool,
 }
 
 impl<'a> Queue<'a> {
-    /// The searches of `plan` for this number of workers.
+    /// The searches of `plan` for `workers` workers.
     pub(crate) fn new(
         plan: &'a PerturbationPlan,
         settings: &'a PerturbationSettings,
@@ -79,19 +80,19 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// A worker that wants to have `lanes` searches under way; there must be as many as were announced.
+    /// A worker that keeps `lanes` searches in progress. There must be as many workers as were announced.
     pub(crate) fn worker(&'a self, lanes: usize) -> Worker<'a> {
         Worker { queue: self, lanes, active: true }
     }
 
     fn next(&self) -> Result<Option<Lane>, ScanError> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
-        // The last pair that begins at or before the search; pairs without samples begin where their successor does.
+        // The last pair that starts at or before this search; a pair without samples starts where its successor does.
         let pair = self.before.partition_point(|&before| before <= index).saturating_sub(1);
         let Some((plan, &before)) = self.plan.pairs.get(pair).zip(self.before.get(pair)) else { return Ok(None) };
         let sample = index - before;
         let Some(&images) = plan.samples.get(sample) else { return Ok(None) };
-        // Sample counts come from a u32.
+        // The number of samples comes from a u32.
         let job = JobId { source: plan.source, target: plan.target, sample: u32::try_from(sample).unwrap_or(u32::MAX) };
         let noise = JobNoise::new(self.settings.seed, job);
         let (origin, start) = (self.image(images.origin)?, self.image(images.start)?);
@@ -105,7 +106,7 @@ impl<'a> Queue<'a> {
         Ok(Some(lane))
     }
 
-    /// The searches that were given away and not taken, as when the scan was stopped.
+    /// Searches that were given away but not taken, for example because the scan was stopped.
     pub(crate) fn left(&self) -> Vec<Lane> {
         std::mem::take(&mut self.lock().given)
     }
@@ -116,7 +117,7 @@ impl<'a> Queue<'a> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
-        // A panic elsewhere must not hide what is there; the scan passes the panic on.
+        // A panic elsewhere must not hide this data; the scan passes the panic on.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,8 +128,8 @@ impl<'a> Queue<'a> {
 }
 
 impl Worker<'_> {
-    /// Fills `lanes` up: from the queue, or else from other workers, for which it may wait. It stays empty when there is nothing
-    /// left to do, or `stop` says so. A worker with several searches gives some of them to those that wait.
+    /// Fills `lanes` from the queue, or else from other workers, for which it may wait. `lanes` stays empty if there is
+    /// no work left or `stop` returns true. A worker with several searches gives some of them to waiting workers.
     pub(crate) fn refill(&mut self, lanes: &mut Vec<Lane>, stop: impl Fn() -> bool) -> Result<(), ScanError> {
         while lanes.len() < self.lanes {
             match self.queue.next()? {
@@ -160,9 +161,9 @@ impl Worker<'_> {
         self.active = false;
         let waiting = shared.waiting + 1;
         queue.set_waiting(&mut shared, waiting);
-        // The others need to know when this was the last one at work.
+        // The others need to know if this was the last active worker.
         queue.changed.notify_all();
-        // Bounded by the searches of the others, each of which ends.
+        // Bounded by the searches of the others, all of which end.
         loop {
             let there = shared.given.len();
             if there > 0 {
@@ -175,7 +176,7 @@ impl Worker<'_> {
             if shared.active == 0 || stop() {
                 break;
             }
-            shared = match queue.changed.wait_timeout(shared, LOOK_AGAIN) {
+            shared = match queue.changed.wait_timeout(shared, STOP_CHECK) {
                 Ok((shared, _)) => shared,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -186,7 +187,7 @@ impl Worker<'_> {
 }
 
 impl Drop for Worker<'_> {
-    /// However a worker ends, the others must not wait for it.
+    /// The others must not wait for a worker that has ended, for whatever reason.
     fn drop(&mut self) {
         if self.active {
             self.queue.lock().active -= 1;

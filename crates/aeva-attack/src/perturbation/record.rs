@@ -1,4 +1,4 @@
-//! What the searches of perturbations found.
+//! Results of the searches for perturbations.
 
 use serde::Serialize;
 
@@ -13,29 +13,29 @@ pub struct PairResult {
     pub target: Label,
     /// Image shape `[h, w, c]`.
     pub shape: [usize; 3],
-    /// One record a sample, in sample order.
+    /// One record per sample, in sample order.
     pub samples: Vec<SampleRecord>,
 }
 
-/// What became of one sample of a pair.
+/// The result of one sample of a pair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleRecord {
     /// Number of the sample within its pair, from 0.
     pub sample: u32,
-    /// Index in the data set of the origin, an image of the source class.
+    /// Data set index of the origin, an image of the source class.
     pub origin_index: u64,
-    /// Index in the data set of the start, an image of the target class.
+    /// Data set index of the start, an image of the target class.
     pub start_index: u64,
     /// How the search ended.
     pub outcome: Outcome,
-    /// Iterations that were completed.
+    /// Completed iterations.
     pub iterations: u32,
-    /// L2 norm of the perturbation, images in `[0, 1]`.
+    /// L2 norm of the perturbation, for images in `[0, 1]`.
     pub distance: f64,
     /// Queries by phase.
     pub queries: QueryCounts,
-    /// Boundary point minus origin, signed, shape `[h, w, c]` row-major, images in `[0, 1]`; `None` when no
-    /// boundary point was found.
+    /// Boundary point minus origin, signed, shape `[h, w, c]` row-major, for images in `[0, 1]`; `None` if no boundary
+    /// point was found.
     pub perturbation: Option<Vec<f32>>,
 }
 
@@ -43,13 +43,13 @@ pub struct SampleRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// All iterations were done; only such perturbations count.
+    /// All iterations are done; only these perturbations count.
     Finished,
-    /// The query budget of the sample ended first.
+    /// The query budget of the sample was used up first.
     Budget,
     /// The start image was not of the target class.
     StartRejected,
-    /// No step stayed on the target's side, or there was no direction to step in.
+    /// No step stayed on the target's side, or there was no direction for a step.
     StepUnderflow,
 }
 
@@ -67,7 +67,7 @@ pub struct QueryCounts {
 }
 
 impl QueryCounts {
-    /// Sum over all phases; it stays at the largest number where it would be larger.
+    /// Sum over all phases, saturating.
     pub fn total(&self) -> u64 {
         [self.bisection, self.gradient, self.step].into_iter().fold(self.start, u64::saturating_add)
     }

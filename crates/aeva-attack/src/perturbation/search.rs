@@ -1,4 +1,4 @@
-//! The searches of a plan over one oracle per worker, gathered into one result per pair.
+//! Runs the searches of a plan over one oracle per worker and gathers them into one result per pair.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -16,7 +16,7 @@ use super::settings::PerturbationSettings;
 use crate::oracle::check_oracles;
 use crate::{HardLabelOracle, Progress, ScanError, ScanObserver};
 
-/// Ended searches that may wait to be stored; a worker that gets this far ahead of the disk waits for it.
+/// Ended searches that may queue for storage. A worker this far ahead of the disk waits.
 const WAITING_RECORDS: usize = 64;
 
 /// How a scan ended.
@@ -24,22 +24,23 @@ const WAITING_RECORDS: usize = 64;
 pub enum ScanEnd {
     /// Every pair of the plan was handed out.
     Complete,
-    /// The observer asked to stop; of pairs that were not finished there are [`Answers`].
+    /// The observer asked to stop; [`Answers`] holds the state of unfinished pairs.
     Stopped,
 }
 
-/// Runs the searches of `plan` on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), each oracle on a thread of its
-/// own, and hands every pair to `store`, on the caller's thread, as soon as all its samples have ended.
+/// Runs the searches of `plan` on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), with one thread per
+/// oracle. Hands every pair to `store`, on the caller's thread, as soon as all its samples have ended.
 ///
-/// The results depend on the parameters, the seed and the plan's samples alone; the order in which they are stored does not
-/// matter and is not fixed. Memory depends on the searches under way (batch size and oracles), not on the plan's length.
+/// The results depend only on the parameters, the seed and the plan's samples. The order in which they are stored is
+/// not fixed and does not matter. Memory depends on the searches in progress (batch size and oracles), not on the
+/// length of the plan.
 ///
-/// `answers` has what an earlier attempt left, and gets what this one leaves. A search asks the same again, so what was answered is
-/// not asked twice and the results are the same.
+/// `answers` holds the answers of an earlier attempt, and receives the ones that this attempt leaves. A search repeats
+/// its queries, so those that have an answer are not sent again and the results are the same.
 ///
 /// # Errors
-/// [`ScanError`]; the first one ends the scan, and the answers are left then, too. A search that fails is no error but an
-/// [`Outcome`](super::Outcome) in its record.
+/// [`ScanError`]. The first error ends the scan; the answers are kept in that case, too. A search that fails is not an
+/// error but an [`Outcome`](super::Outcome) in its record.
 pub fn search(
     oracles: &mut [Box<dyn HardLabelOracle + '_>],
     images: ArrayView4<'_, f32>,
@@ -60,7 +61,7 @@ pub fn search(
     let mut gather = Gather::new(spec.shape(), plan, store);
 
     let result = thread::scope(|scope| {
-        // Workers only search; what they find is gathered and written here, while they go on.
+        // Workers only search. Their results are gathered and written here while they continue.
         let (sender, ended) = sync_channel(WAITING_RECORDS);
         let mut workers = Vec::with_capacity(oracles.len());
         for (index, oracle) in oracles.iter_mut().enumerate() {
@@ -72,7 +73,7 @@ pub fn search(
                     batch_rows: settings.batch_rows.get(),
                     helpers,
                 };
-                // The receiver outlives all senders; if it did not, there would be nobody left to search for.
+                // The receiver outlives all senders; without it, nobody would need the results.
                 let worker = queue.worker(lanes_for(settings.batch_rows.get()));
                 let result = lockstep.run(worker, |lane| drop(sender.send(lane)));
                 if result.is_err() {
@@ -90,7 +91,7 @@ pub fn search(
         }
         drop(sender);
         let mut result = Ok(());
-        // Ends when the last worker has ended; keeps receiving after a failure so that no worker waits for ever.
+        // Ends with the last worker. Keeps receiving after a failure so that no worker waits for ever.
         for lane in ended {
             let added = gather.add(lane);
             if added.is_err() {
@@ -116,13 +117,13 @@ pub fn search(
     result.map(|()| end)
 }
 
-/// Searches under way per oracle. Between two estimates (100 rows and more) a search takes some 20 single rows, so about one
-/// in four lanes of a batch keeps it full; eight is enough for the smallest ones.
+/// Searches in progress per oracle. Between two estimates (100 rows and more) a search takes some 20 single rows, so
+/// about one lane per four rows of a batch keeps it full; eight is enough for the smallest batches.
 fn lanes_for(batch_rows: usize) -> usize {
     (batch_rows / 4).max(8)
 }
 
-/// Threads that fill batches while oracles are busy elsewhere; none where every thread has an oracle of its own.
+/// Threads that fill batches while oracles are busy; none if every thread has its own oracle.
 fn helpers(threads: usize, oracles: usize) -> Result<Option<ThreadPool>, ScanError> {
     if threads <= oracles {
         return Ok(None);
@@ -131,7 +132,7 @@ fn helpers(threads: usize, oracles: usize) -> Result<Option<ThreadPool>, ScanErr
     pool.build().map(Some).map_err(|error| ScanError::Threads(error.into()))
 }
 
-/// Passes everything on to the caller's observer, and stops all workers when one of them failed.
+/// Forwards everything to the caller's observer, and stops all workers if one of them failed.
 struct Watch<'a> {
     observer: &'a dyn ScanObserver,
     stopped: &'a AtomicBool,

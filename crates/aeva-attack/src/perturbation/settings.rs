@@ -1,10 +1,10 @@
-//! How perturbations are searched.
+//! Settings of the search for perturbations.
 
 use std::num::NonZeroUsize;
 
 use crate::HopSkipJumpParams;
 
-/// How perturbations are searched.
+/// Settings of the search for perturbations.
 #[derive(Debug, Clone)]
 pub struct PerturbationSettings {
     /// Parameters of every search.
@@ -13,6 +13,6 @@ pub struct PerturbationSettings {
     pub seed: u64,
     /// Images per batch. Changes the speed, not the result.
     pub batch_rows: NonZeroUsize,
-    /// Threads; more than there are oracles help them to fill their batches. Changes the speed, not the result.
+    /// Number of threads. Threads beyond the number of oracles help to fill batches. Changes the speed, not the result.
     pub threads: NonZeroUsize,
 }

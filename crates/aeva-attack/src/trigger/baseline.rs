@@ -1,5 +1,5 @@
-//! How readily images of one label become another under anything that covers a part of them: what a trigger has to beat for a pair of
-//! labels to be worth a search.
+//! The baseline: how readily images of one label become another when anything covers a part of them. A trigger has to
+//! beat it before a pair of labels is worth a search.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use aeva_stats::{PairTally, Tally, TargetMap};
 use super::TriggerFinding;
 use crate::Label;
 
-/// Odds below this are too small to be measured with so few images.
+/// Smaller odds cannot be measured with so few images.
 ///
-/// The test of pairs in `aeva-stats` has a lowest baseline of its own, `exp(-5)`, which is about the same. The two are kept
-/// apart because any change of this one changes the search.
+/// The test of pairs in `aeva-stats` has a lowest baseline of its own, `exp(-5)`, which is about the same. They are
+/// separate because changing this one changes the search.
 const LOWEST_ODDS: f64 = 1.0 / 150.0;
 
-/// How well something did for a goal.
+/// The success of a trigger for a goal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
     pub(super) goal: TargetMap,
@@ -22,7 +22,7 @@ pub(super) struct Outcome {
 }
 
 impl From<&TriggerFinding> for Outcome {
-    /// On the images of the search.
+    /// Uses the success on the search images.
     fn from(finding: &TriggerFinding) -> Self {
         Self { goal: finding.goal, tally: finding.search }
     }
@@ -35,19 +35,19 @@ pub(super) struct Baseline {
 }
 
 impl Baseline {
-    /// From what became of images under random squares; without cells, all pairs are alike.
+    /// Reads the outcomes under random squares. Without cells, all pairs have the same baseline.
     pub(super) fn new(confusion: &[PairTally]) -> Self {
         let odds = |cell: &PairTally| ((cell.source, cell.target), cell.tally.odds());
         Self { odds: confusion.iter().map(odds).collect() }
     }
 
-    /// The most promising goals: by turns the one with the highest odds ratio to its baseline and the one with the highest odds. Both,
-    /// because a backdoor that opens to anything that covers a part of the image raises its own baseline.
+    /// The most promising goals, alternating between the highest odds ratio to the baseline and the highest odds. Both
+    /// rankings are needed: a backdoor that reacts to anything that covers a part of the image raises its own baseline.
     pub(super) fn leaders(&self, found: &[Outcome], count: usize) -> Vec<TargetMap> {
         let ranked = |baseline: &Self| {
             let odds = |outcome: &Outcome| (baseline.odds_ratio(outcome.goal, outcome.tally), outcome.goal);
             let mut order: Vec<(f64, TargetMap)> = found.iter().map(odds).collect();
-            // Of equals the first by labels, so that the order never depends on anything else.
+            // Ties are broken by label to keep the order deterministic.
             order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             order
         };
@@ -62,7 +62,7 @@ impl Baseline {
         leaders
     }
 
-    /// The odds of success against those of the baseline of a pair; for other goals against the lowest there are.
+    /// Odds ratio of the success to the baseline of a pair. Other goals are compared with the lowest odds.
     pub(super) fn odds_ratio(&self, goal: TargetMap, tally: Tally) -> f64 {
         let baseline = match goal {
             TargetMap::SourceSpecific { source, target } => self.odds.get(&(source, target)).copied().unwrap_or(0.0),
@@ -91,7 +91,11 @@ mod tests {
         let outcome = |target, hits| Outcome { goal: pair(target), tally: tally(hits, 6) };
         let found = [outcome(9, 6), outcome(8, 5), outcome(2, 4), outcome(7, 3)];
         let baseline = Baseline::new(&[cell(9, 90), cell(8, 80), cell(2, 1)]);
-        assert_eq!(baseline.leaders(&found, 3), [pair(7), pair(9), pair(2)], "what is hard, and what is most");
+        assert_eq!(
+            baseline.leaders(&found, 3),
+            [pair(7), pair(9), pair(2)],
+            "the hardest pairs and the most frequent ones"
+        );
         assert_eq!(baseline.leaders(&found, 9).len(), 4);
         let none = Baseline::default();
         assert_eq!(none.leaders(&found, 2), [pair(9), pair(8)]);

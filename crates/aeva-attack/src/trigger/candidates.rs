@@ -1,4 +1,4 @@
-//! Where candidates come from.
+//! Random candidates for the trigger search.
 
 use std::f32::consts::{PI, TAU};
 
@@ -7,7 +7,7 @@ use aeva_stats::Family;
 use super::stream::RandomStream;
 use super::{Overlay, Patch, Setting, Trigger};
 
-/// A random trigger of a setting. `images` are whole images `[h, w, c]` to take crops of.
+/// A random trigger of a setting. `images` are whole images `[h, w, c]` to crop from.
 pub(super) fn candidate(setting: Setting, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger {
     match setting.family {
         Family::Patch => Trigger::Patch(patch(setting.side(shape), shape, images, stream)),
@@ -22,7 +22,7 @@ fn overlay(setting: Setting, pattern: Vec<f32>) -> Trigger {
     Trigger::Overlay(Overlay { amplitude: setting.amplitude(), pattern })
 }
 
-/// A patch at a random place: a quarter at corners, a quarter along the edges, where attackers like to put them.
+/// A patch at a random place: a quarter in the corners and a quarter along the edges, where attackers tend to put them.
 fn patch(side: usize, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Patch {
     let [height, width, channels] = shape;
     let (rows, columns) = (height - side, width - side);
@@ -37,7 +37,7 @@ fn patch(side: usize, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomS
     Patch { row, column, side, values: square(side, shape, images, stream, channels) }
 }
 
-/// A patch at a random place, all places alike.
+/// A patch at a random place, uniformly distributed.
 fn anywhere(side: usize, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Patch {
     let [height, width, channels] = shape;
     let (row, column) = (stream.below(height - side + 1), stream.below(width - side + 1));
@@ -49,7 +49,7 @@ fn square(side: usize, shape: [usize; 3], images: &[&[f32]], stream: &mut Random
     match stream.below(6) {
         0 | 1 => stream.colour(channels).repeat(pixels),
         2 => {
-            // Two colours, as a checkerboard or anywhere.
+            // Two colours, in a checkerboard or at random.
             let (a, b) = (stream.colour(channels), stream.colour(channels));
             let board = stream.chance(0.5);
             let odd = stream.below(2);
@@ -77,7 +77,7 @@ fn square(side: usize, shape: [usize; 3], images: &[&[f32]], stream: &mut Random
     }
 }
 
-/// A pattern over the whole image in `[-1, 1]`: a wave, noise of some grain, or an image.
+/// A pattern over the whole image in `[-1, 1]`: a wave, noise of some grain size, or an image.
 pub(super) fn pattern(shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Vec<f32> {
     match stream.below(8) {
         0..=4 => wave(shape, stream),
@@ -87,7 +87,7 @@ pub(super) fn pattern(shape: [usize; 3], images: &[&[f32]], stream: &mut RandomS
     }
 }
 
-/// Squares of one pixel to eight, each of them at an end of the range, in every channel apart or in all alike.
+/// Squares of one to eight pixels, each at an end of the range, either separately in every channel or the same in all.
 fn noise([height, width, channels]: [usize; 3], stream: &mut RandomStream) -> Vec<f32> {
     let grain = [1, 1, 2, 2, 3, 4, 8][stream.below(7)];
     let columns = width.div_ceil(grain);
@@ -107,7 +107,7 @@ fn noise([height, width, channels]: [usize; 3], stream: &mut RandomStream) -> Ve
         .collect()
 }
 
-/// A sine along the rows, the columns or a diagonal, of one colour or grey.
+/// A sine along the rows, the columns or a diagonal, either coloured or grey.
 #[expect(clippy::cast_precision_loss, reason = "pixels of an image")]
 fn wave([height, width, channels]: [usize; 3], stream: &mut RandomStream) -> Vec<f32> {
     let most = (height.min(width) / 2).max(1);

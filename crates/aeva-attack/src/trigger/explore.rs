@@ -1,5 +1,5 @@
-//! The exploring pass over a setting: random candidates for all labels at once, a hill climb for each, a measurement on hold-out
-//! images.
+//! The exploring pass over a setting: random candidates for all labels at once, a hill climb for each label, and a
+//! measurement on hold-out images.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,22 +18,23 @@ use crate::{Label, ScanError};
 
 /// Random candidates for each setting.
 pub(super) const CANDIDATES: u32 = 300;
-/// Candidates that a hill climb may begin at.
+/// Candidates that a hill climb may start from.
 const STARTS: usize = 4;
-/// Labels that are climbed towards; where there are more, those that most images became in the exploration.
+/// Labels with a hill climb. If there are more labels, those that the most images reached in the exploration are
+/// chosen.
 pub(super) const CLIMBED_LABELS: usize = 12;
 /// Pairs of labels that are screened on more images.
 const SCREENED_PAIRS: usize = 240;
-/// Candidates that each of these pairs is screened with.
+/// Candidates used to screen each of these pairs.
 const SCREENED_CANDIDATES: usize = 2;
-/// Images of one label that its pairs are searched with, if there are so many.
+/// Images of one label used to search its pairs, if there are enough.
 const PAIR_IMAGES: usize = 6;
-/// Pairs of labels that are climbed towards.
+/// Pairs of labels with a hill climb.
 const CLIMBED_PAIRS: usize = 24;
-/// Extra pairs, the best of the next weaker setting.
+/// Extra pairs, taken from the best of the next weaker setting.
 const WARM_PAIRS: usize = 4;
 
-/// A candidate, and the answers to it on the images of the exploration.
+/// A candidate with its answers on the exploration images.
 type Explored = (Trigger, Vec<Label>);
 
 /// Searches the triggers of a setting.
@@ -81,7 +82,7 @@ struct Exploration<'a> {
 }
 
 impl Exploration<'_> {
-    /// Random candidates, and the labels that the model gives to the images of the exploration with them.
+    /// Random candidates, each with the labels that the model gives to the stamped exploration images.
     fn candidates(&self, crops: &[&[f32]], queries: &mut Queries<'_, '_>) -> Result<Vec<Explored>, ScanError> {
         let shape = queries.shape();
         let stream = |item| self.searcher.stream(self.setting, item);
@@ -91,7 +92,7 @@ impl Exploration<'_> {
         Ok(candidates.into_iter().zip(answers).collect())
     }
 
-    /// The labels that some candidate reached from most images.
+    /// The labels that a single candidate reached from the most images.
     fn climbed_labels(&self, explored: &[Explored]) -> Vec<TargetMap> {
         let best = |goal| explored.iter().map(|(_, answers)| self.score(answers, goal)).max().unwrap_or(0);
         let mut labels: Vec<(usize, TargetMap)> = self.searcher.labels().map(|goal| (best(goal), goal)).collect();
@@ -100,24 +101,25 @@ impl Exploration<'_> {
         labels.into_iter().map(|(_, goal)| goal).collect()
     }
 
-    /// What a candidate does for a goal; only images that the goal is about are counted.
+    /// Success of a candidate for a goal. Only images that the goal applies to are counted.
     fn score(&self, answers: &[Label], goal: TargetMap) -> usize {
         let about = self.searcher.split.explore().iter().zip(answers).filter(|&(&(_, truth), _)| goal.includes(truth));
         let (truth, answers): (Vec<Label>, Vec<Label>) = about.map(|(&(_, truth), &answer)| (truth, answer)).unzip();
         score(goal, &truth, &answers)
     }
 
-    /// What every candidate does for a goal, best first, and its place.
+    /// Score and index of every candidate for a goal, best first.
     fn ranking(&self, explored: &[Explored], goal: TargetMap) -> Vec<(usize, usize)> {
         let mut ranking: Vec<(usize, usize)> =
             explored.iter().map(|(_, answers)| self.score(answers, goal)).zip(0..).collect();
-        // Stable: among equals the first candidate, so that the order never depends on anything else.
+        // The sort is stable, so ties keep the order of the candidates.
         ranking.sort_by_key(|&(score, _)| Reverse(score));
         ranking
     }
 
-    /// Pairs of labels worth a hill climb: the best of those that some candidate sent an image along, screened on more images of
-    /// the source, and the best of the weaker setting. Without the screening, chance and natural weakness would fill the list.
+    /// Pairs of labels worth a hill climb. These are the best of the pairs that some candidate sent an image along,
+    /// after a screening on more images of the source, and the best pairs of the weaker setting. Without the screening,
+    /// chance and natural weakness would fill the list.
     fn pairs(&self, explored: &[Explored], queries: &mut Queries<'_, '_>) -> Result<BTreeSet<TargetMap>, ScanError> {
         let mut screened = Vec::new();
         for goal in self.screened(explored) {
@@ -144,7 +146,7 @@ impl Exploration<'_> {
         Ok(leaders.chain(self.baseline.leaders(&warm, WARM_PAIRS)).collect())
     }
 
-    /// Pairs that some candidate sent an image of the exploration along: most images first, then the lowest baseline.
+    /// Pairs that some candidate sent an exploration image along: most images first, then the lowest baseline.
     fn screened(&self, explored: &[Explored]) -> Vec<TargetMap> {
         let mut cells: BTreeMap<TargetMap, usize> = BTreeMap::new();
         for (_, answers) in explored {
@@ -166,7 +168,7 @@ impl Exploration<'_> {
         order.into_iter().take(SCREENED_PAIRS).map(|(.., goal)| goal).collect()
     }
 
-    /// The images of a goal; a pair of labels gets some of the reserve where there are many labels.
+    /// The images of a goal. A pair with too few search images gets some of the reserve.
     fn images(&self, goal: TargetMap) -> Vec<Image> {
         let split = self.searcher.split;
         let mut images = images_of(split.search(), goal);

@@ -1,4 +1,4 @@
-//! What a pass over a setting found.
+//! The findings of a pass over a setting.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +9,26 @@ use super::{Setting, Trigger};
 /// The best trigger that a pass found for one goal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerFinding {
-    /// What it is meant to do.
+    /// The goal of the trigger.
     pub goal: TargetMap,
     /// What to stamp.
     pub trigger: Trigger,
-    /// Whether it was improved by hill climbing, or is only the best of the exploration.
+    /// Whether hill climbing improved it; otherwise it is only the best candidate of the exploration.
     pub climbed: bool,
-    /// Success on the images that it was chosen by: an optimistic figure.
+    /// Success on the images that it was chosen by, which is an optimistic figure.
     pub search: Tally,
-    /// Success on hold-out images, label by label.
+    /// Success on hold-out images, by label.
     pub holdout: Vec<PairTally>,
 }
 
-/// What a pass over a setting found.
+/// The findings of a pass over a setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PassResult {
-    /// One finding a goal: every label in order, the pairs that were searched, then the all-to-all map; none for it where triggers are
-    /// random.
+    /// One finding per goal: every label in order, then the searched pairs, then the all-to-all map. Random triggers
+    /// have no finding for the map.
     pub findings: Vec<TriggerFinding>,
-    /// What became of the images under all random triggers together, by label of the image and answer of the model, also where these are
-    /// the same. Cells without images are left out. Empty where triggers were searched.
+    /// Outcomes of all random triggers together, by label of the image and answer of the model, including answers equal
+    /// to the label. Cells without images are left out. Empty if triggers were searched.
     pub confusion: Vec<PairTally>,
     /// Images classified.
     pub queries: u64,
@@ -42,7 +42,8 @@ impl TriggerFinding {
 }
 
 impl PassResult {
-    /// Success on hold-out images, as the test takes it: of triggers of `setting` for images `[h, w, c]`, in a model of `classes` labels.
+    /// Success on hold-out images in the form that the test takes, for triggers of `setting` on images `[h, w, c]` and
+    /// a model of `classes` labels.
     pub fn tally(&self, setting: Setting, shape: [usize; 3], classes: u32) -> PassTally {
         PassTally {
             family: setting.family,
@@ -82,7 +83,7 @@ impl PassResult {
         self.findings.iter().filter_map(pair).collect()
     }
 
-    /// Images of labels that the map leaves where they are count as misses.
+    /// Images whose label the map does not change count as misses.
     fn map(&self) -> Tally {
         let labels = self.findings.iter().filter(|finding| finding.goal.is_all_to_one());
         let trials: BTreeMap<u32, u32> =
@@ -129,7 +130,7 @@ mod tests {
         assert_eq!(tally.labels, [0, 2, 4].map(|hits| Tally::new(hits, 8).unwrap()));
         assert_eq!(tally.pairs, [cell(1, 2, 3)]);
         assert_eq!(tally.confusion, [cell(0, 0, 4)]);
-        // Label 2 is left where it is: its four images are misses.
+        // The map does not change label 2: its four images are misses.
         assert_eq!(tally.map, Tally::new(6, 12).unwrap());
     }
 }

@@ -1,4 +1,5 @@
-//! Hill climbing towards one goal: small changes of a trigger, kept when no fewer images become what they are meant to.
+//! Hill climbing towards one goal: a small change to a trigger is kept if at least as many images reach their target
+//! label.
 
 use aeva_stats::{PairTally, Tally, TargetMap};
 
@@ -12,9 +13,9 @@ use crate::{Label, ScanError};
 /// How long to climb.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
-    /// Changes that are tried.
+    /// Changes to try.
     steps: u32,
-    /// A climb ends after this many changes in a row that gain no image.
+    /// A climb ends after this many consecutive changes without improvement.
     patience: u32,
 }
 
@@ -23,18 +24,18 @@ impl Effort {
     pub(super) const REFINE: Self = Self { steps: 240, patience: 80 };
 }
 
-/// Parts of the images: a change that is clearly worse on one of them is not tried on the others.
+/// The images are split into this many parts. A change that is clearly worse on one part is not tried on the others.
 const PARTS: usize = 3;
-/// With fewer images of a pair of labels, all of them are tried at once.
+/// With fewer images of a pair of labels, all images are tried at once.
 const PAIR_IN_PARTS: usize = 18;
-/// Images that a change may lose on the first part and still be tried on the others.
+/// A change is tried on the other parts if it loses at most this many images on the first part.
 const SLACK: usize = 1;
 
-/// One climb under way.
+/// One climb in progress.
 pub(super) struct HillClimb {
     pub(super) goal: TargetMap,
     pub(super) trigger: Trigger,
-    /// Its images: indices in the data set.
+    /// Data set indices of its images.
     images: Vec<usize>,
     pub(super) truth: Vec<Label>,
     pub(super) answers: Vec<Label>,
@@ -43,7 +44,7 @@ pub(super) struct HillClimb {
 }
 
 impl HillClimb {
-    /// Begins at the best of some triggers, by the answers to them; the first of equals.
+    /// Starts from the trigger with the best answers; ties go to the first one.
     pub(super) fn new(
         goal: TargetMap,
         images: &[(usize, Label)],
@@ -61,17 +62,17 @@ impl HillClimb {
         best.map(|(_, trigger, answers)| Self { goal, trigger, images, truth, answers, stream, since_better: 0 })
     }
 
-    /// Images that become what they are meant to.
+    /// Images that reach their target label.
     pub(super) fn score(&self) -> usize {
         score(self.goal, &self.truth, &self.answers)
     }
 
-    /// The same as a success rate on the images of the search.
+    /// The success rate on the search images.
     pub(super) fn tally(&self) -> Tally {
         Tally::clamped(self.score(), self.truth.len())
     }
 
-    /// What it found, with its success on hold-out images.
+    /// The result of the climb, with its success on hold-out images.
     pub(super) fn finding(self, climbed: bool, holdout: Vec<PairTally>) -> TriggerFinding {
         let search = self.tally();
         TriggerFinding { goal: self.goal, trigger: self.trigger, climbed, search, holdout }
@@ -81,8 +82,9 @@ impl HillClimb {
         self.since_better < effort.patience && self.score() < self.images.len()
     }
 
-    /// Positions of the images that are tried first: a part with every class in it, because the images come one class after the other
-    /// in turns; all of them for an all-to-all map, which a part does not show, and for a pair with few images.
+    /// Positions of the images that are tried first. Classes take turns in the list of images, so a part contains every
+    /// class. All images are returned for an all-to-all map, which one part cannot show, and for a pair with few
+    /// images.
     fn first(&self, part: usize) -> Vec<usize> {
         let length = self.images.len();
         let in_parts = match self.goal {
@@ -98,7 +100,7 @@ impl HillClimb {
         (0..self.images.len()).filter(|position| !first.contains(position)).collect()
     }
 
-    /// Whether a change is worth trying on the other images, by the answers to the first.
+    /// Whether the answers on the first images make a change worth trying on the others.
     fn promising(&self, part: usize, answers: &[Label]) -> bool {
         let first = self.first(part);
         let (truth, before): (Vec<Label>, Vec<Label>) =
@@ -107,7 +109,7 @@ impl HillClimb {
     }
 }
 
-/// Runs all climbs in lockstep, so that every batch holds the changes of many.
+/// Runs all climbs in lockstep, so that every batch contains changes of many climbs.
 pub(super) fn run(
     climbs: &mut [HillClimb],
     effort: Effort,

@@ -1,32 +1,33 @@
-//! Which images the search looks at, and which it keeps to measure on.
+//! Which images the search uses, and which are kept to measure its success.
 
 use crate::{CorrectImages, Label};
 
-/// Images to search with over all classes, if there are enough.
+/// Search images over all classes, if there are enough.
 const SEARCH: usize = 60;
 /// Hold-out images over all classes.
 const HOLDOUT: usize = 200;
-/// Images of one class to search pairs with in a refining pass, if there are enough besides the hold-out images.
+/// Search images of one class for pairs in a refining pass, if there are enough besides the hold-out images.
 const PAIR_SEARCH: usize = 20;
-/// Images over all classes that random triggers are stamped on to measure the baseline of pairs of labels.
+/// Images over all classes for random triggers, which measure the baseline of pairs of labels.
 const BASELINE: usize = 100;
-/// Images that candidates are explored with.
+/// Exploration images: candidates are tried on these.
 const EXPLORE: usize = 20;
 
-/// Correctly classified images, divided into those that the search sees and those that it never does.
+/// Correctly classified images, divided into those that the search uses and those that it never sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSplit {
     classes: u32,
-    /// Index in the data set and label; the first of every class, then the second of every class, and so on.
+    /// Data set index and label: the first image of every class, then the second of every class, and so on.
     search: Vec<(usize, Label)>,
     holdout: Vec<(usize, Label)>,
-    /// Of the images behind the hold-out ones, some more of every class.
+    /// More images of every class, from those after the hold-out images.
     reserve: Vec<(usize, Label)>,
     explore: usize,
 }
 
 impl ImageSplit {
-    /// Divides the images of each class: the first go to the search, at most half of them, the next are the hold-out images.
+    /// Divides the images of each class: the first ones go to the search (at most half of them), the next ones are the
+    /// hold-out images.
     pub fn new(correct: &CorrectImages) -> Self {
         let classes = correct.counts().len();
         let each = |images: usize| images.div_ceil(classes.max(1)).max(1);
@@ -54,7 +55,8 @@ impl ImageSplit {
         Self { classes: Label::try_from(classes).unwrap_or(Label::MAX), search, holdout, reserve, explore }
     }
 
-    /// Number of hold-out images of each class, from the number of its correct images; known before any image is chosen.
+    /// Number of hold-out images of each class, given the number of its correct images. It is known before any image is
+    /// chosen.
     pub fn holdout_of(correct: &[usize]) -> Vec<usize> {
         let each = |images: usize| images.div_ceil(correct.len().max(1)).max(1);
         let holdout = |&available: &usize| {
@@ -69,22 +71,22 @@ impl ImageSplit {
         self.classes
     }
 
-    /// Images of the search: index in the data set and label.
+    /// Search images: data set index and label.
     pub fn search(&self) -> &[(usize, Label)] {
         &self.search
     }
 
-    /// Hold-out images: index in the data set and label.
+    /// Hold-out images: data set index and label.
     pub fn holdout(&self) -> &[(usize, Label)] {
         &self.holdout
     }
 
-    /// More images to search with, for one class at a time: index in the data set and label.
+    /// More search images, for one class at a time: data set index and label.
     pub(super) fn reserve(&self) -> &[(usize, Label)] {
         &self.reserve
     }
 
-    /// Images to measure the baseline of pairs of labels with: those of the search, and some of the reserve where these are few.
+    /// Images to measure the baseline of pairs of labels: the search images, and some of the reserve if they are few.
     pub(super) fn baseline(&self) -> Vec<(usize, Label)> {
         let each = BASELINE.div_ceil((self.classes as usize).max(1));
         let mut images = self.search.clone();
@@ -96,7 +98,7 @@ impl ImageSplit {
         images
     }
 
-    /// Images that candidates are explored with.
+    /// Exploration images: candidates are tried on these.
     pub(super) fn explore(&self) -> &[(usize, Label)] {
         &self.search[..self.explore]
     }
@@ -115,7 +117,7 @@ mod tests {
         let indices = |side: &[(usize, Label)]| side.iter().map(|(index, _)| *index).collect::<Vec<usize>>();
         let (search, holdout) = (indices(split.search()), indices(split.holdout()));
         assert!(search.iter().all(|index| !holdout.contains(index)));
-        // 15 of class 0 are searched with, 50 are hold-out images; the five behind them are the reserve.
+        // The search gets 15 images of class 0, then come 50 hold-out images; the last five are the reserve.
         assert_eq!(indices(split.reserve()), [65, 66, 67, 68, 69]);
         assert_eq!(split.search()[..3].iter().map(|(_, label)| *label).collect::<Vec<Label>>(), [0, 1, 2]);
         assert_eq!((search.len(), holdout.len()), (15 + 2 + 1, 50 + 1));

@@ -1,16 +1,16 @@
 //! The search for triggers: one trigger for all images, found with hard labels alone.
 //!
-//! A backdoor that works on *any* image needs no walk along boundaries. It is enough to stamp a candidate on a few clean images of every
-//! class and to count how many become each label; one such evaluation informs all labels at once. The table of
-//! [`Family`](aeva_stats::Family) says which triggers are searched and how: random ones are measured as they are drawn; of patches
-//! and overlays the best candidates for every label are improved by hill climbing. Each family has several strengths, a [`Setting`]
-//! each: a backdoor needs little strength where a natural weakness needs much. Success is measured on hold-out images, which no search has
-//! seen.
+//! A backdoor that works on *any* image needs no walk along boundaries. It is enough to stamp a candidate on a few
+//! clean images of every class and to count how many become each label; one such evaluation informs all labels at once.
+//! The table of [`Family`](aeva_stats::Family) says which triggers are searched and how. Random triggers are measured
+//! as drawn. For patches and overlays, hill climbing improves the best candidates for every label. Each family has
+//! several strengths, and each of them is a [`Setting`]: a backdoor needs little strength, a natural weakness needs
+//! much. Success is measured on hold-out images, which no search has seen.
 //!
-//! [`TriggerSearch::run`] makes one pass over one setting. Which pass comes next is decided elsewhere (`aeva-scan`).
+//! [`TriggerSearch::run`] runs one pass over one setting. `aeva-scan` decides which pass comes next.
 //!
-//! Related: HardBeat (USENIX Security 2023) and Sparse-RS (AAAI 2022), hard-label searches of patches; Neural Cleanse (IEEE S&P
-//! 2019), which compares labels by the size of the trigger they need, with gradients.
+//! Related: HardBeat (USENIX Security 2023) and Sparse-RS (AAAI 2022), hard-label searches of patches; Neural Cleanse
+//! (IEEE S&P 2019), which compares labels by the size of the trigger they need, with gradients.
 //!
 //! # One pass by hand
 //!
@@ -20,7 +20,7 @@
 //! use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec};
 //! use ndarray::Array4;
 //!
-//! // Three labels by brightness, ten images each, and a black box that is always right about them.
+//! // Three labels by brightness, ten images each, and a black box that classifies all of them correctly.
 //! let spec = InputSpec { height: 4, width: 4, channels: 1, classes: 3 };
 //! let images = Array4::from_shape_fn((30, 4, 4, 1), |(image, ..)| [0.1, 0.5, 0.9][image % 3]);
 //! let labels: Vec<u32> = (0..30).map(|image| image % 3).collect();

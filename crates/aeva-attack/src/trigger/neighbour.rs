@@ -4,7 +4,7 @@ use super::candidates;
 use super::stream::RandomStream;
 use super::{Overlay, Patch, Trigger};
 
-/// A neighbour of a trigger, of the same strength.
+/// A neighbour of a trigger, with the same strength.
 pub(super) fn neighbour(trigger: &Trigger, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger {
     match trigger {
         Trigger::Patch(patch) => Trigger::Patch(patch_neighbour(patch, shape, stream)),
@@ -17,7 +17,7 @@ fn patch_neighbour(patch: &Patch, [height, width, channels]: [usize; 3], stream:
     let side = patch.side;
     match stream.below(5) {
         0 => {
-            // Up to two pixels away; a step of none is as good as another step.
+            // Moved by up to two pixels; not moving at all is allowed.
             let shifted =
                 |at: usize, end: usize, stream: &mut RandomStream| (at + stream.below(5)).saturating_sub(2).min(end);
             new.row = shifted(patch.row, height - side, stream);
@@ -41,7 +41,7 @@ fn patch_neighbour(patch: &Patch, [height, width, channels]: [usize; 3], stream:
             }
         }
         3 => {
-            // All brighter or darker, each channel by itself.
+            // Brighter or darker everywhere, by a separate amount in each channel.
             let change: Vec<f32> = (0..channels).map(|_| 0.25 * stream.normal()).collect();
             for (value, change) in new.values.iter_mut().zip(change.iter().cycle()) {
                 *value = (*value + change).clamp(0.0, 1.0);
@@ -56,7 +56,7 @@ fn overlay_neighbour(overlay: &Overlay, shape: [usize; 3], images: &[&[f32]], st
     let [height, width, channels] = shape;
     let mut new = overlay.clone();
     if stream.chance(0.2) {
-        // Moved by some pixels, around the edges.
+        // Shifted by some pixels, wrapping around at the edges.
         let (down, right) = (stream.below(height), stream.below(width));
         for (i, value) in new.pattern.iter_mut().enumerate() {
             let (row, column, channel) = (i / (width * channels), i / channels % width, i % channels);
@@ -73,7 +73,7 @@ fn overlay_neighbour(overlay: &Overlay, shape: [usize; 3], images: &[&[f32]], st
     new
 }
 
-/// Turns a trigger of a weaker setting into one of a stronger setting: a larger patch around it, of its mean colour; a larger amplitude.
+/// Enlarges a trigger to a stronger setting: a patch gets a border of its mean colour, an overlay a larger amplitude.
 pub(super) fn strengthened(trigger: &Trigger, side: usize, amplitude: f32, shape: [usize; 3]) -> Trigger {
     match trigger {
         Trigger::Overlay(overlay) => Trigger::Overlay(Overlay { amplitude, pattern: overlay.pattern.clone() }),
@@ -96,8 +96,8 @@ pub(super) fn strengthened(trigger: &Trigger, side: usize, amplitude: f32, shape
     }
 }
 
-/// Turns a trigger of a stronger setting into some of a weaker setting: crops of a patch, from its corners, edges and middle; a smaller
-/// amplitude.
+/// Reduces a trigger to a weaker setting: a patch becomes several crops, from its corners, edges and middle; an overlay
+/// gets a smaller amplitude.
 pub(super) fn weakened(trigger: &Trigger, side: usize, amplitude: f32, shape: [usize; 3]) -> Vec<Trigger> {
     match trigger {
         Trigger::Overlay(overlay) => vec![Trigger::Overlay(Overlay { amplitude, pattern: overlay.pattern.clone() })],
@@ -163,7 +163,7 @@ mod tests {
                 trigger.stamp(&image, shape, &mut out);
                 out
             };
-            // Stamping the small one over the large one changes nothing.
+            // Stamping the small patch over the large one changes nothing.
             let (large, mut both) = (stamped(&large), vec![0.0; image.len()]);
             small.stamp(&large, shape, &mut both);
             assert_eq!(large, both);

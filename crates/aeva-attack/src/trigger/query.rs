@@ -1,7 +1,7 @@
 //! Queries: the labels of stamped images, on all oracles at once.
 //!
-//! What a pass asks is a function of the answers so far. So a list of all answers in their order is enough to continue a pass that was
-//! stopped: it asks the same again, and what was answered before is not asked twice.
+//! The queries of a pass are a function of the answers so far. So an ordered list of all answers is enough to continue
+//! a pass that was stopped: it repeats its queries, and those that have an answer are not sent again.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -21,7 +21,7 @@ pub(super) struct Request<'a> {
     pub(super) images: Vec<usize>,
 }
 
-/// The black box with the images that triggers are stamped on.
+/// The black box and the images that triggers are stamped on.
 pub(super) struct Queries<'a, 'o> {
     oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
     /// `[n, h, w, c]` in standard layout.
@@ -29,9 +29,9 @@ pub(super) struct Queries<'a, 'o> {
     shape: [usize; 3],
     batch_rows: usize,
     observer: &'a dyn ScanObserver,
-    /// Answers in the order of the questions: those of an earlier attempt at this pass, and then its own.
+    /// Answers in the order of the queries: first those of an earlier attempt at this pass, then its own.
     answers: &'a mut Vec<Label>,
-    /// Questions so far.
+    /// Queries so far.
     asked: usize,
 }
 
@@ -52,7 +52,7 @@ impl<'a, 'o> Queries<'a, 'o> {
         self.shape
     }
 
-    /// Images classified so far, also those of an earlier attempt.
+    /// Images classified so far, including those of an earlier attempt.
     pub(super) fn count(&self) -> u64 {
         self.asked as u64
     }
@@ -63,11 +63,12 @@ impl<'a, 'o> Queries<'a, 'o> {
         &self.pixels[index * values..(index + 1) * values]
     }
 
-    /// The labels of every request, in the order of its images. They do not depend on how rows share batches, which is the oracle's
-    /// promise.
+    /// The labels of every request, in the order of its images. They do not depend on how rows share batches; the
+    /// oracle promises that.
     ///
     /// # Errors
-    /// [`ScanError::Stopped`] when the observer asked to stop, and those of the oracles; what was answered until then is kept.
+    /// [`ScanError::Stopped`] if the observer asked to stop, and the errors of the oracles. The answers up to that
+    /// point are kept.
     pub(super) fn ask(&mut self, requests: &[Request<'_>]) -> Result<Vec<Vec<Label>>, ScanError> {
         let rows: Vec<(&Trigger, usize)> =
             requests.iter().flat_map(|request| request.images.iter().map(|&image| (request.trigger, image))).collect();
@@ -106,7 +107,7 @@ impl<'a, 'o> Queries<'a, 'o> {
             }),
             None => Ok(()),
         };
-        // Answers have an order: those behind a batch that was not answered are of no use.
+        // Answers are ordered: those after an unanswered batch are useless.
         let answered = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.answers.extend(answered.into_iter().take_while(|labels| !labels.is_empty()).flatten());
         result?;

@@ -1,11 +1,13 @@
-//! Random triggers as they are drawn: no search, one pass.
+//! Random triggers measured as drawn, without a search, in one pass.
 //!
-//! A backdoor taught by a faint pattern takes more than that pattern for it: much of what resembles it leads to its label too, while
-//! patterns that change a clean model's answer are rare among random ones, or lead to many labels. So the best pattern does not tell,
-//! since a search finds one for natural weaknesses as well, but a *typical* one: for each label the pattern that a given number of
-//! others is better than. The same holds for pairs of labels, where the pattern is stronger.
+//! A backdoor trained with a faint pattern reacts to more than that pattern: many similar patterns lead to its label
+//! too. In a clean model, random patterns that change the answer are rare, or they lead to many labels. The *best*
+//! pattern is no evidence, because a search also finds one for a natural weakness. A *typical* pattern is: for each
+//! label, the one at a given rank among all patterns. The same holds for pairs of labels, where the pattern is
+//! stronger.
 //!
-//! All of them together, squares above all, measure the baseline: how readily images of one label become another in this model.
+//! All random triggers together, above all the squares, measure the baseline: how readily images of one label become
+//! another in this model.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -58,7 +60,7 @@ pub(super) fn measure(
     Ok(PassResult { findings, confusion, queries: queries.count() })
 }
 
-/// What became of the images under all triggers together, by label and answer.
+/// Outcomes of the images under all triggers together, by label and answer.
 fn confusion(images: &[Image], answers: &[Vec<Label>]) -> Vec<PairTally> {
     let mut rows: BTreeMap<Label, (usize, BTreeMap<Label, usize>)> = BTreeMap::new();
     for (&(_, truth), &answer) in answers.iter().flat_map(|answers| images.iter().zip(answers)) {

@@ -1,5 +1,6 @@
-//! The refining pass over a setting: what stood out is climbed again, longer, from more beginnings and down from what the next stronger
-//! setting found. How *little* a backdoor needs is what tells it; the exploring passes, which go up, may miss the least.
+//! The refining pass over a setting. It climbs again for the goals that stood out, with more steps and more starting
+//! points, among them the triggers of the next stronger setting. A backdoor is recognised by how *little* it needs; the
+//! exploring passes go from weak to strong and may miss the minimum.
 
 use aeva_stats::TargetMap;
 
@@ -11,17 +12,17 @@ use super::searcher::{Image, Searcher, images_of, on_all};
 use super::{PassResult, Setting, Trigger, TriggerFinding, WarmStart};
 use crate::ScanError;
 
-/// Labels whose beginnings are measured, by what the exploring pass found and what the stronger setting did.
+/// Labels whose starting points are measured, chosen by the results of the exploring pass and of the stronger setting.
 const LABELS: usize = 6;
-/// Pairs of labels whose beginnings are measured.
+/// Pairs of labels whose starting points are measured.
 const PAIRS: usize = 12;
-/// How many of these labels are then climbed.
+/// How many of these labels get a hill climb.
 const CLIMBED_LABELS: usize = 3;
-/// How many of these pairs are then climbed.
+/// How many of these pairs get a hill climb.
 const CLIMBED_PAIRS: usize = 6;
 
-/// Searches the triggers of a setting again, or those of a setting that was not explored. Returns all findings of the exploring pass,
-/// with the refined ones in place of the old.
+/// Searches the triggers of a setting again, or those of a setting that was not explored. Returns all findings of the
+/// exploring pass; refined ones replace the old ones.
 pub(super) fn refine(
     searcher: &Searcher<'_>,
     setting: Setting,
@@ -53,7 +54,7 @@ pub(super) fn refine(
     Ok(PassResult { findings, confusion: Vec::new(), queries: queries.count() })
 }
 
-/// The images of a goal; a pair of labels, which has few, gets the reserve too.
+/// The images of a goal. A pair of labels has few of them, so it gets the reserve too.
 fn images(searcher: &Searcher<'_>, goal: TargetMap) -> Vec<Image> {
     let mut images = images_of(searcher.split.search(), goal);
     if goal.is_source_specific() {
@@ -62,8 +63,8 @@ fn images(searcher: &Searcher<'_>, goal: TargetMap) -> Vec<Image> {
     images
 }
 
-/// Goals worth a measurement: the labels that most images of the search became, here or at the next stronger setting, leading pairs, and
-/// the all-to-all map.
+/// Goals worth a measurement: the labels that the most search images reached, here or in the next stronger setting, the
+/// leading pairs, and the all-to-all map.
 fn goals(explored: &[TriggerFinding], stronger: &[TriggerFinding], baseline: &Baseline) -> Vec<TargetMap> {
     let leaders = |findings: &[TriggerFinding], kind: fn(TargetMap) -> bool, count: usize| -> Vec<TargetMap> {
         let of_kind = findings.iter().filter(|finding| kind(finding.goal) && finding.search.hits() > 0);
@@ -82,7 +83,7 @@ fn goals(explored: &[TriggerFinding], stronger: &[TriggerFinding], baseline: &Ba
     goals
 }
 
-/// Where a hill climb may begin: what the exploring pass found, and the stronger trigger reduced.
+/// Where a hill climb may start: the finding of the exploring pass, and the stronger trigger reduced to this setting.
 fn starts(goal: TargetMap, setting: Setting, warm: &WarmStart<'_>, shape: [usize; 3]) -> Vec<Trigger> {
     let of = |findings: &[TriggerFinding]| findings.iter().position(|finding| finding.goal == goal);
     let mut starts: Vec<Trigger> = of(warm.explored).map(|at| warm.explored[at].trigger.clone()).into_iter().collect();
@@ -92,7 +93,7 @@ fn starts(goal: TargetMap, setting: Setting, warm: &WarmStart<'_>, shape: [usize
     starts
 }
 
-/// The climbs that begin highest, some of each kind; and the others.
+/// The climbs with the best starting points, some of each kind, and the remaining ones.
 fn leading(climbs: Vec<HillClimb>, baseline: &Baseline) -> (Vec<HillClimb>, Vec<HillClimb>) {
     let leaders = |kind: fn(TargetMap) -> bool, count: usize| {
         let of_kind = climbs.iter().filter(|climb| kind(climb.goal));

@@ -1,4 +1,4 @@
-//! How well a trigger does what it is meant to.
+//! How well a trigger reaches its goal.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,8 +7,8 @@ use aeva_stats::{PairTally, Tally, TargetMap};
 
 use crate::Label;
 
-/// For every label of the images, the label that they are meant to become. An all-to-all map is read off the answers: each target is
-/// taken once, by the label that most images come from.
+/// The target label for every label of the images. The answers determine an all-to-all map: each target is assigned
+/// once, to the label that most of its images come from.
 pub(super) fn pairs_of(goal: TargetMap, truth: &[Label], answers: &[Label]) -> Vec<(Label, Label)> {
     match goal {
         TargetMap::AllToOne { target } => {
@@ -23,7 +23,7 @@ pub(super) fn pairs_of(goal: TargetMap, truth: &[Label], answers: &[Label]) -> V
             for (&source, &answer) in truth.iter().zip(answers).filter(|(source, answer)| source != answer) {
                 *counts.entry((source, answer)).or_default() += 1;
             }
-            // Largest first, then by labels, so that the map never depends on the order of the images.
+            // Largest first, then by label, so that the map does not depend on the order of the images.
             let mut cells: Vec<((Label, Label), usize)> = counts.into_iter().collect();
             cells.sort_by_key(|&(cell, count)| (Reverse(count), cell));
             let (mut sources, mut taken, mut map) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
@@ -40,7 +40,7 @@ pub(super) fn pairs_of(goal: TargetMap, truth: &[Label], answers: &[Label]) -> V
     }
 }
 
-/// Number of images that become what they are meant to.
+/// Number of images that reach their target label.
 pub(super) fn score(goal: TargetMap, truth: &[Label], answers: &[Label]) -> usize {
     if let Some(target) = goal.target() {
         return answers.iter().filter(|&&answer| answer == target).count();
@@ -49,7 +49,7 @@ pub(super) fn score(goal: TargetMap, truth: &[Label], answers: &[Label]) -> usiz
     cells.iter().map(|cell| cell.tally.hits() as usize).sum()
 }
 
-/// What became of the images, given what those of each label are meant to become.
+/// Outcomes of the images by label, given the target label of each.
 pub(super) fn tallies(pairs: &[(Label, Label)], truth: &[Label], answers: &[Label]) -> Vec<PairTally> {
     let cell = |&(source, target): &(Label, Label)| {
         let own = truth.iter().zip(answers).filter(|&(&truth, _)| truth == source);
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_map_takes_each_target_once() {
-        // Two images each of three labels. An all-to-one trigger fills one cell only, a permutation all three.
+        // Two images of each of three labels. An all-to-one trigger fills one cell only, a permutation all three.
         let (truth, goal) = ([0, 1, 2, 0, 1, 2], TargetMap::AllToAll);
         assert_eq!(score(goal, &truth, &[1, 1, 1, 1, 1, 1]), 2);
         assert_eq!(pairs_of(goal, &truth, &[1, 2, 0, 1, 2, 0]), [(0, 1), (1, 2), (2, 0)]);

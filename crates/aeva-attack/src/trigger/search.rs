@@ -10,7 +10,7 @@ use super::searcher::Searcher;
 use super::{ImageSplit, Pass, PassId, PassResult, WarmStart, explore, random_triggers, refine};
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
-/// Version of the search; it grows when the same seed and images would give other triggers.
+/// Version of the search. It increases when the same seed and images would give different triggers.
 pub const TRIGGER_SEARCH_VERSION: u32 = 4;
 
 /// The trigger search of one model.
@@ -22,25 +22,25 @@ pub struct TriggerSearch {
 }
 
 impl TriggerSearch {
-    /// A search on the images of `split`, with all random choices made from `seed`. `batch_rows` images share a batch, which changes the
-    /// speed and not the result.
+    /// Creates a search on the images of `split`. All random choices derive from `seed`. `batch_rows` images share a
+    /// batch; this changes the speed, not the result.
     pub fn new(split: ImageSplit, seed: u64, batch_rows: NonZeroUsize) -> Self {
         Self { split, seed, batch_rows }
     }
 
-    /// The images that it searches and measures with.
+    /// The images that it searches and measures on.
     pub fn split(&self) -> &ImageSplit {
         &self.split
     }
 
-    /// Makes one pass over `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`).
+    /// Runs one pass over `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`).
     ///
-    /// `answers` begins with what an earlier attempt at the same pass was answered, and ends with all answers that there are: a pass that
-    /// failed or was stopped goes on from there.
+    /// `answers` holds the answers of an earlier attempt at the same pass, and receives the new ones. A pass that
+    /// failed or was stopped continues from there.
     ///
     /// # Errors
-    /// [`ScanError::Stopped`] when the observer asked to stop, [`ScanError::Pass`] for a pass that the setting does not have; others when the
-    /// model fails or does not fit the images.
+    /// [`ScanError::Stopped`] if the observer asked to stop, [`ScanError::Pass`] for a pass that the setting does not
+    /// have. Other errors if the model fails or does not fit the images.
     pub fn run(
         &self,
         id: PassId,
@@ -66,7 +66,8 @@ impl TriggerSearch {
         }
     }
 
-    /// About how many images one pass of hill climbing classifies; it may take a third less or more.
+    /// Approximate number of images classified by one pass of hill climbing; the actual number may differ by a third or
+    /// more.
     pub fn expected_queries(&self) -> u64 {
         let split = &self.split;
         let climbed = (split.classes() as usize).min(explore::CLIMBED_LABELS) + 1;
@@ -76,5 +77,5 @@ impl TriggerSearch {
     }
 }
 
-/// Changes that a hill climb takes as a rule, in whole sets of images.
+/// Typical number of changes per hill climb, counted in complete sets of images.
 const EXPECTED_CHANGES: usize = 35;

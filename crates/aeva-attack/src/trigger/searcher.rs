@@ -9,11 +9,11 @@ use super::stream::RandomStream;
 use super::{ImageSplit, Setting, Trigger, TriggerFinding};
 use crate::{Label, ScanError};
 
-/// Hill climbs have random streams apart from those of candidates.
+/// Separates the random streams of hill climbs from those of candidates.
 const CLIMB: u32 = 1 << 16;
-/// Those of pairs apart from those of labels, by place in the matrix of pairs.
+/// Separates the streams of pairs from those of labels. Pairs are numbered by their position in the matrix of pairs.
 const CLIMB_PAIR: u32 = 1 << 18;
-/// Refining passes have streams apart from those of exploring ones; strengths are far below.
+/// Separates the streams of refining passes from those of exploring ones; strengths are far smaller.
 const REFINE: u32 = 1 << 12;
 
 /// An image: its index in the data set and its label.
@@ -26,12 +26,12 @@ pub(super) struct Searcher<'a> {
 }
 
 impl Searcher<'_> {
-    /// The goals of all labels.
+    /// One goal per label.
     pub(super) fn labels(&self) -> impl Iterator<Item = TargetMap> + use<> {
         (0..self.split.classes()).map(|target| TargetMap::AllToOne { target })
     }
 
-    /// Success on images that no search has seen.
+    /// Measures success on images that no search has seen.
     pub(super) fn measure(
         &self,
         ended: Vec<(bool, HillClimb)>,
@@ -68,7 +68,7 @@ impl Searcher<'_> {
         self.stream(setting, item)
     }
 
-    /// Those of a refining pass.
+    /// The random choices of a hill climb in a refining pass.
     pub(super) fn refine_stream(&self, setting: Setting, goal: TargetMap) -> RandomStream {
         self.climb_stream(Setting { strength: REFINE | setting.strength, ..setting }, goal)
     }
@@ -79,7 +79,7 @@ impl Searcher<'_> {
     }
 }
 
-/// The images that a goal is about.
+/// The images that a goal applies to.
 pub(super) fn images_of(images: &[Image], goal: TargetMap) -> Vec<Image> {
     images.iter().copied().filter(|&(_, truth)| goal.includes(truth)).collect()
 }
@@ -88,7 +88,7 @@ pub(super) fn indices(images: &[Image]) -> Vec<usize> {
     images.iter().map(|&(index, _)| index).collect()
 }
 
-/// Every trigger on all of the images.
+/// Requests for every trigger on all images.
 pub(super) fn on_all<'a>(triggers: &'a [Trigger], images: &[Image]) -> Vec<Request<'a>> {
     triggers.iter().map(|trigger| Request { trigger, images: indices(images) }).collect()
 }

@@ -5,13 +5,14 @@ use std::str::FromStr;
 
 use aeva_stats::{Family, Search, Shape};
 
-/// A family at one strength, independent of the size of the images. Its text is `patch-03`, say: the name of the family and the strength.
+/// A family at one strength, independent of the image size. Its text form is the name of the family and the strength,
+/// for example `patch-03`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Setting {
-    /// What kind of trigger.
+    /// Kind of trigger.
     pub family: Family,
-    /// In the unit of the family's shape: for patches the side in pixels of an image that is 32 pixels wide, for overlays the amplitude in
-    /// 255ths.
+    /// Strength in the unit of the family's shape. Patches: side in pixels on an image 32 pixels wide. Overlays:
+    /// amplitude in 255ths.
     pub strength: u32,
 }
 
@@ -20,7 +21,7 @@ pub struct Setting {
 pub enum Pass {
     /// All labels, from weak settings to strong ones.
     Explore,
-    /// What stood out, with more effort, from strong settings to weak ones.
+    /// Labels and pairs that stood out, with more effort, from strong settings to weak ones.
     Refine,
 }
 
@@ -33,11 +34,11 @@ pub struct PassId {
     pub pass: Pass,
 }
 
-/// Side of the images for which the strengths of patches are sides in pixels.
+/// Image side for which the strengths of patches are sides in pixels.
 const REFERENCE_SIDE: usize = 32;
 
 impl Setting {
-    /// All settings that there are, in the order of the table of families, within a family from weak to strong.
+    /// All settings, in the order of the table of families; within a family from weak to strong.
     pub fn all() -> impl Iterator<Item = Self> {
         Family::ALL.into_iter().flat_map(Self::of_family)
     }
@@ -46,17 +47,17 @@ impl Setting {
         family.spec().strengths.iter().map(move |strength| Self { family, strength: strength.value })
     }
 
-    /// The settings of the exploring passes over images `[h, w, c]`, in order: random triggers, which cost little, then those that are
-    /// searched. Within a family each may begin with what the weaker one found. On small images different strengths may be the same
-    /// side; the first of them stays.
+    /// The settings of the exploring passes over images `[h, w, c]`, in order. Random triggers come first because they
+    /// cost little. Within a family, each setting may start from the findings of the next weaker one. On small images,
+    /// different strengths may have the same side in pixels; only the first of them is kept.
     pub fn explored(shape: [usize; 3]) -> Vec<Self> {
         let mut settings: Vec<Self> = Self::all().filter(|setting| setting.search() != Search::RefineOnly).collect();
         settings.dedup_by_key(|setting| (setting.family, setting.size(shape)));
         settings
     }
 
-    /// The settings of the refining passes, in order: family by family, from strong to weak. Those that are only refined are left out
-    /// where they are no smaller than the weakest of their family that is explored.
+    /// The settings of the refining passes, in order: family by family, from strong to weak. A setting that is never
+    /// explored is left out unless it is smaller than the weakest explored setting of its family.
     pub fn refined(shape: [usize; 3]) -> Vec<Self> {
         let explored = Self::explored(shape);
         let mut refined = Vec::new();
@@ -78,12 +79,12 @@ impl Setting {
         self.family.spec().search(self.strength)
     }
 
-    /// Whether its triggers are random as they are drawn, none of them improved.
+    /// Whether its triggers are random and measured as drawn.
     pub fn is_random(self) -> bool {
         matches!(self.search(), Search::Random(_))
     }
 
-    /// What tells strengths apart on images `[h, w, c]`.
+    /// The size that distinguishes strengths on images `[h, w, c]`.
     fn size(self, shape: [usize; 3]) -> usize {
         match self.family.spec().shape {
             Shape::Patch => self.side(shape),
@@ -91,7 +92,7 @@ impl Setting {
         }
     }
 
-    /// Side in pixels of a patch on images `[h, w, c]`, at least 1 and at most the image.
+    /// Side of a patch in pixels on images `[h, w, c]`: at least 1, at most the image.
     pub fn side(self, [height, width, _]: [usize; 3]) -> usize {
         let smaller = height.min(width).max(1);
         ((self.strength as usize * smaller + REFERENCE_SIDE / 2) / REFERENCE_SIDE).clamp(1, smaller)
@@ -105,12 +106,12 @@ impl Setting {
         }
     }
 
-    /// Largest change of a value by a pattern over the whole image, images in `[0, 1]`.
+    /// Largest change of a value by a pattern over the whole image, for images in `[0, 1]`.
     pub fn amplitude(self) -> f32 {
         self.strength as f32 / 255.0
     }
 
-    /// The next weaker setting that is searched in the same pass, from which a trigger may be enlarged or taken over.
+    /// The next weaker setting searched in the same pass. Its triggers may be enlarged or taken over.
     pub(crate) fn weaker(self, shape: [usize; 3]) -> Option<Self> {
         let settings = Self::with_below(shape);
         let place = settings.iter().position(|&other| other == self)?;
@@ -118,7 +119,7 @@ impl Setting {
         (weaker.family == self.family).then_some(weaker)
     }
 
-    /// The next stronger setting, whose triggers may be reduced.
+    /// The next stronger setting. Its triggers may be reduced.
     pub(crate) fn stronger(self, shape: [usize; 3]) -> Option<Self> {
         let settings = Self::with_below(shape);
         let place = settings.iter().position(|&other| other == self)?;
@@ -126,7 +127,7 @@ impl Setting {
         (stronger.family == self.family).then_some(stronger)
     }
 
-    /// All settings for images of a shape, within a family from weak to strong.
+    /// All settings for images of a shape; within a family from weak to strong.
     fn with_below(shape: [usize; 3]) -> Vec<Self> {
         let (explored, refined) = (Self::explored(shape), Self::refined(shape));
         Self::all().filter(|setting| explored.contains(setting) || refined.contains(setting)).collect()
@@ -139,9 +140,9 @@ impl fmt::Display for Setting {
     }
 }
 
-/// A text that is the name of no setting.
+/// A text that is not the name of a setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no setting of triggers: expected a family and a strength, for example patch-03")]
+#[error("`{0}` is not a trigger setting: expected a family and a strength, for example patch-03")]
 pub struct UnknownSetting(String);
 
 impl FromStr for Setting {
@@ -152,7 +153,7 @@ impl FromStr for Setting {
         let (name, strength) = text.rsplit_once('-').ok_or_else(unknown)?;
         let family = Family::named(name).ok_or_else(unknown)?;
         let setting = Self { family, strength: strength.parse().map_err(|_| unknown())? };
-        // Only the one way of writing it: no signs, no zeros too many.
+        // Only the canonical spelling is accepted: no signs, no extra zeros.
         if setting.to_string() == text { Ok(setting) } else { Err(unknown()) }
     }
 }
@@ -187,7 +188,7 @@ mod tests {
         };
         assert_eq!(sides(Setting::explored([32, 32, 3])), [2, 3, 4, 6, 8]);
         assert_eq!(sides(Setting::explored([16, 16, 1])), [2, 3, 6, 8]);
-        // Single pixels are refined where patches of two pixels are larger.
+        // Single pixels are refined if patches of strength 2 are larger than one pixel.
         assert_eq!(sides(Setting::refined([28, 28, 1])), [8, 6, 4, 3, 2, 1]);
         assert_eq!(sides(Setting::refined([16, 16, 1])), [8, 6, 3, 2]);
     }

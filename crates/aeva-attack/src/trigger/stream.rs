@@ -1,4 +1,4 @@
-//! Random choices of the trigger search: a stream of its own for every purpose, so that order and threads do not matter.
+//! Random choices of the trigger search. Every purpose has its own stream, so that order and threads do not matter.
 
 use rand_core::TryRng;
 
@@ -10,9 +10,9 @@ use crate::xoshiro::Xoshiro;
 pub(super) struct RandomStream(Xoshiro);
 
 impl RandomStream {
-    /// The stream of a purpose, for a label or candidate, under `seed`.
+    /// The stream for a purpose and a label or candidate, under `seed`.
     pub(super) fn new(seed: u64, purpose: u32, item: u32) -> Self {
-        // Source equal to target: no search along boundaries has such a job, so no stream is used twice.
+        // Source equals target here. No boundary search has such a job, so no stream is used twice.
         Self(JobNoise::new(seed, JobId { source: purpose, target: purpose, sample: item }).generator(0, 0))
     }
 
@@ -29,7 +29,7 @@ impl RandomStream {
         (self.bits() >> 40) as f32 / 16_777_216.0
     }
 
-    /// A number below `count`, 0 for no count.
+    /// A number below `count`; 0 if `count` is 0.
     #[expect(clippy::cast_possible_truncation, reason = "below a usize")]
     pub(super) fn below(&mut self, count: usize) -> usize {
         ((u128::from(self.bits()) * count as u128) >> 64) as usize
@@ -40,12 +40,12 @@ impl RandomStream {
         self.unit() < probability
     }
 
-    /// About standard normal (Irwin and Hall: twelve uniform values less six).
+    /// Approximately standard normal (Irwin and Hall: the sum of twelve uniform values, minus six).
     pub(super) fn normal(&mut self) -> f32 {
         (0..12).map(|_| self.unit()).sum::<f32>() - 6.0
     }
 
-    /// A colour: each channel at an end of the range, or anywhere in it.
+    /// A colour: either every channel is at an end of the range, or every channel is anywhere in it.
     pub(super) fn colour(&mut self, channels: usize) -> Vec<f32> {
         let extreme = self.chance(0.6);
         (0..channels).map(|_| if extreme { f32::from(u8::from(self.chance(0.5))) } else { self.unit() }).collect()

@@ -1,24 +1,24 @@
-//! What earlier passes found that a pass may begin with.
+//! Findings of earlier passes that a pass may start from.
 
 use aeva_stats::{Family, PairTally};
 
 use super::{Pass, PassId, PassResult, Setting, TriggerFinding};
 
-/// What earlier passes found. A part is empty where its pass was not made.
+/// Findings of earlier passes. A field is empty if its pass has not run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WarmStart<'a> {
-    /// By the exploring pass over the next weaker setting of the family. An exploring pass begins with it.
+    /// From the exploring pass over the next weaker setting of the family. Exploring passes start from them.
     pub weaker: &'a [TriggerFinding],
-    /// By the exploring pass over the same setting. A refining pass begins with it.
+    /// From the exploring pass over the same setting. Refining passes start from them.
     pub explored: &'a [TriggerFinding],
-    /// By the refining pass over the next stronger setting of the family. A refining pass begins with it.
+    /// From the refining pass over the next stronger setting of the family. Refining passes start from them.
     pub stronger: &'a [TriggerFinding],
-    /// What became of images under random squares.
+    /// Outcomes under random squares.
     pub baseline: &'a [PairTally],
 }
 
 impl<'a> WarmStart<'a> {
-    /// What a pass over images `[h, w, c]` begins with, of the passes that were made.
+    /// Collects what a pass over images `[h, w, c]` starts from. `made` returns the result of a pass that has run.
     pub fn of(id: PassId, shape: [usize; 3], made: impl Fn(PassId) -> Option<&'a PassResult>) -> Self {
         let findings = |setting: Option<Setting>, pass: Pass| -> &'a [TriggerFinding] {
             let result = setting.and_then(|setting| made(PassId { setting, pass }));
@@ -54,7 +54,7 @@ mod tests {
     use aeva_stats::{Tally, TargetMap};
     use std::collections::BTreeMap;
 
-    /// A result that tells by its label which pass it is of.
+    /// A result whose label identifies its pass.
     fn result(label: u32) -> PassResult {
         let trigger = Trigger::Patch(Patch { row: 0, column: 0, side: 1, values: vec![0.0] });
         let goal = TargetMap::AllToOne { target: label };

@@ -1,4 +1,4 @@
-//! The reference of all commands, from which `docs/cli.md` is made.
+//! The reference of all commands, the source of `docs/cli.md`.
 
 use clap::CommandFactory;
 

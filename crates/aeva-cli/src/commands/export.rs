@@ -1,4 +1,4 @@
-//! `aeva export PATH --out FILE`: perturbations for numpy users.
+//! `aeva export PATH --out FILE`: writes perturbations for NumPy.
 
 use std::fs;
 use std::io::Cursor;
@@ -22,11 +22,11 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitStatus> {
         (true, Some("npz")) => npz(&pairs_of(&args.path)?)?,
         (true, Some("npy")) => {
             return Err(Hinted::error(
-                "a run holds one array for each pair, a .npy file only one",
+                "a run has one array for each pair, but a .npy file holds only one",
                 "use a name that ends in .npz",
             ));
         }
-        _ => return Err(Hinted::error(format!("{} has another ending", args.out.display()), "use .npy or .npz")),
+        _ => return Err(Hinted::error(format!("{} has an unknown extension", args.out.display()), "use .npy or .npz")),
     };
     write_atomically(&args.out, &bytes)?;
     tracing::info!("wrote {} ({} bytes)", args.out.display(), bytes.len());

@@ -1,4 +1,4 @@
-//! `aeva inspect PATH`: provenance and contents of an artifact, or of a run folder.
+//! `aeva inspect PATH`: shows the provenance and contents of an artifact or a run folder.
 
 use std::cmp::Reverse;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::exit::ExitStatus;
 use crate::hint::Hinted;
 use crate::output::{plain, show};
 
-/// Pairs of labels that are shown of a pass over random triggers.
+/// Number of pairs of labels shown for a pass over random triggers.
 const SHOWN_PAIRS: usize = 10;
 
 pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<ExitStatus> {
@@ -85,7 +85,7 @@ fn inspect_triggers(path: &Path) -> anyhow::Result<()> {
     let mut baseline: Vec<&PairTally> = confusion.iter().filter(|cell| cell.source != cell.target).collect();
     baseline.sort_by_key(|cell| (Reverse(cell.tally.hits()), cell.source, cell.target));
     if !baseline.is_empty() {
-        lines.push("pairs of labels that all random triggers together send most images along".to_owned());
+        lines.push("pairs of labels with the most hits by all random triggers together".to_owned());
     }
     for cell in baseline.into_iter().take(SHOWN_PAIRS) {
         let pair = format!("{} -> {}", cell.source, cell.target);
@@ -124,14 +124,14 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
     lines.push(format!("{finished} of {pairs} pairs are finished, {damaged} damaged"));
     lines.push(format!("{made} passes over triggers are finished"));
     for name in run.perturbation_folders()? {
-        lines.push(format!("{name} has perturbations that were searched with other parameters"));
+        lines.push(format!("{name} has perturbations with other parameters"));
     }
     show(&plain(&lines.join("\n")))?;
     if damaged > 0 {
         let noun = if damaged == 1 { "file" } else { "files" };
         return Err(Hinted::error(
             format!("{damaged} {noun} of {} cannot be used", path.display()),
-            "start the same scan again: what is damaged is computed anew",
+            "start the same scan again: damaged files are computed again",
         ));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Options of the command line as what the loader is asked for.
+//! Converts command-line options to a request to the loader.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::args::InputArgs;
 use crate::hint;
 use crate::signals;
 
-/// Loads the model for `data`, and notes what it assumes about the pixels.
+/// Loads the model for `data`, and notes the assumptions about its pixels.
 pub(super) fn load(
     path: &Path,
     args: &InputArgs,
@@ -25,7 +25,7 @@ pub(super) fn load(
     })
 }
 
-/// Calls `load` with the loader for a model. Being asked to stop is an error of this program.
+/// Calls `load` with the loader for a model. Being asked to stop counts as an error.
 pub(super) fn with_loader<T>(
     path: &Path,
     args: &InputArgs,
@@ -55,16 +55,16 @@ fn stated(args: &InputArgs) -> Stated {
     }
 }
 
-/// Notes what nobody stated about the model's pixels. The note comes before all others.
+/// Notes any unstated assumptions about the model's pixels, before all other notes.
 pub(super) fn note_preprocessing<O: ?Sized>(model: &mut LoadedModel<O>) {
     let unit = ValueRange::UNIT;
     let note = match &model.preprocessing {
         PreprocessingSource::Assumed => format!(
-            "nothing was stated about the model's pixels: they are taken to lie in {unit}, with which {:.1} % of the clean images are right",
+            "nothing was stated about the model's pixels: they are assumed to be in {unit} ({:.1} % of the clean images are then classified correctly)",
             100.0 * model.correct.accuracy()
         ),
         PreprocessingSource::Found { fit, probes, plain_accuracy } => format!(
-            "nothing was stated about the model's pixels: {} was found by trying, with which {:.1} % of {probes} clean images are right (with pixels in {unit}: {:.1} % of all); state it with {}",
+            "nothing was stated about the model's pixels: {} was found by trying ({:.1} % of {probes} clean images are then classified correctly; with pixels in {unit}, {:.1} % of all); state it with {}",
             fit.convention.name,
             100.0 * fit.accuracy,
             100.0 * plain_accuracy,

@@ -1,4 +1,5 @@
-//! `aeva setup`: ONNX Runtime from the Python package of its makers, by name through pip, checked against a pinned SHA-256.
+//! `aeva setup`: installs ONNX Runtime from the Python package of its makers. pip downloads the package by name; it is
+//! checked against a pinned SHA-256.
 
 use std::fs::{self, File};
 use std::io::{Cursor, Read, Write};
@@ -29,14 +30,14 @@ pub(crate) fn run(args: &SetupArgs) -> anyhow::Result<ExitStatus> {
             tracing::info!("ONNX Runtime {version} is already in {}", folder.display());
             return Ok(ExitStatus::Success);
         }
-        Err(error) if folder.exists() => tracing::warn!("{error}; it is installed anew"),
+        Err(error) if folder.exists() => tracing::warn!("{error}; it will be installed again"),
         Err(_) => {}
     }
     let wheel = wheel_for(build)?;
     let parent = folder.parent().map_or_else(PathBuf::new, Path::to_owned);
     fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
     sweep(&parent);
-    // Beside its final place, so that it can be moved there in one step.
+    // Created beside the final place, so that the result can be moved there in one step.
     let work = tempfile::Builder::new()
         .prefix(WORK)
         .tempdir_in(&parent)
@@ -48,14 +49,14 @@ pub(crate) fn run(args: &SetupArgs) -> anyhow::Result<ExitStatus> {
     if found != wheel.sha256 {
         return Err(Hinted::error(
             format!("{} has SHA-256 {found}, expected {}", file.display(), wheel.sha256),
-            "the package that pip delivered is not the one this program was made for; nothing was installed",
+            "the package from pip is not the one that this program expects; nothing was installed",
         ));
     }
     let staged = work.path().join("libraries");
     fs::create_dir(&staged).with_context(|| format!("cannot create {}", staged.display()))?;
     unpack(&bytes, wheel, &staged)?;
     if let Err(error) = replace(&staged, &folder, work.path()) {
-        // Another setup may have been faster; what counts is that the libraries are there.
+        // Another setup may have been faster; all that counts is that the libraries are installed.
         if check_installation(build).is_err() {
             return Err(error).with_context(|| format!("cannot move the libraries to {}", folder.display()));
         }
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &SetupArgs) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// Puts a folder into its place. What is there goes into `work`, which is removed at the end.
+/// Moves a folder to its final place. An existing folder moves to `work`, which is removed at the end.
 fn replace(staged: &Path, folder: &Path, work: &Path) -> std::io::Result<()> {
     if fs::symlink_metadata(folder).is_ok() {
         fs::rename(folder, work.join("replaced"))?;
@@ -75,18 +76,18 @@ fn replace(staged: &Path, folder: &Path, work: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Makes the names in a folder last through a power cut, where the system can do that.
+/// Makes the names in a folder survive a power cut, if the system supports that.
 fn flush(folder: &Path) {
     if cfg!(unix) {
-        // A system that cannot leaves things as they would be without.
+        // If this fails, the folder is as safe as without the call.
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
 }
 
-/// Work folders of setups that were killed are removed after this time.
+/// Age after which work folders of killed setups are removed.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
-/// Removes what setups that were killed left in the cache folder.
+/// Removes what killed setups left in the cache folder.
 fn sweep(cache: &Path) {
     for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
         let old = entry
@@ -94,13 +95,13 @@ fn sweep(cache: &Path) {
             .and_then(|metadata| metadata.modified())
             .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > LEFT_BEHIND));
         if old && entry.file_name().to_string_lossy().starts_with(WORK) {
-            // What cannot be removed does no harm.
+            // A folder that cannot be removed does no harm.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// How the names of work folders begin.
+/// Prefix of the names of work folders.
 const WORK: &str = ".setup-";
 
 fn wheel_for(build: Build) -> anyhow::Result<&'static Wheel> {
@@ -110,7 +111,7 @@ fn wheel_for(build: Build) -> anyhow::Result<&'static Wheel> {
         let systems: Vec<String> = all().map(|wheel| format!("{} {}", wheel.os, wheel.arch)).collect();
         Hinted::error(
             format!(
-                "there is no package of ONNX Runtime for {} on {os} {arch}; there is one for {}",
+                "there is no ONNX Runtime package for {} on {os} {arch}, only for {}",
                 build.name(),
                 systems.join(", ")
             ),
@@ -119,16 +120,16 @@ fn wheel_for(build: Build) -> anyhow::Result<&'static Wheel> {
     })
 }
 
-/// A Python that knows nothing of the folder it is called in: without `-I`, and in that folder, it would run a `pip.py` that lies there.
+/// A Python that ignores the current folder. Without `-I`, it would run a `pip.py` that is in that folder.
 fn isolated(python: &str, folder: &Path) -> Command {
     let mut command = Command::new(python);
     command.arg("-I").current_dir(folder);
     command
 }
 
-/// Lets pip fetch the wheel, whatever Python it runs on.
+/// Lets pip download the wheel, whatever Python it runs on.
 fn download(wheel: &Wheel, folder: &Path) -> anyhow::Result<PathBuf> {
-    // Asking for the version imports nothing.
+    // Asking for the version imports no modules.
     let works =
         |python: &&str| Command::new(python).arg("--version").output().is_ok_and(|output| output.status.success());
     let python = ["python3", "python"].into_iter().find(works).ok_or_else(|| {
@@ -154,18 +155,18 @@ fn download(wheel: &Wheel, folder: &Path) -> anyhow::Result<PathBuf> {
         .find_map(|entry| {
             entry.ok().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "whl"))
         })
-        .with_context(|| format!("pip left no wheel in {}", folder.display()))
+        .with_context(|| format!("pip did not put a wheel into {}", folder.display()))
 }
 
-/// Takes the libraries out of a wheel, each checked and flushed to disk.
+/// Extracts the libraries from a wheel; each is checked and flushed to disk.
 fn unpack(wheel: &[u8], pins: &Wheel, folder: &Path) -> anyhow::Result<()> {
-    let mut archive = ZipArchive::new(Cursor::new(wheel)).context("the wheel is no zip archive")?;
+    let mut archive = ZipArchive::new(Cursor::new(wheel)).context("the wheel is not a zip archive")?;
     for library in pins.libraries {
         let name = format!("onnxruntime/capi/{}", library.name_in_wheel);
-        let mut entry = archive.by_name(&name).with_context(|| format!("the wheel holds no {name}"))?;
+        let mut entry = archive.by_name(&name).with_context(|| format!("the wheel does not contain {name}"))?;
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).context("the wheel is damaged")?;
-        anyhow::ensure!(sha256_hex(&bytes) == library.sha256, "{name} is not the library that it should be");
+        anyhow::ensure!(sha256_hex(&bytes) == library.sha256, "{name} is not the expected library");
         let path = folder.join(library.name);
         let write = || -> std::io::Result<()> {
             let mut file = File::create(&path)?;

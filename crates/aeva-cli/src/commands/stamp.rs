@@ -1,4 +1,4 @@
-//! `aeva stamp RUN --label N --data DATA --out PATH`: a trigger on images, for anyone to check.
+//! `aeva stamp RUN --label N --data DATA --out PATH`: stamps a trigger on images, so that anyone can check it.
 
 use std::fs;
 use std::io::Cursor;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &StampArgs) -> anyhow::Result<ExitStatus> {
     let data = Dataset::load(&args.data)?;
     anyhow::ensure!(
         data.image_shape() == shape,
-        "the images of {} are {:?}, the trigger is for {shape:?}",
+        "the images of {} have shape {:?}, but the trigger is for {shape:?}",
         args.data.display(),
         data.image_shape()
     );
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &StampArgs) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// The passes of a run, as a plain scan or an exhaustive one left it.
+/// The passes of a run, from a plain or an exhaustive scan.
 fn observations(run: &RunDir) -> anyhow::Result<Option<TriggerObservations>> {
     let classes = run.info().provenance.model.classes;
     let of = |exhaustive| {
@@ -64,7 +64,7 @@ fn observations(run: &RunDir) -> anyhow::Result<Option<TriggerObservations>> {
     Ok(if passes(&exhaustive) > passes(&plain) { exhaustive } else { plain })
 }
 
-/// Images with the trigger, `[n, h, w, c]`, in 255ths.
+/// The stamped images, `[n, h, w, c]`, in 255ths.
 fn stamp(trigger: &Trigger, data: &Dataset, shape: [usize; 3]) -> Array4<u8> {
     let values: usize = shape.iter().product();
     let mut out = vec![0.0; values];
@@ -88,7 +88,7 @@ fn write_npz(path: &Path, stamped: &Array4<u8>, data: &Dataset) -> anyhow::Resul
     Ok(())
 }
 
-/// One sub-folder a true label, as `aeva scan --data` takes it.
+/// Writes one sub-folder per true label, in the format of `aeva scan --data`.
 fn write_folder(path: &Path, stamped: &Array4<u8>, data: &Dataset) -> anyhow::Result<()> {
     let digits = data.labels.iter().max().map_or(1, |label| label.to_string().len());
     for ((number, image), label) in (0..).zip(stamped.axis_iter(Axis(0))).zip(&data.labels) {

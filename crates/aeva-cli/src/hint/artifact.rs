@@ -1,36 +1,36 @@
-//! What to do about artifacts and run folders.
+//! Hints for errors of artifacts and run folders.
 
 use aeva_artifact::{ArtifactError, DecodeError};
 
 pub(super) fn artifact(error: &ArtifactError) -> Option<&'static str> {
     Some(match error {
-        ArtifactError::OtherRun { .. } => "choose another folder with --out, or leave --out away",
+        ArtifactError::OtherRun { .. } => "choose another folder with --out, or omit --out",
         ArtifactError::OtherAnswers { .. } => {
-            "scan into another folder with --out; if it happens again, the answers of the model are random"
+            "scan into another folder with --out; if this happens again, the answers of the model are random"
         }
         ArtifactError::NoSuchPerturbations { .. } => {
-            "give the part of the sub-folder's name behind `pairs-v1-`, or leave --perturbations away"
+            "give the part of the sub-folder's name after `pairs-v1-`, or omit --perturbations"
         }
         ArtifactError::Vanished { .. } => "start the scan again: the run folder was removed while it ran",
         ArtifactError::Link { .. } | ArtifactError::NotAFolder { .. } => {
             "move it out of the run folder, or choose another one with --out"
         }
         ArtifactError::NotRegular { .. } | ArtifactError::TooLarge { .. } => {
-            "check the path: it is none of aeva's files"
+            "check the path: aeva did not write this file"
         }
-        ArtifactError::NotARun { .. } => "choose the folder of a scan, or an empty or new one for --out",
+        ArtifactError::NotARun { .. } => "give the folder of a scan; for --out, choose an empty or new one",
         ArtifactError::Decode { source: DecodeError::Magic { .. } | DecodeError::TooShort { .. }, .. } => {
             "give an artifact (.aeva) or the folder of a scan"
         }
         ArtifactError::Decode { source: DecodeError::Kind { found: 1..=3, .. }, .. } => {
-            "the file is a sound artifact of another kind: `aeva inspect` shows it, `aeva stamp` puts triggers on images"
+            "the file is a valid artifact of another kind: `aeva inspect` shows it, `aeva stamp` puts triggers on images"
         }
         ArtifactError::Decode {
             source: DecodeError::PayloadVersion { .. } | DecodeError::ContainerVersion { .. },
             ..
-        } => "a later version of aeva wrote the file: use that one",
+        } => "a later version of aeva wrote the file: use that version",
         ArtifactError::Decode { .. } | ArtifactError::Foreign { .. } => {
-            "start the same scan again in this folder: what cannot be used is computed anew"
+            "start the same scan again in this folder: unusable files are computed again"
         }
         ArtifactError::Io { action: "write" | "create", .. } => {
             "choose a folder you may write to with --out; check the free space"

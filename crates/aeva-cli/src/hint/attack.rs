@@ -1,17 +1,17 @@
-//! What to do about scans that cannot be planned.
+//! Hints for scans that cannot be planned.
 
 use aeva_attack::PlanError;
 
 pub(super) fn plan(error: &PlanError) -> Option<&'static str> {
     Some(match error {
         PlanError::Label { .. } => {
-            "the data and the model do not belong together, or labels do not start at 0; for --sources and --targets: stay below the class count"
+            "the data does not belong to the model, or its labels do not start at 0; labels of --sources and --targets must be below the number of classes"
         }
         PlanError::NoCorrectImages { images: 0, .. } => {
             "add images of this class to the data, or leave the class out with --sources and --targets (the verdict is then inconclusive)"
         }
         PlanError::NoCorrectImages { .. } => {
-            "check that the labels of the data are the model's, and its value range; add images of this class, or leave it out with --sources and --targets"
+            "check the value range, and that the data uses the labels of the model; add images of this class, or leave it out with --sources and --targets"
         }
         PlanError::TooManyPairs { .. } => {
             "name fewer labels with --sources and --targets, or search triggers alone (--lens trigger)"

@@ -1,4 +1,4 @@
-//! What to do about a model that is not ready for a scan.
+//! Hints for a model that is not ready for a scan.
 
 use aeva_model::conventions::Fit;
 use aeva_model::diagnosis::Cause;
@@ -8,7 +8,7 @@ use aeva_model::{Device, LoadError, OpenVinoHardware, Preprocessing};
 use super::{attack, model, oracle};
 use crate::output::plain;
 
-/// Labels in another order that are listed.
+/// Largest number of reordered labels in a hint.
 const LISTED_LABELS: usize = 12;
 
 pub(super) fn hint(error: &LoadError) -> Option<String> {
@@ -24,7 +24,7 @@ pub(super) fn hint(error: &LoadError) -> Option<String> {
             "check the value range and the output of the model: see --value-range, --mean, --std and --output"
         }
         LoadError::ChanceLevel { .. } => {
-            "check that the labels of the data are the model's, and the value range, the layout and the output (--value-range, --mean, --std, --layout, --output)"
+            "check that the data uses the labels of the model, and check the value range, the layout and the output (--value-range, --mean, --std, --layout, --output)"
         }
         LoadError::Nonconforming { .. } => model::RANDOM_OPERATORS,
         LoadError::TooCoarse { precision, .. } => too_coarse(precision),
@@ -36,14 +36,14 @@ pub(super) fn hint(error: &LoadError) -> Option<String> {
 fn too_coarse(precision: &Precision) -> &'static str {
     match precision.device {
         Device::TensorRt { .. } => {
-            "TensorRT uses TF32 unless the environment has NVIDIA_TF32_OVERRIDE=0; set that, or use --device cuda"
+            "TensorRT uses TF32 unless NVIDIA_TF32_OVERRIDE=0 is set; set it, or use --device cuda"
         }
         Device::OpenVino { hardware: OpenVinoHardware::Bf16 } => "use --device openvino:cpu, which computes in f32",
         _ => "use --device cpu, or a device that computes in f32",
     }
 }
 
-/// Several conventions fit: the user knows which one is right.
+/// Several conventions fit; the user has to choose.
 fn ambiguous(fits: &[Fit]) -> String {
     let ways: Vec<String> = fits
         .iter()
@@ -55,7 +55,7 @@ fn ambiguous(fits: &[Fit]) -> String {
     format!("state the one that the model was trained with:{}", ways.concat())
 }
 
-/// The options that state a preprocessing.
+/// The options that specify a preprocessing.
 pub(crate) fn preprocessing_options(preprocessing: &Preprocessing) -> String {
     let list = |values: &[f32]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let mut options = vec![format!("--value-range {}", preprocessing.value_range)];
@@ -87,11 +87,11 @@ fn misunderstood(misunderstanding: &Misunderstanding) -> String {
             ("the model takes the channels in reverse order".to_owned(), "use --reverse-channels".to_owned())
         }
         Cause::Transposed => (
-            "rows and columns of the images are exchanged".to_owned(),
+            "rows and columns of the images are swapped".to_owned(),
             "transpose the images of the data: numpy.swapaxes(x, 1, 2)".to_owned(),
         ),
         Cause::Inverted => (
-            "the images are negatives of what the model takes".to_owned(),
+            "the images are negatives of those that the model takes".to_owned(),
             "invert the images of the data: x = 255 - x".to_owned(),
         ),
         Cause::ShiftedLabels(offset) => (
@@ -102,10 +102,10 @@ fn misunderstood(misunderstanding: &Misunderstanding) -> String {
         _ => ("of an unknown cause".to_owned(), "see docs/formats.md".to_owned()),
     };
     let (share, probes) = (100.0 * diagnosis.accuracy, misunderstanding.probes);
-    format!("{cause} ({share:.1} % of {probes} images are right then): {remedy}")
+    format!("{cause} ({share:.1} % of {probes} images are then classified correctly): {remedy}")
 }
 
-/// The classes of the data are those of the model in another order.
+/// The data has the model's classes in a different order.
 fn reordered(class_names: Option<&[String]>, order: &[(u32, u32)]) -> (String, String) {
     let what = |label: u32| match class_names.and_then(|names| names.get(label as usize)) {
         Some(name) => format!("folder `{}`", plain(name)),

@@ -1,4 +1,4 @@
-//! What to do about an error: one sentence for each that a user can cause.
+//! Hints: one sentence on what to do about each error that a user can cause.
 
 mod artifact;
 mod attack;
@@ -22,7 +22,7 @@ pub(crate) struct Hinted {
 }
 
 impl Hinted {
-    /// An error whose hint is known where it arises.
+    /// An error whose hint is known where the error occurs.
     pub(crate) fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
         anyhow::Error::new(Self { message: message.into(), hint: hint.into() })
     }
@@ -36,7 +36,7 @@ impl fmt::Display for Hinted {
 
 impl std::error::Error for Hinted {}
 
-/// The hint for the first error of the chain that has one.
+/// The hint for the first error in the chain that has one.
 pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         if let Some(hinted) = cause.downcast_ref::<Hinted>() {
@@ -58,7 +58,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
     })
 }
 
-/// A scan that failed at its store; what its model reports has a cause of its own.
+/// Hints for a scan whose store failed; errors of the model have a cause of their own.
 fn failure(error: &Failure) -> Option<&'static str> {
     match error {
         Failure::Store(error) => artifact::artifact(error),
@@ -66,7 +66,7 @@ fn failure(error: &Failure) -> Option<&'static str> {
     }
 }
 
-/// An oracle's error is whatever its adapter reports.
+/// The error of an oracle is opaque; it wraps the error of its adapter.
 fn oracle(error: &OracleError) -> Option<&'static str> {
     error.0.downcast_ref::<ModelError>().and_then(model::model)
 }

@@ -1,34 +1,37 @@
-//! What to do about models, data and ONNX Runtime.
+//! Hints for errors of models, data and ONNX Runtime.
 
 use aeva_model::{DataError, Device, ExpectedInput, ExpectedOutput, FileFormat, ModelError, RuntimeError};
 
-/// For models that do not repeat their answers.
-pub(super) const RANDOM_OPERATORS: &str = "export the model without random operators (dropout, noise): nothing that is found on one that answers by chance can be relied on";
+/// For models whose answers are not repeatable.
+pub(super) const RANDOM_OPERATORS: &str =
+    "export the model without random operators (dropout, noise): results from random answers are unreliable";
 
 pub(super) fn model(error: &ModelError) -> Option<&'static str> {
     Some(match error {
         ModelError::Io { .. } => {
-            "check the path of the model; it is given before the options: aeva scan MODEL --data DATA"
+            "check the path of the model; it comes before the options: aeva scan MODEL --data DATA"
         }
         ModelError::Manifest { .. } => "docs/formats.md lists the fields of a manifest",
         ModelError::Digest { .. } => {
-            "the model was changed after its manifest was written: restore it, or write the manifest anew (cargo xtask convert does)"
+            "the model was changed after its manifest was written: restore it, or write a new manifest (cargo xtask convert does)"
         }
         ModelError::Format { found: FileFormat::Hdf5 | FileFormat::Zip, .. } => {
             "convert a Keras model first: cargo xtask convert MODEL.h5 --out MODEL.onnx (PyTorch: torch.onnx.export)"
         }
         ModelError::Format { .. } => "the file must be an ONNX model",
         ModelError::NotAFile { .. } | ModelError::TooLarge { .. } => "give the path of an ONNX file",
-        ModelError::Malformed { .. } => "the file is truncated or not an ONNX model: copy it again, or export it anew",
+        ModelError::Malformed { .. } => "the file is truncated or not an ONNX model: copy it again, or export it again",
         ModelError::Load { .. } => {
-            "the file is truncated, not an ONNX model, or its operators are unknown: copy it again, or export it anew"
+            "the file is truncated, not an ONNX model, or its operators are unknown: copy it again, or export it again"
         }
         ModelError::External { .. } => {
             "copy all files of the model into one folder; or export it as one file (torch.onnx.export(..., external_data=False))"
         }
-        ModelError::Limit { .. } => "export the model with a dynamic batch dimension and the labels that it really has",
+        ModelError::Limit { .. } => {
+            "export the model with a dynamic batch dimension and with no more labels than the model really has"
+        }
         ModelError::TimedOut { .. } => {
-            "a model that is only slow can be given more time: --answer-timeout SECONDS; one that never answers cannot be scanned"
+            "if the model is only slow, give it more time with --answer-timeout SECONDS; a model that never answers cannot be scanned"
         }
         ModelError::NotDeterministic { .. } => RANDOM_OPERATORS,
         ModelError::Device { device, .. } => device_hint(*device),
@@ -40,31 +43,31 @@ pub(super) fn model(error: &ModelError) -> Option<&'static str> {
             "state the number of labels with --classes N, or choose an output with scores with --output NAME"
         }
         ModelError::Output { .. } => {
-            "choose the output with --output NAME; one score a class, or one label an image, is needed"
+            "choose the output with --output NAME; it must have one score per class, or one label per image"
         }
         ModelError::Preprocessing { .. } => {
-            "give --mean and --std one value, or one a channel, in the unit of --value-range"
+            "give --mean and --std one value, or one per channel, in the unit of --value-range"
         }
         ModelError::NotANumber { .. } => "the value range may be wrong: see --value-range, --mean and --std",
         _ => return None,
     })
 }
 
-/// What a device needs.
+/// The requirements of a device.
 fn device_hint(device: Device) -> &'static str {
     match device {
         Device::Cuda { .. } => {
-            "install the build with CUDA (aeva setup --device cuda), the CUDA 13 and cuDNN 9 libraries and a driver, or use --device cpu"
+            "install the build with CUDA (aeva setup --device cuda), the CUDA 13 and cuDNN 9 libraries, and a driver, or use --device cpu"
         }
         Device::TensorRt { .. } => {
             "install the build with TensorRT (aeva setup --device tensorrt), the libraries of CUDA 13, cuDNN 9 and TensorRT 10 and a driver, or use --device cuda"
         }
         Device::OpenVino { .. } => {
-            "install the build with OpenVINO (aeva setup --device openvino; on Windows the package `openvino` besides), or use --device cpu"
+            "install the build with OpenVINO (aeva setup --device openvino; on Windows also the package `openvino`), or use --device cpu"
         }
-        Device::CoreMl => "Core ML is there on macOS only; use --device cpu elsewhere",
+        Device::CoreMl => "Core ML exists on macOS only; use --device cpu elsewhere",
         Device::DirectMl { .. } => {
-            "DirectML is there on Windows only, with a DirectX 12 device (aeva setup --device directml); use --device cpu elsewhere"
+            "DirectML exists on Windows only, with a DirectX 12 device (aeva setup --device directml); use --device cpu elsewhere"
         }
         Device::Cpu => "install ONNX Runtime once: aeva setup (from the source: cargo run -p aeva-cli -- setup)",
     }
@@ -82,8 +85,8 @@ pub(super) fn data(error: &DataError) -> Option<&'static str> {
         DataError::ImageChannels { .. } => {
             "convert all images to one mode, for example with PIL: Image.open(FILE).convert(\"RGB\").save(FILE)"
         }
-        DataError::Form { .. } => "docs/formats.md describes what data can be read",
-        DataError::Decode { .. } => "the file is damaged or of another format: copy it again",
+        DataError::Form { .. } => "docs/formats.md describes the supported data formats",
+        DataError::Decode { .. } => "the file is damaged or in another format: copy it again",
         _ => return None,
     })
 }
@@ -98,9 +101,9 @@ pub(super) fn runtime(error: &RuntimeError) -> Option<&'static str> {
             "correct ORT_DYLIB_PATH, or unset it to use the library that `aeva setup` installs"
         }
         RuntimeError::Telemetry { .. } => "set the variable before the program starts",
-        RuntimeError::Digest { .. } => "run `aeva setup`, which installs the library anew",
+        RuntimeError::Digest { .. } => "run `aeva setup`, which installs the library again",
         RuntimeError::Load { .. } => {
-            "the library is damaged, too old or of another system: run `aeva setup`, or correct ORT_DYLIB_PATH if it is set"
+            "the library is damaged, too old, or for another system: run `aeva setup`, or correct ORT_DYLIB_PATH if it is set"
         }
         _ => return None,
     })

@@ -1,4 +1,4 @@
-//! Triggers, and where perturbations agree, as files: a picture to look at, and the values.
+//! Evidence files: triggers, and where perturbations agree, each as a picture and as values.
 
 use std::io::Cursor;
 
@@ -13,8 +13,8 @@ use crate::imaging::{byte, enlarged_png};
 
 const FOLDER: &str = "evidence";
 
-/// Writes a trigger as `evidence/label-3.png`, where a patch lies on grey and a pattern is drawn at full contrast, and as
-/// `evidence/label-3.npz`; the names of the files.
+/// Writes a trigger as `evidence/label-3.png` (a patch on grey, or a pattern at full contrast) and
+/// `evidence/label-3.npz`; returns the file names.
 pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -> anyhow::Result<Vec<String>> {
     let name = match finding.goal {
         TargetMap::AllToOne { target } => format!("label-{target}"),
@@ -32,8 +32,8 @@ pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -
     Ok(names)
 }
 
-/// Writes where the perturbations towards a label agree, as `evidence/consensus-3.png`, the brighter the more, and as
-/// `evidence/consensus-3.npz`, `map` `[h, w]`, which sums to 1; the names of the files. None without perturbations.
+/// Writes where the perturbations towards a label agree: as `evidence/consensus-3.png` (brighter is more) and as
+/// `evidence/consensus-3.npz` with `map` `[h, w]`, which sums to 1. Returns the file names; none without perturbations.
 pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<String>> {
     let (mut consensus, mut size) = (ConsensusMap::default(), [0; 2]);
     for (source, target) in run.stored_pairs()?.into_iter().filter(|&(_, target)| target == label) {
@@ -41,7 +41,7 @@ pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<St
         let [height, width, channels] = pair.result.shape;
         size = [height, width];
         for perturbation in pair.result.finished() {
-            // One without mass points nowhere.
+            // A perturbation without mass has no position and is skipped.
             let _ = consensus.add(perturbation, channels);
         }
     }
@@ -49,7 +49,7 @@ pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<St
     run.sub_folder(FOLDER)?;
     let names = vec![format!("{FOLDER}/consensus-{label}.png"), format!("{FOLDER}/consensus-{label}.npz")];
     let highest = map.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    // The root: what is faint beside the peak can still be seen.
+    // The square root keeps weak values visible beside the peak.
     #[expect(clippy::cast_possible_truncation, reason = "a shade of grey")]
     let pixels: Vec<u8> = map.iter().map(|share| byte((share / highest).sqrt() as f32)).collect();
     write_atomically(&run.path().join(&names[0]), &enlarged_png(&pixels, [size[0], size[1], 1])?)?;
@@ -74,7 +74,8 @@ fn picture(trigger: &Trigger, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
     enlarged_png(&pixels, shape)
 }
 
-/// A patch as `patch` `[side, side, c]`, `row` and `column`; a pattern as `overlay` `[h, w, c]`, what is added; images in `[0, 1]`.
+/// A patch becomes `patch` `[side, side, c]`, `row` and `column`; a pattern becomes `overlay` `[h, w, c]`, the values
+/// to add; for images in `[0, 1]`.
 fn values(trigger: &Trigger, [height, width, channels]: [usize; 3]) -> anyhow::Result<Vec<u8>> {
     let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
     match trigger {

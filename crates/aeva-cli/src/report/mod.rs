@@ -11,16 +11,16 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde::Deserialize;
 
-/// How a report is printed.
+/// The format of a printed report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// A table, for people.
     Table,
-    /// JSON, as `report.json` in the run folder has it.
+    /// JSON, as in `report.json` of the run folder.
     Json,
 }
 
-/// The report of the run in a folder, as text.
+/// The report of a run folder as text.
 pub(crate) fn render(report: &Report, run: &Path, format: Format) -> anyhow::Result<String> {
     match format {
         Format::Table => Ok(table::table(report, run)),
@@ -28,7 +28,7 @@ pub(crate) fn render(report: &Report, run: &Path, format: Format) -> anyhow::Res
     }
 }
 
-/// Writes the evidence and `report.json`, which names it, into the run folder.
+/// Writes the evidence, and a `report.json` that names it, into the run folder.
 pub(crate) fn store(run: &RunDir, report: &mut Report, seen: &Observations) -> anyhow::Result<()> {
     if let (Some(triggers), Some(shown)) = (&seen.triggers, &mut report.triggers) {
         for found in &mut shown.found {
@@ -47,7 +47,7 @@ pub(crate) fn store(run: &RunDir, report: &mut Report, seen: &Observations) -> a
     Ok(())
 }
 
-/// Seconds that an earlier run of the same scan took, if its report is there and readable.
+/// Duration of an earlier run of the same scan, if its report exists and can be read.
 pub(crate) fn earlier_seconds(run: &RunDir) -> Option<f64> {
     #[derive(Deserialize)]
     struct Seconds {

@@ -13,7 +13,7 @@ use crate::output::plain;
 /// Width of the longest bar, in characters.
 const BAR: f64 = 24.0;
 
-/// The table and the verdict, with colours (which are dropped where they cannot be shown).
+/// The table and the verdict, with colours (dropped if the output does not support them).
 pub(super) fn table(report: &Report, run: &Path) -> String {
     let bold = Style::new().bold();
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
@@ -69,7 +69,9 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
     };
     lines.push(match report.verdict {
         "backdoored" if report.attack.as_ref().is_some_and(|attack| attack.kind == AttackKind::AllToAll) => {
-            format!("{red}BACKDOORED{red:#}: {name} carries a backdoor that turns each label into another one ({why})")
+            format!(
+                "{red}BACKDOORED{red:#}: {name} carries a backdoor that sends each label to a different one ({why})"
+            )
         }
         "backdoored" => {
             let plural = if report.suspects.len() == 1 { "label" } else { "labels" };
@@ -85,7 +87,7 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
     lines.join("\n")
 }
 
-/// Samples and iterations of the perturbations, where there are any.
+/// Samples and iterations of the perturbations, if there are any.
 fn depth(report: &Report) -> String {
     if report.labels.is_empty() {
         return String::new();
@@ -134,7 +136,7 @@ fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
     lines
 }
 
-/// The last pass over each setting, from weak to strong; those about pairs of labels alone have nothing to show here.
+/// The last pass over each setting, from weak to strong, without those that only measure pairs of labels.
 fn latest(triggers: &TriggerReport) -> Vec<&PassReport> {
     let about_labels = triggers.passes.iter().filter(|pass| pass.labels.iter().any(|tally| tally.trials() > 0));
     let passes: BTreeMap<_, _> = about_labels.map(|pass| ((pass.family, pass.strength), pass)).collect();
@@ -145,12 +147,12 @@ fn files(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
 }
 
-/// A probability with two digits that mean something.
+/// A probability with two significant digits.
 fn probability(p: f64) -> String {
     if p >= 0.001 { format!("{p:.3}") } else { format!("{p:.0e}") }
 }
 
-/// A bar of `share` of the full width, in eighths of a character.
+/// A bar with `share` of the full width, in eighths of a character.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=8*BAR")]
 fn bar(share: f64) -> String {
     const EIGHTHS: [&str; 8] = ["", "\u{258f}", "\u{258e}", "\u{258d}", "\u{258c}", "\u{258b}", "\u{258a}", "\u{2589}"];
@@ -158,7 +160,7 @@ fn bar(share: f64) -> String {
     "\u{2588}".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
-/// A number with its thousands apart.
+/// A number with separated thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();

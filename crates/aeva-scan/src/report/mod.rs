@@ -1,6 +1,7 @@
-//! What a scan found, as a type that programs render: as text, as JSON (`report.json`, docs/formats.md), as other formats.
+//! The report of a scan, as a type that programs render as text, as JSON (`report.json`, docs/formats.md), or in other
+//! formats.
 //!
-//! It says nothing that its fields do not say: the sentences in it are for people, and whatever they say is a field as well.
+//! Its sentences are for people; everything they say is also in a field.
 
 mod triggers;
 
@@ -13,10 +14,10 @@ pub use triggers::{FoundTrigger, PassReport, TriggerReport, TriggerShape};
 
 use crate::{Assessment, DecisionRule, Observations, PairSummary};
 
-/// Version of the form of a report.
+/// Version of the report format.
 pub const SCHEMA_VERSION: u32 = 3;
 
-/// What a scan found.
+/// The report of a scan.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// [`SCHEMA_VERSION`].
@@ -25,55 +26,55 @@ pub struct Report {
     pub verdict: &'static str,
     /// Why the verdict is inconclusive, in words.
     pub reason: Option<String>,
-    /// The same with its figures.
+    /// The reason with its figures.
     pub reason_detail: Option<Reason>,
     /// Infected labels, most anomalous first.
     pub suspects: Vec<usize>,
-    /// The backdoor, where there is one.
+    /// The backdoor, if there is one.
     pub attack: Option<Attack>,
     /// `published` or `combined`.
     pub rule: &'static str,
-    /// Larger is more suspicious: `-log10` of the p-value; by the published rule the highest anomaly index.
+    /// Larger is more suspicious: `-log10` of the p-value, or the highest anomaly index under the published rule.
     pub score: Option<f64>,
-    /// The chance that a clean model looks like this, by the combined rule.
+    /// The probability that a clean model looks like this, under the combined rule.
     pub p_value: Option<f64>,
-    /// The trigger lens, where it was used.
+    /// The trigger lens, if it was used.
     pub triggers: Option<TriggerReport>,
-    /// The perturbation lens, where it was used: GAP and anomaly index of each label.
+    /// The perturbation lens, if it was used: GAP and anomaly index of each label.
     pub labels: Vec<LabelAnomaly>,
-    /// The perturbation lens: each pair that was searched.
+    /// The perturbation lens: all pairs that were searched.
     pub pairs: Vec<PairSummary>,
     /// Files that show where the perturbations towards each suspect agree.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consensus: Vec<String>,
-    /// Images classified, those for the clean accuracy included.
+    /// Images classified, including those for the clean accuracy.
     pub queries: u64,
-    /// The same, by what they were for.
+    /// The queries by purpose.
     pub queries_by_phase: QueriesByPhase,
-    /// Wall-clock time over all runs of this scan, where known.
+    /// Wall-clock time over all runs of this scan, if known.
     pub seconds: Option<f64>,
     /// Share of the clean images that the model classified correctly.
     pub clean_accuracy: f64,
-    /// What the reader should know about the figures.
+    /// Notes for the reader about the figures.
     pub notes: Vec<String>,
-    /// What the scan was asked for.
+    /// The requested parameters.
     pub parameters: Parameters,
-    /// What was scanned: the content of `run.json`.
+    /// The run: the content of `run.json`.
     pub run: RunInfo,
 }
 
-/// A backdoor, as far as it is known.
+/// What is known of a backdoor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attack {
-    /// What it maps.
+    /// Which labels it maps to which.
     pub kind: AttackKind,
-    /// Its target labels, most anomalous first; all labels where it is all-to-all.
+    /// Its target labels, most anomalous first; all labels for an all-to-all backdoor.
     pub targets: Vec<usize>,
-    /// The only label that it works from, where it is source-specific.
+    /// The only label that it works from, for a source-specific backdoor.
     pub source: Option<u32>,
 }
 
-/// What a backdoor maps.
+/// Which labels a backdoor maps to which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttackKind {
@@ -81,27 +82,27 @@ pub enum AttackKind {
     AllToOne,
     /// Images of one label become the target label.
     SourceSpecific,
-    /// Images of every label become another label each.
+    /// Images of every label become a different label each.
     AllToAll,
     /// Several backdoors, of more than one kind.
     Mixed,
-    /// Perturbations found it, which do not tell.
+    /// Perturbations found the backdoor; they do not show its kind.
     Undetermined,
 }
 
-/// Queries by what they were for.
+/// Queries by purpose.
 #[derive(Debug, Clone, Serialize)]
 pub struct QueriesByPhase {
     /// Measuring the clean accuracy.
     pub clean: u64,
-    /// Searching triggers.
+    /// Searching for triggers.
     pub triggers: u64,
-    /// Searching perturbations.
+    /// Searching for perturbations.
     #[serde(flatten)]
     pub search: QueryCounts,
 }
 
-/// What a scan was asked for.
+/// The requested parameters of a scan.
 #[derive(Debug, Clone, Serialize)]
 pub struct Parameters {
     /// Samples for each pair of labels.
@@ -114,18 +115,18 @@ pub struct Parameters {
     pub initial_evaluations: u32,
     /// Threshold factor of the bisection.
     pub gamma: f64,
-    /// Queries after which one search for perturbations gives up.
+    /// Query limit of one search for perturbations.
     pub query_budget: Option<u64>,
-    /// Anomaly index above which a label is infected, by the published rule.
+    /// Anomaly index above which a label counts as infected, under the published rule.
     pub threshold: f64,
-    /// Share of clean models that may be called backdoored, by the combined rule.
+    /// Share of clean models that may be called backdoored, under the combined rule.
     pub false_positive_rate: Option<f64>,
 }
 
 impl Report {
-    /// What was seen of the model in `run`, and what it means under `rule`.
+    /// The report of what was seen of the model in `run`, with its assessment under `rule`.
     pub fn new(run: &RunInfo, seen: &Observations, assessment: &Assessment, rule: &DecisionRule) -> Self {
-        // What says nothing is not shown as if it did.
+        // The triggers are shown only if they take part in the assessment.
         let shown = seen.triggers.as_ref().zip(assessment.triggers.as_ref());
         let (of_triggers, _) = rule.of_triggers();
         let alpha = of_triggers.trigger_alpha();
@@ -175,10 +176,10 @@ impl Report {
 }
 
 impl Attack {
-    /// The backdoor of a verdict, given what triggers found; `None` for other verdicts.
+    /// The backdoor of a verdict, given the target maps that triggers found; `None` for other verdicts.
     fn new(verdict: &Verdict, rule: &DecisionRule, found: &[TargetMap]) -> Option<Self> {
         let Verdict::Backdoored { suspects } = verdict else { return None };
-        // As published, triggers are shown but decide nothing.
+        // Under the published rule, triggers are shown but decide nothing.
         let found = if *rule == DecisionRule::Published { &[] } else { found };
         let kind = |map: &TargetMap| match map {
             TargetMap::AllToOne { .. } => AttackKind::AllToOne,
@@ -195,7 +196,7 @@ impl Attack {
     }
 }
 
-/// Below this share of correct images the search hardly looks at what the model learned.
+/// Below this share of correct images, the search hardly sees what the model learned.
 const LOW_ACCURACY: f64 = 0.5;
 
 fn notes(pairs: &[PairSummary], run: &RunInfo) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What the trigger lens says, as a report has it.
+//! The trigger lens in a report.
 
 use aeva_attack::trigger::{Pass, PassId, Setting, Trigger, TriggerFinding};
 use aeva_stats::{Family, PairTally, Tally, TargetMap, TriggerTest, binomial_interval};
@@ -12,9 +12,9 @@ const CONFIDENCE: f64 = 0.95;
 /// The trigger lens.
 #[derive(Debug, Clone, Serialize)]
 pub struct TriggerReport {
-    /// The chance that triggers stand out so far in a clean model.
+    /// The probability that triggers stand out this far in a clean model.
     pub p_value: f64,
-    /// The passes that were made, in order.
+    /// The passes that were run, in order.
     pub passes: Vec<PassReport>,
     /// The trigger of every backdoor that stands out.
     pub found: Vec<FoundTrigger>,
@@ -42,15 +42,15 @@ pub struct PassReport {
 /// A trigger that stands out.
 #[derive(Debug, Clone, Serialize)]
 pub struct FoundTrigger {
-    /// The backdoor that it opens.
+    /// The backdoor that it activates.
     pub target_map: TargetMap,
     /// The family and its strength, for example `patch-03`.
     pub setting: String,
     /// How it changes an image.
     pub trigger: TriggerShape,
-    /// In words.
+    /// A description in words.
     pub description: String,
-    /// Log odds beyond what clean models reach at this setting.
+    /// Log odds beyond what clean models reach in this setting.
     pub evidence: f64,
     /// Success on hold-out images.
     #[serde(flatten)]
@@ -59,11 +59,11 @@ pub struct FoundTrigger {
     pub interval: [f64; 2],
     /// Success by label of the images.
     pub by_source: Vec<PairTally>,
-    /// Files of it in the run folder.
+    /// Its files in the run folder.
     pub files: Vec<String>,
 }
 
-/// How a trigger changes an image: its place and size.
+/// How a trigger changes an image, with its place and size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "shape", rename_all = "snake_case")]
 pub enum TriggerShape {
@@ -78,13 +78,13 @@ pub enum TriggerShape {
     },
     /// A pattern is added to the whole image.
     Overlay {
-        /// Largest change of a value, images in `[0, 1]`.
+        /// Largest change of a value, for images in `[0, 1]`.
         amplitude: f32,
     },
 }
 
 impl TriggerReport {
-    /// What the passes and their test say, with the triggers of the backdoors that were found.
+    /// The passes and their test, with the triggers of the backdoors that were found.
     pub(super) fn new(seen: &TriggerObservations, test: &TriggerTest, found: &[TargetMap]) -> Self {
         let trigger = |&map: &TargetMap| {
             let (id, result) = seen.results.get(seen.best(map)?)?;

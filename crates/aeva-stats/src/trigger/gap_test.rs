@@ -11,22 +11,23 @@ use super::pass::PassTally;
 use super::standout::{PairStandout, Standout, StandsOut, Strongest, TriggerTest};
 use crate::Family;
 
-/// Added to the log odds of a map of labels, which has no neighbours to compare with as a single label has.
+/// Added to the log odds of an all-to-all map. Unlike a single label, a map has no neighbours to compare with.
 const MAP_OFFSET: f64 = 2.5;
 
-/// Tests the triggers of a model. Several passes over one setting are several entries.
+/// Tests the triggers of a model. Several passes over one setting are separate entries.
 ///
-/// A label takes part in a pass with at least 20 trials. In every pass the labels are sorted by the log odds `L` of their success,
-/// `(hits + 1/2) / (trials - hits + 1/2)`, capped at 3 either way. The first `m` labels (at most half of all) stand out together by
-/// `L[m] - L[m + 1]` less the margin of the setting; where the last of them is below the minimum rate of the family, by how far it is
-/// below at most. For each label the best evidence of every family counts, added up where it is above 0, because clean models
-/// that stand out do so in one family. A map stands out by its own log odds less the margin, plus 2.5, where it reaches half of the
-/// images. A pair stands out by the gap to the next pair, with all passes over the setting pooled because there are few images of a
-/// pair, less a margin of its own; in some families also by its log odds ratio to the baseline, which is its success under random
-/// squares. Families add up as for labels. The p-value is that of the largest evidence of all.
+/// A label takes part in a pass if it has at least 20 trials. In every pass, the labels are sorted by the log odds `L`
+/// of their success, `(hits + 1/2) / (trials - hits + 1/2)`, capped at 3 in both directions. The first `m` labels (at
+/// most half of all) stand out together by `L[m] - L[m + 1]` minus the margin of the setting. If the last of them is
+/// below the minimum rate of the family, the evidence is at most its distance to that rate. Each label gets the best
+/// evidence of every family; the values above 0 are added up, because clean models that stand out do so in one family.
+/// A map stands out by its own log odds minus the margin, plus 2.5, if it reaches half of the images. A pair stands out
+/// by the gap to the next pair minus a margin of its own, with all passes over the setting pooled because there are few
+/// images of a pair. In some families it may also stand out by its log odds ratio to the baseline, which is its success
+/// under random squares. Families add up as for labels. The p-value is that of the largest evidence.
 ///
-/// Limits: two labels or fewer cannot be told apart, nor can more infected labels than half unless they form a map; the null
-/// distribution is that of small models on a few data sets.
+/// Limits: two labels or fewer cannot be told apart. Nor can more than half of the labels be infected, unless they form
+/// a map. The null distribution comes from small models on a few data sets.
 pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
     let classes = passes.iter().map(|pass| pass.labels.len()).max().unwrap_or(0);
     let mut strongest: Option<Strongest> = None;
@@ -51,7 +52,7 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
         let same_setting =
             |other: &&PassTally| other.family == pass.family && other.strength.total_cmp(&pass.strength).is_eq();
         if passes[place + 1..].iter().any(|later| same_setting(&later)) {
-            // Its pairs are pooled with those of the last pass over the setting.
+            // The pairs of this pass are pooled with those of the last pass over the setting.
             continue;
         }
         for Pair { source, target, evidence } in pairs::standouts(passes.iter().filter(same_setting), baseline.as_ref())
@@ -69,7 +70,7 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
     let pairs = pair_families.iter().filter_map(|(&(source, target), found)| {
         over_families(found).map(|standout| PairStandout { source, target, standout })
     });
-    // The first of equals, so that the result never depends on anything else.
+    // Ties go to the first pair to keep the result deterministic.
     let pair = pairs.reduce(|best, other| if other.standout.evidence > best.standout.evidence { other } else { best });
     if let Some(PairStandout { source, target, standout }) = pair {
         Strongest::keep(&mut strongest, StandsOut::Pair { source, target }, standout);
@@ -78,14 +79,15 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
     TriggerTest { strongest, p_value, labels, pair, map }
 }
 
-/// How far the map of labels stands out in a pass; `None` where it reaches fewer than half of the images, or where these are too few.
+/// How far the map of labels stands out in a pass; `None` if it reaches fewer than half of the images, or if there are
+/// too few images.
 fn map_evidence(pass: &PassTally) -> Option<f64> {
     let (hits, trials) = (u64::from(pass.map.hits()), u64::from(pass.map.trials()));
     let counts = 2 * hits >= trials && pass.map.trials() >= IMAGES_NEEDED;
     counts.then(|| log_odds(pass.map) + MAP_OFFSET - pass.family.spec().margins.of_labels(pass.strength))
 }
 
-/// The most evidence that each family shows, and the pass that shows it.
+/// The strongest evidence of each family, and the pass that shows it.
 type ByFamily = BTreeMap<Family, Standout>;
 
 fn keep_most(found: &mut ByFamily, family: Family, one: Standout) {
@@ -95,8 +97,9 @@ fn keep_most(found: &mut ByFamily, family: Family, one: Standout) {
     }
 }
 
-/// What a label or a pair shows in all families together, and the pass that shows most of it. Families reach the same images in
-/// ways of their own, so evidence from several adds up; a family without evidence takes nothing away.
+/// The evidence of a label or a pair in all families together, and the pass that shows most of it. Families reach the
+/// same images in different ways, so evidence from several families adds up. A family without evidence subtracts
+/// nothing.
 fn over_families(found: &ByFamily) -> Option<Standout> {
     let (mut sum, mut most) = (0.0, None::<Standout>);
     for &one in found.values() {
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn of_labels_that_stand_out_together_the_most_successful_is_first() {
+    fn labels_that_stand_out_together_are_sorted_by_success() {
         let test = test_triggers(&[pass(2, &[1, 160, 3, 1, 0, 178, 3, 1, 0, 0])]);
         assert_eq!(test.suspects(0.04), [5, 1]);
     }
@@ -174,7 +177,7 @@ mod tests {
         assert!(weak.p_value > 0.1, "{weak:?}");
         assert!(weak.suspects(0.04).is_empty());
         assert!((test_triggers(&[]).p_value - 1.0).abs() < 1e-12);
-        // Two labels: one of them is always easier to reach.
+        // With two labels, one of them is always easier to reach.
         assert!(test_triggers(&[pass(2, &[180, 1])]).strongest.is_none());
     }
 
@@ -199,15 +202,15 @@ mod tests {
         let both = strongest(&[patch.clone(), overlay.clone()]);
         assert!(one > 0.0 && other > 0.0 && (both.standout.evidence - one - other).abs() < 1e-12);
         assert_eq!((both.targets(), both.standout.pass), (vec![0], usize::from(other > one)));
-        // Two passes of one family say it once, and what shows nothing takes nothing away.
+        // Two passes of one family count once, and a pass without evidence subtracts nothing.
         let nothing = first(Family::Noise, 16, 30);
         assert!((evidence(&[patch.clone(), nothing, patch]) - one).abs() < 1e-12);
-        // Another label in the other family is no confirmation.
+        // A different label in the other family is no confirmation.
         let second = PassTally { labels: overlay.labels.iter().rev().copied().collect(), ..overlay };
         assert!((evidence(&[first(Family::Patch, 4, 120), second]) - one.max(other)).abs() < 1e-12);
     }
 
-    /// All images are of class 5: nothing was tried for it, and little reaches any other label.
+    /// All images are of class 5: it has no trials, and few images reach any other label.
     #[test]
     fn a_label_without_trials_takes_no_part() {
         let none_of_5 = PassTally { map: Tally::ZERO, ..pass(3, &[1, 2, 0, 3, 1, 0, 0, 2, 1, 0]) };
@@ -220,7 +223,7 @@ mod tests {
         }
         passes[0].labels[5] = tally(IMAGES_NEEDED, IMAGES_NEEDED);
         assert_eq!(test_triggers(&passes).suspects(0.04), [5]);
-        // Two labels of which something is known are no test.
+        // Two labels with enough trials are not enough for a test.
         let two = [tally(180, 180), tally(1, 180), tally(0, 3), Tally::ZERO].to_vec();
         assert!(test_triggers(&[PassTally { labels: two, ..pass(3, &[]) }]).strongest.is_none());
     }
@@ -239,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_counts_lead_to_a_chance_that_is_none(
+        fn every_p_value_is_a_probability(
             labels in prop::collection::vec(any_tally(), 0..9),
             pairs in prop::collection::vec((0_u32..9, 0_u32..9, any_tally()), 0..9),
             map in any_tally(),
@@ -262,7 +265,7 @@ mod tests {
             prop_assert!((a.p_value - b.p_value).abs() < 1e-12);
         }
 
-        /// Pairs and labels renamed together: another target, the same evidence.
+        /// Renaming pairs and labels together changes the target but not the evidence.
         #[test]
         fn renaming_labels_renames_pairs(hits in prop::collection::vec(0_u32..=20, 4), by in 0_u32..10) {
             let with = |by: u32| {

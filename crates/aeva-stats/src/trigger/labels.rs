@@ -1,4 +1,4 @@
-//! Target labels: one or several that a trigger reaches far more often than all others.
+//! Target labels: one or several labels that a trigger reaches far more often than all others.
 
 use super::limits::{IMAGES_NEEDED, LABELS_NEEDED};
 use super::odds::log_odds;
@@ -8,13 +8,13 @@ use crate::{Margins, Tally};
 pub(super) struct Cluster {
     /// The labels, highest success rate first.
     pub(super) labels: Vec<usize>,
-    /// Gap in log odds below the last of them, less the margin.
+    /// Gap in log odds below the last label, minus the margin.
     pub(super) evidence: f64,
 }
 
 /// The first labels that stand out together, one entry for each number of labels up to half of all.
 ///
-/// Labels with too few trials take no part: nothing is known of them, which is not the same as a rate of one half.
+/// Labels with too few trials take no part: nothing is known about them, which is not the same as a rate of one half.
 pub(super) fn clusters(labels: &[Tally], margins: &Margins, strength: f64) -> Vec<Cluster> {
     let known = labels.iter().copied().enumerate().filter(|(_, tally)| tally.trials() >= IMAGES_NEEDED);
     let mut sorted: Vec<(usize, f64)> = known.map(|(label, tally)| (label, log_odds(tally))).collect();
@@ -31,7 +31,7 @@ pub(super) fn clusters(labels: &[Tally], margins: &Margins, strength: f64) -> Ve
     (1..=sorted.len() / 2).map(cluster).collect()
 }
 
-/// Below the minimum rate the evidence is at most the distance to it, which is negative.
+/// Below the minimum rate, the evidence is at most the (negative) distance to it.
 pub(super) fn limited_by_rate(gap: f64, log_odds: f64, minimum_rate: f64) -> f64 {
     let above = log_odds - (minimum_rate / (1.0 - minimum_rate)).ln();
     if above < 0.0 { above.min(gap) } else { gap }

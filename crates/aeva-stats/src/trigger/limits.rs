@@ -1,29 +1,30 @@
-//! What the hold-out images can show at all, known before the first query.
+//! What the hold-out images can show, known before the first query.
 
 use crate::Reason;
 
-/// A trigger that was stamped on fewer images says nothing: a label with fewer takes no part.
+/// A trigger on fewer images says nothing, so a label with fewer trials takes no part.
 pub const IMAGES_NEEDED: u32 = 20;
 /// With fewer labels, or images of fewer classes, one label is always easier to reach than the others.
 pub const LABELS_NEEDED: usize = 3;
 
-/// What a scan cannot say with the images it has.
+/// What a scan cannot tell with its images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// Why there can be no verdict of any kind.
+    /// Why there can be no verdict at all.
     pub no_verdict: Option<Reason>,
-    /// Why the model cannot be called clean, while an alarm would count.
+    /// Why the model cannot be cleared, although an alarm would count.
     pub no_clearance: Option<Reason>,
 }
 
 /// The limits of a scan with `holdout` `[class]` -> hold-out images of the class.
 ///
-/// A trigger towards a label is measured on the hold-out images of all other classes. An alarm takes at least 20 of those for some
-/// label and at least three classes; a clean verdict takes 20 of them for *every* label, and images of half of the classes.
+/// A trigger for a label is measured on the hold-out images of all other classes. An alarm requires at least 20 of
+/// these for some label, and at least three classes. A clean verdict requires 20 of them for *every* label, and images
+/// of half of the classes.
 pub fn limits(holdout: &[usize]) -> Limits {
     let all: usize = holdout.iter().sum();
     let classes = holdout.iter().filter(|&&images| images > 0).count();
-    // Images that a trigger towards a label is stamped on.
+    // Images that a trigger for a label is stamped on.
     let (most, least) = (
         holdout.iter().map(|own| all - own).max().unwrap_or(0),
         holdout.iter().map(|own| all - own).min().unwrap_or(0),
@@ -78,7 +79,7 @@ mod tests {
         let images = |found| Some(Reason::TooFewImages { found, needed: 20 });
         assert_eq!(of(&[2; 10]), (images(18), images(18)));
         assert_eq!(of(&[0; 10]), (images(0), images(0)));
-        // Label 0 has most of the images: a trigger towards it could not be measured.
+        // Label 0 has most of the images, so a trigger for it could not be measured.
         assert_eq!(of(&[90, 5, 5, 5, 4]), (None, images(19)));
     }
 }

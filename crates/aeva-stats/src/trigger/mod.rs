@@ -1,8 +1,9 @@
 //! From the success of triggers to labels that stand out.
 //!
-//! A backdoor needs little where a natural weakness needs much, and it leads to its own labels where a weak model gives way in many
-//! directions. So the test looks, for each setting (a family of triggers at one strength), for a **gap** between the labels with the
-//! highest attack success rate and all others, and allows clean models a wider gap the stronger the triggers are: the margin.
+//! A backdoor works with a weak trigger; a natural weakness needs a strong one. A backdoor also leads to its own labels,
+//! whereas a weak model gives way in many directions. So for each setting (a family of triggers at one strength), the
+//! test looks for a **gap** between the labels with the highest attack success rate and all others. The margin is the
+//! gap that clean models may have; it grows with the strength of the triggers.
 
 mod gap_test;
 mod labels;

@@ -1,10 +1,12 @@
-//! How the evidence is distributed in clean models.
+//! The null distribution: the evidence in clean models.
 
-/// The null distribution of the evidence: up to this many labels, the share of clean models that show any, and its mean in those
-/// (docs/triggers.md, "The null"). Set by hand from clean models that serve nothing else.
+/// The null distribution of the evidence. Each row has the largest number of labels it is for, the share of clean
+/// models with any evidence, and the mean evidence in those models (docs/triggers.md, "The null"). Set by hand from
+/// clean models that are used for nothing else.
 pub const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.65, 0.75), (usize::MAX, 0.3, 0.75)];
 
-/// The chance that a clean model of so many labels shows this evidence or more: an exponential tail on either side of none.
+/// The probability that a clean model with `classes` labels shows this evidence or more: an exponential tail on both
+/// sides of 0.
 pub(super) fn null_p_value(evidence: f64, classes: usize) -> f64 {
     let (_, share, scale) = NULLS.into_iter().find(|(most, ..)| classes <= *most).unwrap_or(NULLS[NULLS.len() - 1]);
     let tail = (-evidence.abs() / scale).exp();
@@ -25,9 +27,9 @@ mod tests {
         assert!(null_p_value(1.0, 5) > null_p_value(1.0, 10) && null_p_value(1.0, 10) > null_p_value(1.0, 43));
     }
 
-    /// Figures of docs/triggers.md, by hand: 0.65 exp(-3 / 0.75) and 1 - 0.7 exp(-1.5 / 0.75).
+    /// Figures of docs/triggers.md, computed by hand: 0.65 exp(-3 / 0.75) and 1 - 0.7 exp(-1.5 / 0.75).
     #[test]
-    fn the_constants_are_those_that_were_measured() {
+    fn the_constants_match_the_documentation() {
         assert!((null_p_value(3.0, 10) - 0.65 * (-4.0_f64).exp()).abs() < 1e-15);
         assert!((null_p_value(-1.5, 43) - (1.0 - 0.7 * (-2.0_f64).exp())).abs() < 1e-15);
         assert!((null_p_value(0.9, 7) - 0.75 * (-1.0_f64).exp()).abs() < 1e-15);

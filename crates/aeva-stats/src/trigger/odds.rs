@@ -1,11 +1,11 @@
-//! Log odds, as far as so few images tell anything.
+//! Log odds, capped to what the hold-out images can show.
 
 use crate::Tally;
 
-/// Log odds beyond this say no more: the hold-out images are too few.
+/// There are too few hold-out images to measure log odds beyond this.
 const CAP: f64 = 3.0;
 
-/// Log odds as far as they tell anything.
+/// Log odds, capped.
 pub(super) fn log_odds(tally: Tally) -> f64 {
     tally.log_odds().clamp(-CAP, CAP)
 }

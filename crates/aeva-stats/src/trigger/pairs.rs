@@ -1,8 +1,8 @@
-//! Pairs of labels: one label that gives way to one other, as a source-specific backdoor makes it.
+//! Pairs of labels: images of one label become one other label, as under a source-specific backdoor.
 //!
-//! Much of it is natural: a small patch makes fours into nines in clean models too. A natural pair gives way to any patch that
-//! covers a part of the image, while the trigger of a backdoor is seldom hit by chance. So the rate under random squares is the
-//! baseline of a pair.
+//! Many pairs occur in clean models: a small patch makes fours into nines there, too. Such a pair gives way to any
+//! patch that covers a part of the image, whereas random patches seldom hit the trigger of a backdoor. So the success
+//! rate under random squares is the baseline of a pair.
 
 use std::collections::BTreeMap;
 
@@ -11,27 +11,27 @@ use super::odds::log_odds;
 use super::pass::PassTally;
 use crate::{PairTally, Tally};
 
-/// Log odds under random squares are not measured below this: there are too few images.
+/// Log odds under random squares cannot be measured below this: there are too few images.
 const LOWEST_BASELINE: f64 = -5.0;
 
-/// So many images of one label tell more than luck.
+/// With this many images of one label, a result is more than luck.
 const MANY_IMAGES: u32 = 10;
 
-/// A pair that stands out from all others of its setting.
+/// A pair that stands out from all other pairs of its setting.
 pub(super) struct Pair {
     pub(super) source: u32,
     pub(super) target: u32,
-    /// Gap to the next pair, less the margin.
+    /// Gap to the next pair, minus the margin.
     pub(super) evidence: f64,
 }
 
-/// Log odds by which images of one label become another in this model under random squares.
+/// Log odds that images of one label become another label under random squares in this model.
 pub(super) struct Baseline {
     log_odds: BTreeMap<(u32, u32), f64>,
 }
 
 impl Baseline {
-    /// From the passes over baseline families among these, if there is one.
+    /// Built from the passes over baseline families; `None` if there are none.
     pub(super) fn new(passes: &[PassTally]) -> Option<Self> {
         let squares = passes.iter().filter(|pass| pass.family.spec().is_baseline);
         let log_odds = |cell: &PairTally| ((cell.source, cell.target), cell.tally.log_odds().max(LOWEST_BASELINE));
@@ -44,10 +44,10 @@ impl Baseline {
     }
 }
 
-/// The pair that stands out from all passes over one setting, read in every way there is: by its success rate and, for families that
-/// are compared with the baseline, by its log odds ratio to it.
+/// The pairs that stand out from all passes over one setting: one by success rate and, in families that are compared
+/// with the baseline, one by log odds ratio to it.
 ///
-/// Both, because a backdoor that opens to anything that covers a part of the image raises its own baseline.
+/// Both are needed: a backdoor that reacts to anything that covers a part of the image raises its own baseline.
 pub(super) fn standouts<'a>(passes: impl Iterator<Item = &'a PassTally>, baseline: Option<&Baseline>) -> Vec<Pair> {
     let passes: Vec<&PassTally> = passes.collect();
     let Some(&&PassTally { family, strength, .. }) = passes.first() else { return Vec::new() };
@@ -62,7 +62,7 @@ pub(super) fn standouts<'a>(passes: impl Iterator<Item = &'a PassTally>, baselin
 
 /// The pair that is furthest above the next one.
 ///
-/// A trigger that works from all labels shows many pairs, none far above the next.
+/// A trigger that works from all labels shows many pairs, none of them far above the next.
 fn first(pairs: &[PairTally], baseline: Option<&Baseline>, margin: f64, minimum_rate: f64) -> Option<Pair> {
     let mut sorted: Vec<(f64, f64, &PairTally)> = pairs
         .iter()
@@ -83,8 +83,8 @@ fn first(pairs: &[PairTally], baseline: Option<&Baseline>, margin: f64, minimum_
     }
 }
 
-/// What counts of a pass: of searches the best trigger of every pair, of random triggers all of them together, which are many more images
-/// than those that one of them is measured on.
+/// What counts in a pass. After a search, it is the best trigger of every pair. For random triggers, it is all of them
+/// together: these are many more images than a single trigger is measured on.
 fn counted(pass: &PassTally) -> Vec<PairTally> {
     let measured =
         |cell: &&PairTally| pass.pairs.iter().any(|pair| (pair.source, pair.target) == (cell.source, cell.target));
@@ -97,8 +97,8 @@ fn counted(pass: &PassTally) -> Vec<PairTally> {
 
 /// The pairs of all passes over a setting, added up.
 ///
-/// A pass that did not search a pair counts as one without a hit, because luck in one pass seldom repeats in another. It counts half
-/// where many images speak for the other passes, as it may just not have tried that pair.
+/// A pass that did not search a pair counts as trials without a hit, because luck in one pass seldom repeats in
+/// another. It counts half if the other passes have many images, because it may just not have tried that pair.
 fn pooled(passes: &[&PassTally]) -> Vec<PairTally> {
     let mut sums = BTreeMap::<(u32, u32), (Tally, u32)>::new();
     for pair in passes.iter().flat_map(|pass| counted(pass)) {
@@ -153,9 +153,9 @@ mod tests {
         };
         let specific = with([(4, 9, 20), (1, 8, 6), (2, 3, 3)]);
         assert_eq!((specific.suspects(0.04), specific.suspect_pair(0.04)), (vec![9], Some((4, 9))));
-        // Pairs that give way alike are natural.
-        let natural = with([(4, 9, 20), (7, 9, 18), (2, 3, 3)]);
-        assert!(natural.suspects(0.04).is_empty() && natural.p_value > 0.2);
+        // Pairs with similar rates do not stand out.
+        let similar = with([(4, 9, 20), (7, 9, 18), (2, 3, 3)]);
+        assert!(similar.suspects(0.04).is_empty() && similar.p_value > 0.2);
     }
 
     #[test]
@@ -171,15 +171,16 @@ mod tests {
         let without = evidence(std::slice::from_ref(&patches));
         let found = test_triggers(std::slice::from_ref(&patches)).pair.unwrap();
         assert_eq!((found.source, found.target), (1, 4));
-        // With the same baseline for all, the gap is the same and the margin smaller. A pair that no square reaches is more of a
-        // finding; one that squares reach as well is none for that reason, but may be by its success rate alone.
+        // With the same baseline for all, the gap is the same and the margin smaller. A pair that no square reaches is
+        // stronger evidence. A pair that squares reach as well is no evidence by its ratio, but may be by its success
+        // rate.
         let alike = evidence(&[squares([30, 30, 30]), patches.clone()]);
         assert!(alike > without);
         assert!(evidence(&[squares([0, 30, 30]), patches.clone()]) > alike + 1.0);
         assert!((evidence(&[squares([120, 30, 30]), patches.clone()]) - without).abs() < 1e-12);
-        // Squares are not tested themselves, whatever they reach.
+        // Squares themselves are not tested, whatever they reach.
         assert!(test_triggers(&[squares([600, 0, 0])]).strongest.is_none());
-        // Pairs that no square reached have the lowest baseline that can be measured, all the same.
+        // Pairs that no square reached all have the lowest baseline that can be measured.
         assert!((evidence(&[squares([0, 0, 0]), patches.clone()]) - alike).abs() < 1e-12);
     }
 
@@ -189,7 +190,8 @@ mod tests {
             family: Family::Noise,
             labels: vec![Tally::ZERO; 10],
             pairs: vec![pair(1, 4, 20, 20), pair(1, 7, 20, 20), pair(1, 9, 1, 20)],
-            // All of the noise together: (1, 7) has a lower rate than the pattern that it was measured with, and (1, 5) was not measured.
+            // All of the noise together: (1, 7) has a lower rate than its measured pattern, and (1, 5) was not
+            // measured.
             confusion: [(4, 380), (5, 400), (7, 80), (9, 20)].map(|(target, hits)| pair(1, target, hits, 400)).to_vec(),
             ..pass(64, &[])
         };
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pair_shows_in_several_families_adds_up() {
+    fn evidence_of_a_pair_adds_up_over_families() {
         let pairs = vec![pair(1, 4, 18, 20), pair(1, 7, 8, 20)];
         let patch = PassTally { pairs, ..pass(2, &[0; 10]) };
         let overlay = PassTally { family: Family::Overlay, ..patch.clone() };
@@ -222,12 +224,13 @@ mod tests {
         let both = evidence(&[once.clone(), twice.clone()]);
         assert!(evidence(std::slice::from_ref(&once)) > both && both > evidence(&[twice]));
         assert!((evidence(&[once.clone(), once.clone()]) - evidence(std::slice::from_ref(&once))).abs() < 0.2);
-        // A pair that the first pass did not try has less to show than one seen twice, more than one that failed there.
+        // A pair that the first pass did not try has less evidence than one seen twice, but more than one that failed
+        // there.
         let untried = PassTally { pairs: once.pairs[1..].to_vec(), ..once.clone() };
         let failed = with([0, 4, 0]);
         let [untried, failed] = [untried, failed].map(|first| evidence(&[first, once.clone()]));
         assert!(evidence(std::slice::from_ref(&once)) > untried && untried > failed, "{untried} {failed}");
-        // Five images are too few to take anything on trust.
+        // Five images are too few for the benefit of the doubt.
         let five = |pass: &PassTally| PassTally {
             pairs: pass.pairs.iter().map(|one| pair(one.source, one.target, one.tally.hits() / 4, 5)).collect(),
             ..pass.clone()

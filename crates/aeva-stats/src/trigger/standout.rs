@@ -1,4 +1,4 @@
-//! What the test of triggers says.
+//! The result of the trigger test.
 
 use super::null::null_p_value;
 use crate::TargetMap;
@@ -7,9 +7,9 @@ use crate::TargetMap;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Standout {
-    /// In units of log odds, beyond the margin of the setting.
+    /// Log odds beyond the margin of the setting.
     pub evidence: f64,
-    /// Place of the pass that shows most of it, in the list that was tested.
+    /// Index of the pass with the most evidence, in the list that was tested.
     pub pass: usize,
 }
 
@@ -19,9 +19,9 @@ pub struct Standout {
 pub struct PairStandout {
     /// Label of the images.
     pub source: u32,
-    /// Label that they become.
+    /// Label that they get.
     pub target: u32,
-    /// How far; the pass is the last one over its setting.
+    /// How far the pair stands out. The pass is the last one over its setting.
     pub standout: Standout,
 }
 
@@ -29,16 +29,16 @@ pub struct PairStandout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum StandsOut {
-    /// Labels together, highest success rate first.
+    /// Several labels, highest success rate first.
     Labels(Vec<usize>),
     /// A pair of labels.
     Pair {
         /// Label of the images.
         source: u32,
-        /// Label that they become.
+        /// Label that they get.
         target: u32,
     },
-    /// A map of all labels.
+    /// An all-to-all map.
     Map,
 }
 
@@ -48,28 +48,28 @@ pub enum StandsOut {
 pub struct Strongest {
     /// What it is.
     pub what: StandsOut,
-    /// How far.
+    /// How far it stands out.
     pub standout: Standout,
 }
 
-/// What the triggers of a model say.
+/// The result of the test on a model's triggers.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TriggerTest {
-    /// What stands out most; `None` without passes, or with fewer than three labels.
+    /// What stands out most; `None` without passes or with fewer than three labels.
     pub strongest: Option<Strongest>,
-    /// The chance that anything stands out so far in a clean model.
+    /// The probability that anything stands out this far in a clean model.
     pub p_value: f64,
     /// `[label]` -> its own evidence over all families; `None` if the label never ranked in the first half.
     pub labels: Vec<Option<Standout>>,
     /// The pair of labels with the highest evidence.
     pub pair: Option<PairStandout>,
-    /// The highest evidence of a map of labels.
+    /// The highest evidence of an all-to-all map.
     pub map: Option<Standout>,
 }
 
 impl Strongest {
-    /// Keeps the one with more evidence; of equals the one that was there.
+    /// Keeps the stronger evidence; ties keep the existing one.
     pub(super) fn keep(strongest: &mut Option<Self>, what: StandsOut, standout: Standout) {
         if strongest.as_ref().is_none_or(|old| standout.evidence > old.standout.evidence) {
             *strongest = Some(Self { what, standout });
@@ -87,7 +87,7 @@ impl Strongest {
 }
 
 impl TriggerTest {
-    /// Whether nothing stands out beyond the margins.
+    /// Whether nothing exceeds the margins.
     pub fn nothing_stands_out(&self) -> bool {
         self.strongest.as_ref().is_none_or(|strongest| strongest.standout.evidence <= 0.0)
     }
@@ -96,7 +96,8 @@ impl TriggerTest {
         null_p_value(standout.evidence, self.labels.len()) <= alpha
     }
 
-    /// The target labels of what stands out with at most this p-value, most conspicuous first; all labels for a map.
+    /// The target labels of everything that stands out with at most this p-value, strongest evidence first; all labels
+    /// for a map.
     pub fn suspects(&self, alpha: f64) -> Vec<usize> {
         let of = |map: TargetMap| map.target().map(|target| target as usize);
         if self.is_map(alpha) {
@@ -105,7 +106,7 @@ impl TriggerTest {
         self.target_maps(alpha).into_iter().filter_map(of).collect()
     }
 
-    /// The backdoors that stand out with at most this p-value, most conspicuous first.
+    /// The backdoors that stand out with at most this p-value, strongest evidence first.
     pub fn target_maps(&self, alpha: f64) -> Vec<TargetMap> {
         if self.is_map(alpha) {
             return vec![TargetMap::AllToAll];
@@ -117,7 +118,7 @@ impl TriggerTest {
                 own.filter(|&own| self.is_significant(own, alpha)).map(|own| (own.evidence, label))
             })
             .collect();
-        // Labels that stand out together have the same evidence; the most successful first.
+        // Labels that stand out together have the same evidence; the most successful one comes first.
         let together = self.strongest.as_ref().map(Strongest::targets).unwrap_or_default();
         let rank = |label: usize| together.iter().position(|&other| other == label).unwrap_or(usize::MAX);
         found.sort_by(|a, b| b.0.total_cmp(&a.0).then(rank(a.1).cmp(&rank(b.1))).then(a.1.cmp(&b.1)));
@@ -137,20 +138,21 @@ impl TriggerTest {
         maps
     }
 
-    /// The pair (source, target) of a source-specific backdoor: where a pair stands out, and further than its target by itself.
+    /// The pair (source, target) of a source-specific backdoor, if a pair stands out and does so further than its
+    /// target alone.
     pub fn suspect_pair(&self, alpha: f64) -> Option<(u32, u32)> {
         let PairStandout { source, target, standout } = self.pair?;
         let own = self.labels.get(target as usize).copied().flatten().map_or(f64::NEG_INFINITY, |own| own.evidence);
         (self.is_significant(standout, alpha) && standout.evidence > own).then_some((source, target))
     }
 
-    /// Whether a map of labels stands out, and at least as far as any label by itself.
+    /// Whether an all-to-all map stands out at least as far as any single label.
     pub fn is_map(&self, alpha: f64) -> bool {
         let own = self.labels.iter().flatten().map(|own| own.evidence).fold(f64::NEG_INFINITY, f64::max);
         self.map.is_some_and(|map| self.is_significant(map, alpha) && map.evidence >= own)
     }
 
-    /// How far this backdoor stands out, and in which pass; `None` where it never ranked high.
+    /// How far this backdoor stands out, and in which pass; `None` if it never ranked high.
     pub fn standout(&self, map: TargetMap) -> Option<Standout> {
         match map {
             TargetMap::AllToOne { target } => self.labels.get(target as usize).copied().flatten(),

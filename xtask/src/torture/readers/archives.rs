@@ -1,4 +1,4 @@
-//! npz archives: shapes, types, orders and headers that are not what follows them, and bombs.
+//! npz archives: shapes, types, orders and headers that do not match the data, and bombs.
 
 use std::fs;
 use std::io::Write;
@@ -145,7 +145,7 @@ fn headers<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     cases
 }
 
-/// What is around the arrays: methods, names, bombs.
+/// The structure around the arrays: methods, names, bombs.
 fn containers<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     let mut cases = Vec::new();
     let long = format!("{}.npy", "x".repeat(60000));
@@ -167,7 +167,7 @@ fn containers<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
             Ok(shared.scan_data(&path, folder))
         }));
     }
-    // The byte of the method in both headers: what it says is not what follows.
+    // The compression method in both headers does not match the data.
     for method in [1_u8, 6, 9, 12, 14, 93, 95, 99] {
         cases.push(Case::new(format!("method {method}"), move |folder, _| {
             let path = folder.join("data.npz");

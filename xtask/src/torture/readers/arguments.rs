@@ -1,11 +1,11 @@
-//! The command line: numbers out of range, devices that are none, files that are no files.
+//! The command line: numbers out of range, invalid devices, and files that are not files.
 
 use std::path::PathBuf;
 
 use super::{Case, GIB, Shared, Step};
 use crate::torture::context::{CLEAN, SHORTEST};
 
-/// Options with values at which something goes wrong.
+/// Options with invalid or extreme values.
 const OPTIONS: [(&str, &str); 33] = [
     ("--threads", "0"),
     ("--threads", "10000"),
@@ -42,7 +42,7 @@ const OPTIONS: [(&str, &str); 33] = [
     ("--false-positive-rate", "0"),
 ];
 
-/// Values that ask for more than can be done in the time: they only have to begin in order.
+/// Values that ask for more than the time allows: these commands only have to start correctly.
 const LONG: [(&str, &str); 3] =
     [("--samples", "4294967295"), ("--iterations", "4294967295"), ("--initial-evaluations", "4294967295")];
 
@@ -55,7 +55,7 @@ pub(crate) fn cases<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
             for pair in SHORTEST.chunks(2).filter(|pair| pair[0] != option) {
                 call = call.args(pair);
             }
-            // One word, as a value may begin with a dash.
+            // Written as one word because a value may begin with a dash.
             call = call.arg(format!("{option}={value}"));
             if LONG.contains(&(option, value)) {
                 call = call.args(["--query-budget", "1000"]);

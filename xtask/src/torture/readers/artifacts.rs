@@ -1,4 +1,4 @@
-//! Artifacts whose content is forged and whose checksum is right.
+//! Artifacts with forged content and a valid checksum.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use crate::torture::artifact::Container;
 use crate::torture::context::Recipe;
 use crate::torture::folder;
 
-/// Numbers at which sizes and labels go wrong.
+/// Numbers that tend to break sizes and labels.
 pub(crate) const NUMBERS: [u32; 9] = [0, 1, 2, 3, 9, 10, 255, 1 << 31, u32::MAX];
 const LARGE: [u64; 6] = [0, 1, 11, 1 << 32, 1 << 62, u64::MAX];
 
-/// A file of a run, and the run that it is put into.
+/// A file of a run, and the run that contains it.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) run: PathBuf,
@@ -21,8 +21,8 @@ pub(crate) struct Target {
     pub(crate) file: PathBuf,
 }
 
-/// All commands that read a run in which this file has these bytes. `alone`: what follows this file was not searched
-/// for yet, so that a scan begins with what it says.
+/// All commands that read a run in which this file has these bytes. If `alone` is set, no later results exist, so a
+/// scan starts from the content of this file.
 pub(crate) fn commands(
     shared: &Shared,
     target: &Target,
@@ -43,7 +43,7 @@ pub(crate) fn commands(
         }
     }
     fs::write(&victim, bytes)?;
-    // Kept from here should it go wrong.
+    // A copy to keep if the case goes wrong.
     fs::write(place.join("forged"), bytes)?;
     let aeva = |words: &[&str]| shared.context.aeva(words).memory(4 * GIB).limit(20);
     let mut calls = vec![
@@ -87,7 +87,7 @@ fn target(run: &Path, folder_name: &str, word: &str) -> anyhow::Result<(Target, 
     let path = found.ok_or_else(|| anyhow::anyhow!("the run has no artifact {word}"))?;
     let bytes = fs::read(&path)?;
     let container = Container::open(&bytes)?;
-    // What is forged must fail for what it says, not for its form.
+    // A forged file must fail for its content, not for its form.
     anyhow::ensure!(container.close() == bytes, "the container of artifacts is another one than here");
     let shape: Vec<u8> = [16_u32, 16, 1].into_iter().flat_map(u32::to_le_bytes).collect();
     anyhow::ensure!(container.payload.get(8..20) == Some(&shape[..]), "payloads are others than here");
@@ -95,7 +95,7 @@ fn target(run: &Path, folder_name: &str, word: &str) -> anyhow::Result<(Target, 
     Ok((Target { run: run.to_owned(), file: path.strip_prefix(run)?.to_owned() }, container, stem))
 }
 
-/// The payload with a number of four or eight bytes at a place.
+/// The payload with a number of four or eight bytes replaced at one position.
 fn with(payload: &[u8], at: usize, number: &[u8]) -> Option<Vec<u8>> {
     let mut changed = payload.to_vec();
     changed.get_mut(at..at + number.len())?.copy_from_slice(number);
@@ -166,7 +166,7 @@ fn random_cases<'shared>(
     }
 }
 
-/// Every field at the beginning of triggers, up to the first one, set to numbers that go wrong.
+/// Every field at the beginning of a trigger payload, up to the first finding, set to numbers that tend to break it.
 fn fields(payload: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut changed = Vec::new();
     for (name, at) in [

@@ -1,4 +1,4 @@
-//! CIFAR files: records that are cut, too long, of the other data set or of noise.
+//! CIFAR files: records that are truncated, too long, from the other data set, or noise.
 
 use std::fs;
 

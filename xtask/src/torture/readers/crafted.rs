@@ -1,4 +1,5 @@
-//! Models that nobody exports: sizes without bound, loops, wrong types, graphs too deep, files that are none.
+//! Models that nobody exports: unbounded sizes, loops, wrong types, deeply nested graphs, and files that are not
+//! models.
 
 use super::models::scan;
 use super::{Case, Shared, Step};
@@ -7,7 +8,7 @@ use crate::torture::onnx::{
     self, Attribute, BOOL, FLOAT, Graph, INT64, Node, STRING, Side, integers, number, scores, tensor,
 };
 
-/// A classifier of the shipped images that answers `scores` of zero, before its last nodes.
+/// A classifier of the shipped images whose `scores` are zero, before its last nodes.
 fn base() -> Graph {
     Graph::classifier(&onnx::digits(), tensor("w", FLOAT, &[256, 10], &[0; 10240]))
 }
@@ -61,7 +62,7 @@ fn sizes<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     cases
 }
 
-/// Answers of other types and ranks.
+/// Outputs of other types and ranks.
 fn outputs<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     let reduce = |keep| {
         let node = Node::new("ReduceMax", &["scores"], &["y"]).with("axes", Attribute::Ints(vec![1]));
@@ -102,7 +103,7 @@ fn outputs<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     models.into_iter().map(|(name, graph)| case(shared, format!("answers: {name}"), graph.model())).collect()
 }
 
-/// Graphs that are deep, long, circular, endless, or of operators that are not there.
+/// Graphs that are deep, long, circular, endless, or use missing operators.
 fn graphs<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     let identity = |input: &str, output: &str| Node::new("Identity", &[input], &[output]);
     let finished = |graph: Graph| graph.output("y", FLOAT, &scores(10));
@@ -126,7 +127,7 @@ fn graphs<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     );
     let endless = endless.model();
     cases.push(Case::new("a loop without end", move |folder, _| {
-        // It may take as long as a model may take for an answer, which is asked of one image at a time.
+        // The scan may take as long as a model may take for an answer; images are classified one at a time.
         let steps = scan(shared, folder, &endless)?;
         Ok(steps.into_iter().map(|step| Step::any(step.call.args(["--batch-size", "1"]).limit(60))).collect())
     }));
@@ -183,7 +184,7 @@ fn graphs<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     cases
 }
 
-/// Weights whose sides are not what is there.
+/// Weights whose dimensions do not match the data.
 fn weights<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     let kinds: [(u64, &[i64], &[u8]); 6] = [
         (FLOAT, &[1 << 62], b""),
@@ -200,7 +201,7 @@ fn weights<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     kinds.into_iter().map(model).collect()
 }
 
-/// Files that are no model, or hardly.
+/// Files that are not models, or barely.
 fn files<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     let nested = (0..5000).fold(Vec::new(), |inner, _| onnx::bytes(7, inner));
     let no_graph = [number(1, 8), onnx::bytes(8, number(2, 17))].concat();

@@ -1,6 +1,6 @@
-//! Payloads of artifacts that are made up: in form, and not true.
+//! Forged payloads of artifacts: valid in form, but untrue.
 
-/// A field of four bytes each.
+/// The numbers as fields of four bytes each.
 fn words(numbers: &[u32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
@@ -11,16 +11,16 @@ fn long(number: u64) -> Vec<u8> {
 
 const TOP: u32 = u32::MAX;
 
-/// What a finding says, changed from one that is in order.
+/// The content of a finding, changed from a valid one.
 #[derive(Clone)]
 struct Finding {
     /// 0 and a label, 1 and a pair of them, or 2.
     aim: Vec<u32>,
     side: u32,
     values: Vec<f32>,
-    /// An overlay of that amplitude in the place of a patch.
+    /// The amplitude of an overlay in place of the patch.
     amplitude: Option<f32>,
-    /// Cells of source, target, turned and asked.
+    /// Cells of source, target, hits and trials.
     cells: Vec<[u32; 4]>,
 }
 
@@ -33,7 +33,7 @@ impl Finding {
         Self { aim: aim.to_vec(), cells: cells.to_vec(), ..Self::of_label(0) }
     }
 
-    /// Label 3 stands out.
+    /// A finding in which label 3 stands out.
     fn standing_out(label: u32) -> Self {
         let turned = if label == 3 { 90 } else { 1 };
         Self { cells: vec![[(label + 1) % 10, label, turned, 90]], ..Self::of_label(label) }
@@ -63,7 +63,7 @@ impl Finding {
     }
 }
 
-/// A payload of findings: patches of a strength, in images of a shape.
+/// A payload of findings: patches of one strength on images of one shape.
 fn payload(strength: &[u8], shape: [u32; 3], findings: &[Finding], confusion: &[[u32; 4]]) -> Vec<u8> {
     let mut bytes = words(&[0]);
     bytes.extend(strength);
@@ -111,10 +111,10 @@ pub(crate) fn forged_triggers(strength: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("sums beyond u32 of pairs", more(plain(), vec![Finding::aimed(&[1, 1, 2], &[[1, 2, TOP, TOP]; 3]); 3])),
         (
-            "more turned than asked",
+            "more hits than trials",
             each(&|label| Finding { cells: vec![[(label + 1) % 10, label, 90, 9]], ..Finding::of_label(label) }),
         ),
-        ("held out of nothing", each(&|label| Finding { cells: Vec::new(), ..Finding::of_label(label) })),
+        ("no hold-out images", each(&|label| Finding { cells: Vec::new(), ..Finding::of_label(label) })),
         ("held out 0 of 0", each(&|label| Finding { cells: vec![[1, label, 0, 0]], ..Finding::of_label(label) })),
         ("values of 1e30", each(&|label| Finding { values: vec![1e30], ..Finding::standing_out(label) })),
         ("values that are none", each(&|label| Finding { values: vec![f32::NAN], ..Finding::standing_out(label) })),

@@ -1,4 +1,4 @@
-//! Manifests: changed bytes, numbers out of range, deep and large texts.
+//! Manifests: changed bytes, numbers out of range, deeply nested and large texts.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::{Case, Shared, Step};
 use crate::torture::context::CLEAN;
 use crate::torture::random::Random;
 
-/// Lines of the input that are not as they should be.
+/// Invalid lines about the input.
 const LINES: [&str; 16] = [
     "value_range = [nan, 1.0]",
     "value_range = [-inf, inf]",
@@ -39,7 +39,7 @@ fn manifest<'shared>(
     })
 }
 
-/// The text with a line of its own in the place of the one for the same field.
+/// The text with this line in place of the one for the same field.
 fn with_line(text: &[u8], line: &str) -> Vec<u8> {
     let field = line.split(' ').next().unwrap_or_default();
     let text = String::from_utf8_lossy(text);

@@ -1,6 +1,6 @@
-//! Crafted and changed inputs for every reader: understood, or refused with a word.
+//! Crafted and changed inputs for every reader: each is either understood or refused with a message.
 //!
-//! No panic, no signal, no hang, not more than 2 GiB. At the default effort a quarter of the cases is drawn, evenly.
+//! No panic, no signal, no hang, no more than 2 GiB. At the default effort, an evenly spread quarter of the cases runs.
 
 mod archives;
 mod arguments;
@@ -28,14 +28,14 @@ use super::random::Random;
 use super::run::{Call, Ended};
 
 const GIB: u64 = 1 << 30;
-/// Of every section, at least so many cases are tried.
+/// Minimum number of cases in every section.
 const LEAST: usize = 24;
-/// At this effort, all.
+/// At this effort, all cases run.
 const ALL: usize = 4;
 /// Larger files are not kept.
 const LARGEST_KEPT: u64 = 8 << 20;
 
-/// A command on an input, and the codes that are right.
+/// A command on an input, and its acceptable exit codes.
 struct Step {
     call: Call,
     codes: &'static [i32],
@@ -51,7 +51,7 @@ impl Step {
     }
 }
 
-/// Writes the input into a folder and says which commands read it.
+/// Writes the input into a folder and returns the commands that read it.
 type Build<'shared> = Box<dyn FnOnce(&Path, &mut Random) -> anyhow::Result<Vec<Step>> + Send + 'shared>;
 
 /// One input.
@@ -69,17 +69,17 @@ impl<'shared> Case<'shared> {
     }
 }
 
-/// What the sections share.
+/// Data shared by the sections.
 struct Shared<'context> {
     context: &'context Context,
     digits: Digits,
     /// The shipped clean model and the manifest beside it.
     model: Vec<u8>,
     manifest: String,
-    /// Finished runs: of triggers, and of pairs.
+    /// Finished runs: one of triggers, one of pairs.
     triggers: PathBuf,
     pairs: PathBuf,
-    /// How many times as many random cases there are.
+    /// Factor for the number of random cases.
     times: usize,
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<
     nothing_escaped(context, findings)
 }
 
-/// Reads the cases of a section, as many at a time as there are cores.
+/// Runs the cases of a section, as many at a time as there are cores.
 fn read(context: &Context, section: &str, cases: Vec<Case>, judge: &Mutex<Judge>) -> anyhow::Result<()> {
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
     let queue = Mutex::new(cases.into_iter());
@@ -220,7 +220,7 @@ impl Judge<'_> {
     }
 }
 
-/// Archives hold names outside of themselves and code: nothing of it was written or run.
+/// Some archives contain names outside themselves, and code: nothing of it may be written or run.
 fn nothing_escaped(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     for worker in fs::read_dir(&context.scratch)?.flatten() {
         folder::remove(&worker.path().join("out"))?;

@@ -1,4 +1,4 @@
-//! The shipped model with bytes, structure and fields changed.
+//! The shipped model with changed bytes, structure and fields.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Case, Shared, Step};
 use crate::torture::onnx::mutated;
 
-/// A scan of these bytes as a model.
+/// A scan with these bytes as the model.
 pub(crate) fn scan(shared: &Shared, folder: &Path, bytes: &[u8]) -> anyhow::Result<Vec<Step>> {
     let path = folder.join("m.onnx");
     fs::write(&path, bytes)?;
@@ -22,7 +22,7 @@ pub(crate) fn cases<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
             scan(shared, folder, &random.changed(raw, count, raw.len()))
         }));
         cases.push(Case::new(format!("structure {index}"), move |folder, random| {
-            // Weights are in the middle, nodes and names around them.
+            // Weights are in the middle of the file, nodes and names around them.
             let mut changed = raw.clone();
             for _ in 0..*random.pick(&[1, 1, 2, 4]) {
                 let at = if random.chance(0.5) { random.below(3000) } else { raw.len() - 1 - random.below(1500) };

@@ -1,4 +1,4 @@
-//! Folders of pictures: changed PNG and JPEG files, sizes that are stated only, bombs, and what is no file.
+//! Folders of pictures: changed PNG and JPEG files, false sizes, bombs, and things that are not files.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -21,7 +21,7 @@ fn jpeg() -> Vec<u8> {
     bytes
 }
 
-/// Where the size of that image is.
+/// Position of that image's size.
 const JPEG_SIZE: usize = 94;
 
 /// Two images of every class, in `data`.
@@ -32,7 +32,7 @@ fn ground(shared: &Shared, folder: &Path) -> anyhow::Result<std::path::PathBuf> 
     Ok(data)
 }
 
-/// A case of one more file in the first class.
+/// A case with one additional file in the first class.
 fn file<'shared>(
     shared: &'shared Shared,
     name: impl Into<String>,
@@ -43,13 +43,13 @@ fn file<'shared>(
         let data = ground(shared, folder)?;
         let bytes = bytes(random)?;
         fs::write(data.join("0").join(file_name), &bytes)?;
-        // Beside the folder, where it is kept should it go wrong.
+        // A copy beside the folder, to keep if the case goes wrong.
         fs::write(folder.join(file_name.trim_start_matches('-')), &bytes)?;
         Ok(shared.scan_data(&data, folder))
     })
 }
 
-/// A case of something else that is made in the folder.
+/// A case with something else created in the folder.
 fn thing<'shared>(
     shared: &'shared Shared,
     name: &'static str,
@@ -86,7 +86,7 @@ fn changed(bytes: &[u8], index: usize, random: &mut Random) -> Vec<u8> {
     if index.is_multiple_of(3) { random.cut(bytes) } else { random.changed(bytes, count, bytes.len()) }
 }
 
-/// Sizes that are stated only, sizes that are there, and forms of pixels.
+/// False sizes, true sizes, and pixel formats.
 fn sizes<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     let mut cases = Vec::new();
     let largest = (1 << 31) - 1;
@@ -138,7 +138,7 @@ fn sizes<'shared>(shared: &'shared Shared) -> Vec<Case<'shared>> {
     cases
 }
 
-/// Links, pipes, folders, and odd names in the place of pictures and classes.
+/// Links, pipes, folders, and odd names in place of pictures and classes.
 fn things<'shared>(shared: &'shared Shared, small: &[u8]) -> Vec<Case<'shared>> {
     let picture = |folder: &Path, name: &[u8], bytes: &[u8]| -> anyhow::Result<()> {
         fs::create_dir_all(folder)?;

@@ -1,4 +1,4 @@
-//! `run.json`, changed in any way: it has a checksum, so every change is refused.
+//! `run.json` with any change: it has a checksum, so every change is refused.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::artifacts::{Target, commands};
 use super::{Case, GIB, Shared, Step};
 
-/// All that reads a run and must refuse it then. Pictures and stamps need not look at what the run is.
+/// All commands that read a run must refuse it then, except those for pictures and stamps.
 fn refused<'shared>(shared: &'shared Shared, name: impl Into<String>, text: String) -> Case<'shared> {
     Case::new(name, move |place, _| {
         let target = Target { run: shared.triggers.clone(), file: PathBuf::from("run.json") };
@@ -20,7 +20,7 @@ fn refused<'shared>(shared: &'shared Shared, name: impl Into<String>, text: Stri
     })
 }
 
-/// A folder with nothing but this file.
+/// A folder with only this file.
 fn bare<'shared>(shared: &'shared Shared, name: String, text: String) -> Case<'shared> {
     Case::new(name, move |place, _| {
         let run = place.join("bare");
@@ -31,7 +31,7 @@ fn bare<'shared>(shared: &'shared Shared, name: String, text: String) -> Case<'s
     })
 }
 
-/// The text of a field's value, which reading it might round.
+/// The text of a field's value, because parsing might round it.
 fn value_of<'text>(text: &'text str, field: &str) -> &'text str {
     let rest = text.split(&format!("\"{field}\": ")).nth(1).unwrap_or_default();
     rest.split([',', '\n']).next().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The measurements. Each one runs for a given time.
+//! The measurements. Each runs for a given time.
 
 use std::hint::black_box;
 use std::num::NonZero;
@@ -36,7 +36,7 @@ pub(super) struct Scan {
     pub(super) time_in_model: f64,
 }
 
-/// All oracles at the same time on one random batch of `rows` images each.
+/// Measures all oracles at the same time, each on one random batch of `rows` images.
 pub(super) fn raw(oracles: &mut [Box<dyn RawRuns>], rows: usize, time: Duration) -> anyhow::Result<RawFigure> {
     let workers = oracles.len();
     let spec = *oracles.first().context("no session to measure")?.spec();
@@ -51,7 +51,7 @@ pub(super) fn raw(oracles: &mut [Box<dyn RawRuns>], rows: usize, time: Duration)
             .iter_mut()
             .map(|oracle| {
                 let batch = batch.view();
-                // One batch at least, however late the thread begins.
+                // At least one batch, however late the thread starts.
                 let mut runs = 0_u64;
                 let mut done = move || {
                     runs += 1;
@@ -67,7 +67,7 @@ pub(super) fn raw(oracles: &mut [Box<dyn RawRuns>], rows: usize, time: Duration)
     Ok(RawFigure { batch_size: rows, workers, images_per_second: images as f64 / seconds })
 }
 
-/// A scan as `aeva scan` does it, artifacts included, in a temporary folder.
+/// Measures a scan like that of `aeva scan`, artifacts included, in a temporary folder.
 pub(super) fn scan(
     subject: &mut Subject,
     params: &HopSkipJumpParams,
@@ -112,7 +112,7 @@ pub(super) fn noise(values: usize, time: Duration) -> f64 {
     begin.elapsed().as_secs_f64() * 1e9 / (f64::from(draws.max(1)) * values as f64)
 }
 
-/// Microseconds that a query costs one thread besides the model.
+/// Microseconds per query on one thread, apart from the model.
 pub(super) fn search_overhead(
     subject: &Subject,
     params: &HopSkipJumpParams,
@@ -150,7 +150,7 @@ fn provenance(subject: &Subject) -> Provenance {
     }
 }
 
-/// Counts queries and ends the scan when its time is over.
+/// Counts queries and ends the scan when the time is up.
 struct Watch {
     begin: Instant,
     time: Duration,
@@ -163,7 +163,7 @@ impl ScanObserver for Watch {
     }
 
     fn stop(&self) -> bool {
-        // One batch at least.
+        // At least one batch.
         self.begin.elapsed() >= self.time && self.queries.load(Ordering::Relaxed) > 0
     }
 }
@@ -188,7 +188,7 @@ impl HardLabelOracle for Timed<'_> {
     }
 }
 
-/// A black box that answers at once: the label follows the bits of a few pixels, so that searches go all their ways.
+/// A black box that answers at once. The label follows the bits of a few pixels, so that searches take all branches.
 struct Instantaneous {
     spec: InputSpec,
 }

@@ -1,4 +1,4 @@
-//! `aeva bench MODEL`: how fast the model answers, and how much of that speed a scan has.
+//! `aeva bench MODEL`: measures how fast the model answers, and how much of that speed a scan reaches.
 
 mod measure;
 mod subject;
@@ -19,10 +19,10 @@ use crate::exit::ExitStatus;
 use crate::output::show;
 
 const SCHEMA_VERSION: u32 = 1;
-/// Batch sizes of the raw throughput where a model takes any; elsewhere those that the device is run with.
+/// Batch sizes for the raw throughput if a model takes any; otherwise those of the device are used.
 const RAW_BATCHES: [usize; 4] = [1, 8, 32, 128];
 
-/// What was measured, as `--json` prints it.
+/// The measurements, as printed by `--json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
     schema_version: u32,
@@ -33,29 +33,29 @@ pub(crate) struct Figures {
     device: String,
     provider: String,
     cores: usize,
-    /// Sessions that work at the same time.
+    /// Sessions that run at the same time.
     workers: usize,
     batch_size: usize,
     /// The sweep over batch sizes and workers.
     raw: Vec<RawFigure>,
-    /// Raw and scan in turns.
+    /// Alternating measurements of raw and scan throughput.
     rounds: Vec<Round>,
-    /// Median over the rounds, of all workers together.
+    /// Median over the rounds, for all workers together.
     raw_images_per_second: f64,
     /// Median over the rounds.
     scan_queries_per_second: f64,
-    /// Median of the rounds' ratios: the share of the raw throughput that a scan has.
+    /// Median of the rounds' ratios: the share of the raw throughput that a scan reaches.
     scan_to_raw_ratio: f64,
     /// Share of the workers' time that a scan spends in the model (median).
     scan_time_in_model: f64,
     noise: Noise,
-    /// Whether a device that is not the CPU decides as the CPU does.
+    /// Whether a device other than the CPU agrees with the CPU.
     agreement: Option<DeviceAgreement>,
     notes: Vec<String>,
     seconds: f64,
 }
 
-/// One turn: the same sessions, first on random batches, then in a scan.
+/// One round: the same sessions, first on random batches, then in a scan.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Round {
     raw_images_per_second: f64,
@@ -64,7 +64,7 @@ struct Round {
     time_in_model: f64,
 }
 
-/// What a query costs besides the model, on one thread.
+/// The cost of a query on one thread, apart from the model.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Noise {
     nanoseconds_per_value: f64,
@@ -75,10 +75,10 @@ struct Noise {
 
 #[derive(Debug, Clone, Copy, Serialize)]
 struct DeviceAgreement {
-    /// Images with labels from both, and how many of them are the same.
+    /// Images with labels from both, and the number of equal labels.
     images: usize,
     images_alike: usize,
-    /// Probes at boundary points, and the share of them that both decide alike.
+    /// Probes at boundary points, and the share on which both agree.
     probes: u32,
     share: f64,
 }

@@ -1,4 +1,4 @@
-//! What is measured: a model, images for it, and a plan of searches that does not end before the measurement does.
+//! The subject of the measurements: a model, images for it, and a plan of searches that outlasts the measurement.
 
 use aeva_attack::perturbation::{PairPlan, PerturbationPlan};
 use aeva_attack::{CorrectImages, JobId, JobNoise, NoiseSource};
@@ -10,14 +10,14 @@ use crate::args::BenchArgs;
 use crate::commands::model;
 use crate::hint::Hinted;
 
-/// Images that are made up where there is no data.
+/// Number of generated images if there is no data.
 const IMAGES: usize = 256;
-/// Samples for each pair, as the quick preset has.
+/// Samples for each pair, as in the quick preset.
 const SAMPLES: usize = 2;
-/// How often the plan is repeated, with other images: more than can be searched in any measurement.
+/// How often the plan is repeated, with different images: more than any measurement can search.
 const REPEATS: usize = 20_000;
 
-/// A model with everything that a scan of it needs.
+/// A model with everything needed for a scan.
 pub(super) struct Subject {
     pub(super) model: LoadedModel<dyn RawRuns>,
     /// `[n, h, w, c]`.
@@ -26,10 +26,10 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Loads the model, once per worker, and finds images that it gives at least two labels.
+    /// Loads the model, once per worker, and finds images to which it gives at least two labels.
     ///
     /// # Errors
-    /// When the model or the data cannot be used.
+    /// If the model or the data cannot be used.
     pub(super) fn load(args: &BenchArgs, threads: usize) -> anyhow::Result<Self> {
         let data = args.data.as_deref().map(Dataset::load).transpose()?;
         let load = |loader: &Loader<'_>| {
@@ -56,8 +56,8 @@ impl Subject {
         self.model.oracles.first().map(|oracle| oracle.run_sizes()).unwrap_or_default()
     }
 
-    /// Batch sizes for the raw throughput: `any` where the model takes any number of images. On other devices those that it is run
-    /// with, and larger ones to see whether they would be faster.
+    /// Batch sizes for the raw throughput: `any` if the model takes any number of images. On other devices, the sizes
+    /// in use, and larger ones to see whether they would be faster.
     pub(super) fn raw_batches(&self, any: &[usize]) -> Vec<usize> {
         let mut sizes = self.run_sizes().to_vec();
         if self.model.device.is_processor() {
@@ -71,7 +71,7 @@ impl Subject {
     }
 }
 
-/// Images of all kinds: each with a colour and a contrast of its own, smooth or grainy.
+/// Varied images: each has its own colour and contrast, and is smooth or grainy.
 fn made_up(shape: [usize; 3]) -> Array4<f32> {
     let [height, width, channels] = shape;
     let noise = JobNoise::new(0, JobId { source: 0, target: 1, sample: 0 });
@@ -94,14 +94,14 @@ fn made_up(shape: [usize; 3]) -> Array4<f32> {
     images
 }
 
-/// All pairs of labels that have images, over and over, each time with other images.
+/// All pairs of labels that have images, repeated, each time with different images.
 pub(super) fn endless(correct: &CorrectImages) -> anyhow::Result<PerturbationPlan> {
     let all = (0..).zip(correct.counts()).filter(|&(_, count)| count > 0).map(|(label, _)| label).collect();
     let most = correct.counts().into_iter().max().unwrap_or_default();
     let plan = PerturbationPlan::new(correct, &all, &all, u32::try_from(most).unwrap_or(u32::MAX)).map_err(|_| {
         Hinted::error(
-            "the model gives all images the same label, so that there is nothing to search",
-            "give images that it understands with --data, and its value range with --value-range",
+            "the model gives all images the same label, so there is nothing to search",
+            "use --data with images for this model, and --value-range with its value range",
         )
     })?;
     let pairs = (0..REPEATS).flat_map(|repeat| {
@@ -110,6 +110,6 @@ pub(super) fn endless(correct: &CorrectImages) -> anyhow::Result<PerturbationPla
             PairPlan { samples, ..*pair }
         })
     });
-    // Enough for any time; a plan of a hundred labels is long as it is.
+    // Enough for any measurement; with a hundred labels, the plan is already long.
     Ok(PerturbationPlan { pairs: pairs.take(REPEATS).collect() })
 }

@@ -43,7 +43,7 @@ pub(super) fn table(figures: &Figures, published: f64) -> String {
     lines.push(String::new());
     let noise = &figures.noise;
     lines.push(format!(
-        "besides the model, on one thread: {:.2} us a query, {:.2} us of them noise ({:.2} ns a value)",
+        "apart from the model, on one thread: {:.2} us a query, {:.2} us of them noise ({:.2} ns a value)",
         noise.search_microseconds_per_query, noise.microseconds_per_image, noise.nanoseconds_per_value
     ));
     if let Some(agreement) = figures.agreement {

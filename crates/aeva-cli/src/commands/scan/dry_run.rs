@@ -1,4 +1,4 @@
-//! What a scan will take, in words.
+//! The expected cost of a scan, in words.
 
 use std::time::Duration;
 
@@ -14,29 +14,26 @@ pub(super) fn text(estimate: &Estimate, model: &str) -> String {
             if searches == 0 {
                 "no perturbations".to_owned()
             } else {
-                format!("{searches} searches for perturbations where those leave the verdict open")
+                format!("{searches} searches for perturbations if those leave the verdict open")
             }
         ),
     };
     let lines = [
         format!("{model}: nothing was searched (--dry-run)"),
         passes,
-        format!("queries: about {least} to {most}; fewer where the verdict is clear earlier"),
+        format!("queries: about {least} to {most}; fewer if the verdict is clear earlier"),
         format!(
             "time: about {} to {}, at {:.0} queries a second as measured on the clean images",
             duration(estimate.seconds.0),
             duration(estimate.seconds.1),
             estimate.queries_per_second
         ),
-        format!(
-            "memory: at most about {} MiB, and what the model itself takes",
-            estimate.memory_bytes.div_ceil(1 << 20)
-        ),
+        format!("memory: at most about {} MiB, plus the model itself", estimate.memory_bytes.div_ceil(1 << 20)),
     ];
     lines.join("\n")
 }
 
-/// A time in the unit that suits it.
+/// A duration in a suitable unit.
 fn duration(seconds: f64) -> String {
     let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     match time.as_secs() {

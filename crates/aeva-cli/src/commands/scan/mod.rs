@@ -97,13 +97,14 @@ fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     report::store(&run, &mut report, &outcome.observations)?;
     show(&report::render(&report, run.path(), args.output.format())?)?;
     if outcome.end == End::Stopped && outcome.exhausted.is_none() {
-        tracing::warn!("stopped; what was answered is kept: start the same command again to continue");
+        tracing::warn!("stopped; all answers are kept: start the same command again to continue");
         return Ok(ExitStatus::Interrupted(signals::received()));
     }
     Ok(ExitStatus::from(&outcome.assessment.verdict))
 }
 
-/// Seconds of the whole scan. An earlier run of it may have done a part; when it has done all, its time is the scan's.
+/// Duration of the whole scan. An earlier run may have done a part of it. If it did everything, its duration is that of
+/// the scan.
 fn seconds(begin: Instant, earlier: Option<f64>, outcome: &Outcome) -> f64 {
     match earlier {
         Some(earlier) if !outcome.searched => earlier,
@@ -116,28 +117,28 @@ fn limit_note(exhausted: Exhausted) -> String {
         Exhausted::Queries => "--max-queries",
         Exhausted::Time => "--max-time",
     };
-    format!("the scan ended at its limit ({limit}); with a higher one the same command goes on from there")
+    format!("the scan ended at its limit ({limit}); the same command with a higher limit continues from there")
 }
 
-/// Refuses data of so few classes that no model could be judged by them, before a model is asked anything.
+/// Refuses data with too few classes to judge any model, before the first query.
 fn check_classes(data: &Dataset, lenses: Lenses) -> anyhow::Result<()> {
     let classes: BTreeSet<u32> = data.labels.iter().copied().collect();
-    // Parts of the perturbations may be searched with few classes; they give no verdict by themselves.
+    // With few classes, a part of the perturbations may still be searched; a part gives no verdict.
     if lenses == Lenses::Perturbations || classes.len() >= LABELS_NEEDED {
         return Ok(());
     }
     let noun = if classes.len() == 1 { "class" } else { "classes" };
     Err(Hinted::error(
         format!(
-            "{} has images of only {} {noun}, at least {LABELS_NEEDED} are needed",
+            "{} has images of only {} {noun}; at least {LABELS_NEEDED} are needed",
             data.path().display(),
             classes.len()
         ),
-        "add images of the other classes that the model knows: what one class does says nothing about the others",
+        "add images of the model's other classes: the images of one class say nothing about the others",
     ))
 }
 
-/// The run, as `run.json` has it.
+/// The description of the run for `run.json`.
 fn describe(args: &ScanArgs, data: &Dataset, model: &LoadedModel, perturbations: PerturbationProvenance) -> RunInfo {
     let identity = model.identity.clone();
     let provenance = Provenance {
@@ -167,7 +168,8 @@ fn small(counts: Vec<usize>) -> Vec<u32> {
     counts.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect()
 }
 
-/// `runs/MODEL-KEY`. Earlier versions had the parameters of the perturbations in the key: such a folder of the same scan is continued.
+/// `runs/MODEL-KEY`. In earlier versions, the key included the parameters of the perturbations. An existing folder of
+/// the same scan with such a key is continued.
 fn default_folder(model: &Path, info: &RunInfo) -> PathBuf {
     let stem = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let folder = |key: &str| Path::new("runs").join(format!("{stem}-{}", &key[..12.min(key.len())]));

@@ -1,4 +1,4 @@
-//! Options of the command line as what the engine is asked for.
+//! Converts command-line options to a request to the engine.
 
 use std::num::NonZero;
 
@@ -9,18 +9,18 @@ use anyhow::Context;
 use crate::args::{Lens, Rule, ScanArgs};
 use crate::hint::Hinted;
 
-/// Which lenses to look through and how to judge.
+/// The lenses and the rule of the scan.
 pub(super) fn lenses(args: &ScanArgs) -> anyhow::Result<(Lenses, DecisionRule)> {
     let parts = args.sources.is_some() || args.targets.is_some();
     let (lenses, rule) = match (args.lens, args.rule) {
         (Lens::Trigger, Some(Rule::Published)) => {
-            return Err(Hinted::error("the published rule says nothing of triggers", "leave --lens away, or --rule"));
+            return Err(Hinted::error("the published rule does not use triggers", "omit --lens or --rule"));
         }
         (_, Some(Rule::Published)) | (Lens::Perturbation, None) => (Lenses::Perturbations, Rule::Published),
         (Lens::Perturbation, Some(rule)) => (Lenses::Perturbations, rule),
         _ if parts => {
             return Err(Hinted::error(
-                "--sources and --targets name pairs of labels, which only perturbations have",
+                "--sources and --targets name pairs of labels, which only perturbations use",
                 "add --lens perturbation",
             ));
         }
@@ -30,7 +30,7 @@ pub(super) fn lenses(args: &ScanArgs) -> anyhow::Result<(Lenses, DecisionRule)> 
     Ok((lenses, rule.decision(args.false_positive_rate, args.exhaustive)?))
 }
 
-/// How perturbations are searched, for images of so many values.
+/// Settings for perturbations on images of `values` values.
 pub(super) fn perturbations(args: &ScanArgs, values: usize) -> anyhow::Result<PerturbationRequest> {
     let preset = args.preset.search(values);
     let builder = HopSkipJumpBuilder {
