@@ -134,6 +134,13 @@ fn a_wish_to_stop_is_obeyed_before_the_next_batch_of_every_oracle() {
             assert_eq!((outcome.end, outcome.exhausted), (End::Stopped, None));
             let asked = black_box.asked();
             assert!((400..400 + (oracles * batch_rows) as u64).contains(&asked), "{asked}");
+            let why = outcome.assessment.verdict.reason().unwrap();
+            if *lenses == Lenses::Perturbations {
+                assert!(matches!(why, Reason::MissingPairs { .. }), "{why}");
+            } else {
+                // Within the first pass: it is not as if nobody had searched triggers.
+                assert_eq!(*why, Reason::PassesLeft { made: 0 });
+            }
         }
     }
 }
@@ -175,7 +182,7 @@ fn queries_of_earlier_runs_count_for_the_limit() {
     for (backdoor, lenses, whole) in cases() {
         let setup = Setup::enough(*lenses);
         let (mut store, mut black_box) = (MemoryStore::default(), BlackBox::new(*backdoor));
-        for share in [0.3, 0.3, 0.2, 0.6, 0.998] {
+        for share in [0.3, 0.3, 0.2, 0.6, 0.8, 0.8, 0.998] {
             let limit = part(share, whole.asked) + setup.clean_queries();
             let before = black_box.asked();
             let outcome = setup.run(&mut black_box, Some(limit), &mut store, &()).unwrap();
