@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use aeva_attack::perturbation::PairResult;
 use aeva_attack::trigger::PassId;
-use aeva_scan::{Assessment, Budget, DecisionRule, End, Exhausted, Lenses, MemoryStore, Observations, StoredPass};
+use aeva_scan::{
+    Assessment, Budget, DecisionRule, End, Exhausted, Lenses, MemoryStore, Observations, Store, StoredPass,
+};
 use aeva_stats::{CombinedRule, Reason, Verdict};
-use common::{Backdoor, BlackBox, Setup, Watch, contents, number};
+use common::{Backdoor, BlackBox, Setup, Watch, all_passes, contents, number};
 use proptest::prelude::*;
 
 /// A scan that nobody stopped.
@@ -119,6 +121,7 @@ proptest! {
         };
         prop_assert_eq!((contents(&store), &outcome.assessment), (whole.contents.clone(), &whole.assessment));
         prop_assert_eq!(black_box.asked(), whole.asked, "no question is asked twice");
+        prop_assert!(all_passes().all(|id| store.pass_answers(id).unwrap().is_empty()), "what has ended needs no answers");
     }
 }
 
