@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use aeva_attack::perturbation::PairResult;
 use aeva_attack::trigger::PassId;
-use aeva_scan::{Assessment, Budget, DecisionRule, End, Exhausted, Lenses, MemoryStore, Observations, StoredPass};
+use aeva_scan::{
+    Assessment, Budget, DecisionRule, End, Exhausted, Lenses, MemoryStore, Observations, Store, StoredPass,
+};
 use aeva_stats::{CombinedRule, Reason, Verdict};
-use common::{Backdoor, BlackBox, Setup, Watch, contents, number};
+use common::{Backdoor, BlackBox, Setup, Watch, all_passes, contents, number};
 use proptest::prelude::*;
 
 /// A scan that nobody stopped.
@@ -119,6 +121,7 @@ proptest! {
         };
         prop_assert_eq!((contents(&store), &outcome.assessment), (whole.contents.clone(), &whole.assessment));
         prop_assert_eq!(black_box.asked(), whole.asked, "no question is asked twice");
+        prop_assert!(all_passes().all(|id| store.pass_answers(id).unwrap().is_empty()), "what has ended needs no answers");
     }
 }
 
@@ -134,6 +137,13 @@ fn a_wish_to_stop_is_obeyed_before_the_next_batch_of_every_oracle() {
             assert_eq!((outcome.end, outcome.exhausted), (End::Stopped, None));
             let asked = black_box.asked();
             assert!((400..400 + (oracles * batch_rows) as u64).contains(&asked), "{asked}");
+            let why = outcome.assessment.verdict.reason().unwrap();
+            if *lenses == Lenses::Perturbations {
+                assert!(matches!(why, Reason::MissingPairs { .. }), "{why}");
+            } else {
+                // Within the first pass: it is not as if nobody had searched triggers.
+                assert_eq!(*why, Reason::PassesLeft { made: 0 });
+            }
         }
     }
 }
@@ -175,7 +185,7 @@ fn queries_of_earlier_runs_count_for_the_limit() {
     for (backdoor, lenses, whole) in cases() {
         let setup = Setup::enough(*lenses);
         let (mut store, mut black_box) = (MemoryStore::default(), BlackBox::new(*backdoor));
-        for share in [0.3, 0.3, 0.2, 0.6, 0.998] {
+        for share in [0.3, 0.3, 0.2, 0.6, 0.8, 0.8, 0.998] {
             let limit = part(share, whole.asked) + setup.clean_queries();
             let before = black_box.asked();
             let outcome = setup.run(&mut black_box, Some(limit), &mut store, &()).unwrap();
