@@ -47,7 +47,7 @@ pub struct Report {
     /// Files that show where the perturbations towards each suspect agree.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consensus: Vec<String>,
-    /// Images classified, including those for the clean accuracy.
+    /// Images classified for the clean accuracy and for finished passes and pairs.
     pub queries: u64,
     /// The queries by purpose.
     pub queries_by_phase: QueriesByPhase,
