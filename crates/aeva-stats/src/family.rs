@@ -51,6 +51,29 @@ pub enum Shape {
     Overlay,
 }
 
+/// What there is to know of a shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShapeSpec {
+    /// What a trigger of it is called in messages.
+    pub noun: &'static str,
+    /// What the strength counts, in the documentation.
+    pub unit: &'static str,
+    /// Whether the strength is rounded to whole pixels of the image at hand.
+    pub is_in_pixels: bool,
+}
+
+impl Shape {
+    /// What there is to know of it.
+    pub const fn spec(self) -> ShapeSpec {
+        match self {
+            Self::Patch => {
+                ShapeSpec { noun: "patch", unit: "side in pixels of an image of 32 pixels", is_in_pixels: true }
+            }
+            Self::Overlay => ShapeSpec { noun: "pattern", unit: "amplitude in 255ths", is_in_pixels: false },
+        }
+    }
+}
+
 /// How triggers of one strength are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Search {

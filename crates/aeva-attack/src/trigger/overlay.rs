@@ -2,6 +2,8 @@
 
 use std::f32::consts::{PI, TAU};
 
+use aeva_stats::Shape;
+
 use super::Setting;
 use super::stamp::{Shaped, Trigger};
 use super::stream::RandomStream;
@@ -23,6 +25,10 @@ impl Overlay {
 }
 
 impl Shaped for Overlay {
+    fn shape(&self) -> Shape {
+        Shape::Overlay
+    }
+
     fn stamp(&self, image: &[f32], _: [usize; 3], out: &mut [f32]) {
         for ((out, value), change) in out.iter_mut().zip(image).zip(&self.pattern) {
             *out = (value + self.amplitude * change).clamp(0.0, 1.0);

@@ -1,5 +1,7 @@
 //! Squares that replace pixels.
 
+use aeva_stats::Shape;
+
 use super::Setting;
 use super::stamp::{Shaped, Trigger};
 use super::stream::RandomStream;
@@ -18,6 +20,10 @@ pub struct Patch {
 }
 
 impl Shaped for Patch {
+    fn shape(&self) -> Shape {
+        Shape::Patch
+    }
+
     fn stamp(&self, image: &[f32], [_, width, channels]: [usize; 3], out: &mut [f32]) {
         out.copy_from_slice(image);
         let length = self.side * channels;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aeva_stats::{Family, Search, Shape};
+use aeva_stats::{Family, Search};
 
 /// A family at one strength, independent of the size of the images. Its text is `patch-03`, say: the name of the family and the strength.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,10 +85,7 @@ impl Setting {
 
     /// What tells strengths apart on images `[h, w, c]`.
     fn size(self, shape: [usize; 3]) -> usize {
-        match self.family.spec().shape {
-            Shape::Patch => self.side(shape),
-            Shape::Overlay => self.strength as usize,
-        }
+        if self.is_in_pixels() { self.side(shape) } else { self.strength as usize }
     }
 
     /// Side in pixels of a patch on images `[h, w, c]`, at least 1 and at most the image.
@@ -99,10 +96,15 @@ impl Setting {
 
     /// Strength after rounding to whole pixels of images `[h, w, c]`, in the unit of the family's shape.
     pub fn actual_strength(self, shape: [usize; 3]) -> f64 {
-        match self.family.spec().shape {
-            Shape::Patch => (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64,
-            Shape::Overlay => f64::from(self.strength),
+        if self.is_in_pixels() {
+            (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64
+        } else {
+            f64::from(self.strength)
         }
+    }
+
+    fn is_in_pixels(self) -> bool {
+        self.family.spec().shape.spec().is_in_pixels
     }
 
     /// Largest change of a value by a pattern over the whole image, images in `[0, 1]`.

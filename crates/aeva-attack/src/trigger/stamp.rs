@@ -1,5 +1,7 @@
 //! Triggers, how they change an image, and how they are varied.
 
+use aeva_stats::Shape;
+
 use super::stream::RandomStream;
 use super::{Overlay, Patch, Setting};
 
@@ -14,6 +16,9 @@ pub enum Trigger {
 
 /// What a shape of triggers has to offer; images are `[h, w, c]` row-major.
 pub(super) trait Shaped {
+    /// Which shape it is.
+    fn shape(&self) -> Shape;
+
     /// Writes `image` with the trigger into `out`.
     fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]);
 
@@ -31,6 +36,11 @@ impl Trigger {
     /// Writes `image` with the trigger into `out`, both `[h, w, c]` row-major with this shape.
     pub fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]) {
         self.shaped().stamp(image, shape, out);
+    }
+
+    /// Its shape, which is that of its family.
+    pub fn shape(&self) -> Shape {
+        self.shaped().shape()
     }
 
     /// What its shape offers.

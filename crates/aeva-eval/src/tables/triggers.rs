@@ -1,6 +1,6 @@
 //! The tables of `docs/triggers.md`: families, margins and the null distribution.
 
-use aeva_stats::{About, CombinedRule, Family, FamilySpec, NULLS, Search, Shape, Strength};
+use aeva_stats::{About, CombinedRule, Family, FamilySpec, NULLS, Search, Strength};
 
 use super::markdown::table;
 
@@ -57,16 +57,12 @@ fn family_row(spec: &FamilySpec, strengths: &[Strength], is_first: bool) -> Vec<
         Search::RefineOnly => format!("{} (refining passes only)", strength.value),
         Search::HillClimb | Search::Random(_) => strength.value.to_string(),
     };
-    let unit = match spec.shape {
-        Shape::Patch => "side in pixels of an image of 32 pixels",
-        Shape::Overlay => "amplitude in 255ths",
-    };
     let how = match tried {
         Tried::Searched => "searched".to_owned(),
         Tried::RandomForLabels { count } | Tried::RandomForPairs { count } => format!("{count} random ones"),
     };
     let strengths: Vec<String> = strengths.iter().map(strength).collect();
-    vec![name, what.to_owned(), strengths.join(", "), unit.to_owned(), how]
+    vec![name, what.to_owned(), strengths.join(", "), spec.shape.spec().unit.to_owned(), how]
 }
 
 /// The margins of labels, and those of pairs of labels.
@@ -96,11 +92,12 @@ fn columns(strengths: impl Fn(&FamilySpec) -> Vec<f64>) -> Vec<(String, &'static
         let strengths = strengths(spec);
         let last = strengths.len().saturating_sub(1);
         for (place, &at) in strengths.iter().enumerate() {
-            // After rounding to whole pixels, patches have other strengths than those of the table as well.
-            let beyond = match spec.shape {
-                Shape::Patch if last > 0 && place == 0 => "to ",
-                Shape::Patch if last > 0 && place == last => "from ",
-                Shape::Patch | Shape::Overlay => "",
+            // After rounding to whole pixels there are other strengths than those of the table as well.
+            let beyond = match place {
+                _ if last == 0 || !spec.shape.spec().is_in_pixels => "",
+                0 => "to ",
+                place if place == last => "from ",
+                _ => "",
             };
             columns.push((format!("{} {beyond}{at}", spec.title), spec, at));
         }
