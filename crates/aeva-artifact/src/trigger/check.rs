@@ -171,16 +171,16 @@ mod tests {
     }
 
     fn patch(change: impl Fn(&mut Patch)) -> DecodeError {
-        forged(patches(), |artifact| match &mut artifact.result.findings[4].trigger {
-            Trigger::Patch(patch) => change(patch),
-            Trigger::Overlay(_) => unreachable!(),
+        forged(patches(), |artifact| {
+            let Trigger::Patch(patch) = &mut artifact.result.findings[4].trigger else { unreachable!() };
+            change(patch);
         })
     }
 
     fn overlay(change: impl Fn(&mut Overlay)) -> DecodeError {
-        forged(patterns(), |artifact| match &mut artifact.result.findings[4].trigger {
-            Trigger::Overlay(overlay) => change(overlay),
-            Trigger::Patch(_) => unreachable!(),
+        forged(patterns(), |artifact| {
+            let Trigger::Overlay(overlay) = &mut artifact.result.findings[4].trigger else { unreachable!() };
+            change(overlay);
         })
     }
 
