@@ -51,8 +51,8 @@ impl DecisionRule {
     }
 }
 
-/// The evidence of a scan.
-#[derive(Debug, Clone, Copy)]
+/// The evidence of a scan; none by default.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Evidence<'a> {
     /// The trigger passes that count; `None` if triggers were not searched.
     pub triggers: Option<&'a Passes>,
@@ -256,9 +256,9 @@ mod tests {
     #[test]
     fn perturbations_that_were_begun_have_to_be_ended() {
         let open = (5..150).map(|second| passes(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None));
-        let open = open.into_iter().find(|passes| {
-            escalates(&Evidence { triggers: Some(passes), perturbations: None, holdout: None }, &COMBINED)
-        });
+        let open = open
+            .into_iter()
+            .find(|passes| escalates(&Evidence { triggers: Some(passes), ..Evidence::default() }, &COMBINED));
         let missing = PublishedRule::PUBLISHED.decide(&PairScores::new(5));
         assert_eq!(of(open.as_ref(), None, None).verdict, Verdict::Clean, "nobody asked for them");
         let begun = of(open.as_ref(), Some(&missing), None);
@@ -280,7 +280,7 @@ mod tests {
     fn the_published_rule_sees_perturbations_alone() {
         let (clean, peak) = (perturbations(0.013), perturbations(0.9));
         let judge = |perturbations: &PublishedDecision| {
-            let evidence = Evidence { triggers: None, perturbations: Some(perturbations), holdout: None };
+            let evidence = Evidence { perturbations: Some(perturbations), ..Evidence::default() };
             assess(&evidence, &DecisionRule::Published)
         };
         assert_eq!(judge(&peak).verdict, Verdict::Backdoored { suspects: vec![1] });
@@ -298,11 +298,11 @@ mod tests {
     fn perturbations_are_searched_where_triggers_leave_it_open() {
         let open = |second: usize| {
             let passes = passes(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None);
-            escalates(&Evidence { triggers: Some(&passes), perturbations: None, holdout: None }, &COMBINED)
+            escalates(&Evidence { triggers: Some(&passes), ..Evidence::default() }, &COMBINED)
         };
         assert!(!open(5) && !open(150));
         assert!((5..150).any(open), "somewhere between");
-        let none = Evidence { triggers: None, perturbations: None, holdout: None };
+        let none = Evidence::default();
         assert!(escalates(&none, &COMBINED) && escalates(&none, &DecisionRule::Published));
     }
 }

@@ -75,11 +75,18 @@ impl Observations {
         correct: &[usize],
         rule: &DecisionRule,
     ) -> Result<Self, ArtifactError> {
-        Ok(Self {
-            triggers: TriggerObservations::of_store(store, classes, rule)?,
-            perturbations: PerturbationObservations::of_store(store, classes)?,
-            holdout: ImageSplit::holdout_of(correct),
-        })
+        Self::beside(TriggerObservations::of_store(store, classes, rule)?, store, classes, correct)
+    }
+
+    /// These passes over triggers, and what else `store` holds.
+    pub(crate) fn beside(
+        triggers: Option<TriggerObservations>,
+        store: &dyn Store,
+        classes: u32,
+        correct: &[usize],
+    ) -> Result<Self, ArtifactError> {
+        let perturbations = PerturbationObservations::of_store(store, classes)?;
+        Ok(Self { triggers, perturbations, holdout: ImageSplit::holdout_of(correct) })
     }
 
     /// The verdict.

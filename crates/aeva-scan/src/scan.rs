@@ -14,8 +14,8 @@ use crate::ledger::{Budget, Exhausted, Ledger};
 use crate::session::{End, Ended, Failure, Session};
 use crate::store::Store;
 use crate::{
-    Assessment, DecisionRule, Evidence, Observations, Observer, PerturbationObservations, TriggerObservations,
-    escalates, perturbation_lens, trigger_lens,
+    Assessment, DecisionRule, Evidence, Observations, Observer, TriggerObservations, escalates, perturbation_lens,
+    trigger_lens,
 };
 
 /// Default limit on the expected queries for perturbations when triggers leave the verdict open.
@@ -249,9 +249,7 @@ impl Scan {
             Some(triggers) => Some(triggers),
             None => TriggerObservations::of_store(session.store, classes, &self.rule)?,
         };
-        let perturbations = PerturbationObservations::of_store(session.store, classes)?;
-        let holdout = ImageSplit::holdout_of(&self.correct);
-        let observations = Observations { triggers, perturbations, holdout };
+        let observations = Observations::beside(triggers, session.store, classes, &self.correct)?;
         let assessment = observations.assess(&self.rule);
         Ok(Outcome { end, exhausted, searched, observations, assessment })
     }
@@ -259,7 +257,7 @@ impl Scan {
     fn escalates(&self, triggers: Option<&TriggerObservations>) -> bool {
         let holdout = ImageSplit::holdout_of(&self.correct);
         let passes = triggers.map(|triggers| &triggers.passes);
-        escalates(&Evidence { triggers: passes, perturbations: None, holdout: Some(&holdout) }, &self.rule)
+        escalates(&Evidence { triggers: passes, holdout: Some(&holdout), ..Evidence::default() }, &self.rule)
     }
 }
 

@@ -141,7 +141,7 @@ proptest! {
         prop_assert_ne!(verdict(&part, perturbations.as_ref(), &rule), Verdict::Clean);
         let empty = Passes { made: Vec::new(), left: None };
         prop_assert_ne!(verdict(&empty, perturbations.as_ref(), &rule), Verdict::Clean);
-        let nothing = Evidence { triggers: None, perturbations: perturbations.as_ref(), holdout: None };
+        let nothing = Evidence { perturbations: perturbations.as_ref(), ..Evidence::default() };
         prop_assert_ne!(assess(&nothing, &rule).verdict, Verdict::Clean);
     }
 }

@@ -4,21 +4,42 @@
 //! models. The plan, the search, the files, the report and the documentation all use it. A new family with an existing
 //! [`Shape`] needs a row here and a way to draw a random trigger (`candidate` in `aeva-attack`).
 
-/// A family of triggers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-pub enum Family {
+/// Makes the enum of families from the table of their rows.
+macro_rules! families {
+    ($($(#[$meaning:meta])* $family:ident => $row:ident,)*) => {
+        /// A family of triggers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+        pub enum Family {
+            $($(#[$meaning])* $family,)*
+        }
+
+        impl Family {
+            /// In the order of the table.
+            const ROWS: [Self; [$(Self::$family),*].len()] = [$(Self::$family),*];
+
+            /// Its row of the table.
+            pub const fn spec(self) -> &'static FamilySpec {
+                match self {
+                    $(Self::$family => &$row,)*
+                }
+            }
+        }
+    };
+}
+
+// All families with their rows, by number.
+families! {
     /// A square of pixels that replaces a part of the image.
-    Patch,
+    Patch => PATCH,
     /// A pattern that is added to the whole image.
-    Overlay,
+    Overlay => OVERLAY,
     /// A random sine added to the whole image.
-    Wave,
+    Wave => WAVE,
     /// Random noise added to the whole image.
-    Noise,
-    /// A random square of pixels at a random place. It measures the baseline of pairs of labels and is not tested
-    /// itself.
-    Square,
+    Noise => NOISE,
+    /// A random square of pixels at a random place. It measures the baseline of pairs of labels and is not tested itself.
+    Square => SQUARE,
 }
 
 /// How the triggers of a family change an image.
@@ -28,6 +49,29 @@ pub enum Shape {
     Patch,
     /// A pattern is added to all pixels. The strength is its amplitude in 255ths.
     Overlay,
+}
+
+/// What there is to know of a shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShapeSpec {
+    /// What a trigger of it is called in messages.
+    pub noun: &'static str,
+    /// What the strength counts, in the documentation.
+    pub unit: &'static str,
+    /// Whether the strength is rounded to whole pixels of the image at hand.
+    pub is_in_pixels: bool,
+}
+
+impl Shape {
+    /// Its row of the table.
+    pub const fn spec(self) -> ShapeSpec {
+        match self {
+            Self::Patch => {
+                ShapeSpec { noun: "patch", unit: "side in pixels of an image of 32 pixels", is_in_pixels: true }
+            }
+            Self::Overlay => ShapeSpec { noun: "pattern", unit: "amplitude in 255ths", is_in_pixels: false },
+        }
+    }
 }
 
 /// How triggers of one strength are found.
@@ -99,6 +143,10 @@ pub struct FamilySpec {
     pub name: &'static str,
     /// Name in sentences of the report.
     pub shown_as: &'static str,
+    /// As the title of its rows and columns in the documentation.
+    pub title: &'static str,
+    /// What it is, in the documentation.
+    pub summary: &'static str,
     /// How it changes images.
     pub shape: Shape,
     /// Its number in files and in the seeds of its random choices. It never changes: another number would give other
@@ -128,6 +176,8 @@ const WAVE: FamilySpec = FamilySpec {
     family: Family::Wave,
     name: "wave",
     shown_as: "a random sine over the whole image",
+    title: "sine",
+    summary: "a random sine over the whole image",
     shape: Shape::Overlay,
     number: 2,
     strengths: &[random(8, 100, 5, About::Labels)],
@@ -141,6 +191,8 @@ const NOISE: FamilySpec = FamilySpec {
     family: Family::Noise,
     name: "noise",
     shown_as: "random noise over the whole image",
+    title: "noise",
+    summary: "random squares of one to eight pixels over the whole image",
     shape: Shape::Overlay,
     number: 3,
     strengths: &[
@@ -161,6 +213,8 @@ const SQUARE: FamilySpec = FamilySpec {
     family: Family::Square,
     name: "square",
     shown_as: "a random square",
+    title: "square",
+    summary: "a random square of pixels at any place: the baseline of pairs of labels",
     shape: Shape::Patch,
     number: 4,
     strengths: &[random(10, 100, 25, About::Pairs(0))],
@@ -172,6 +226,8 @@ const PATCH: FamilySpec = FamilySpec {
     family: Family::Patch,
     name: "patch",
     shown_as: "a patch",
+    title: "patch",
+    summary: "a square of pixels that replaces what is there, at any place",
     shape: Shape::Patch,
     number: 0,
     strengths: &[
@@ -195,6 +251,8 @@ const OVERLAY: FamilySpec = FamilySpec {
     family: Family::Overlay,
     name: "overlay",
     shown_as: "a pattern over the whole image",
+    title: "overlay",
+    summary: "a pattern that is added to the whole image",
     shape: Shape::Overlay,
     number: 1,
     strengths: &[climbed(8), climbed(16), climbed(32)],
@@ -207,18 +265,27 @@ const OVERLAY: FamilySpec = FamilySpec {
 };
 
 impl Family {
-    /// All families, in the order of a scan: random ones come first because they cost little.
-    pub const ALL: [Self; 5] = [Self::Wave, Self::Noise, Self::Square, Self::Patch, Self::Overlay];
+    /// All families, in the order in which a scan goes through them: random ones, which cost little, come first.
+    pub const ALL: [Self; Self::ROWS.len()] = Self::random_first();
 
-    /// Its row of the table.
-    pub const fn spec(self) -> &'static FamilySpec {
-        match self {
-            Self::Patch => &PATCH,
-            Self::Overlay => &OVERLAY,
-            Self::Wave => &WAVE,
-            Self::Noise => &NOISE,
-            Self::Square => &SQUARE,
+    const fn random_first() -> [Self; Self::ROWS.len()] {
+        let (mut order, mut next) = (Self::ROWS, 0);
+        // Twice over the table: loops of a constant have no iterators.
+        let mut place = 0;
+        while place < 2 * Self::ROWS.len() {
+            let family = Self::ROWS[place % Self::ROWS.len()];
+            if family.is_random() == (place < Self::ROWS.len()) {
+                order[next] = family;
+                next += 1;
+            }
+            place += 1;
         }
+        order
+    }
+
+    /// Whether its triggers are random as they are drawn, from the weakest on.
+    const fn is_random(self) -> bool {
+        matches!(self.spec().strengths, [Strength { search: Search::Random(_), .. }, ..])
     }
 
     /// The family with this name.
@@ -280,8 +347,8 @@ mod tests {
     fn every_family_has_a_row_a_name_and_a_number_of_its_own() {
         let specs = Family::ALL.map(Family::spec);
         assert!(Family::ALL.iter().zip(specs).all(|(&family, spec)| spec.family == family));
-        assert_eq!(specs.iter().map(|spec| spec.family).collect::<BTreeSet<_>>().len(), 5);
-        assert_eq!(specs.iter().map(|spec| spec.number).collect::<BTreeSet<_>>().len(), 5);
+        assert_eq!(specs.iter().map(|spec| spec.family).collect::<BTreeSet<_>>().len(), specs.len());
+        assert_eq!(specs.iter().map(|spec| spec.number).collect::<BTreeSet<_>>().len(), specs.len());
         for spec in specs {
             assert_eq!(Family::named(spec.name), Some(spec.family));
             assert_eq!(Family::numbered(u32::from(spec.number)), Some(spec.family));

@@ -84,7 +84,7 @@ pub use binomial::binomial_interval;
 pub use combined::{CombinedDecision, CombinedRule, INDEX_MEDIAN, INDEX_SCALE, LensEvidence, combine, index_p_value};
 pub use consensus::ConsensusMap;
 pub use error::StatsError;
-pub use family::{About, Family, FamilySpec, Margins, RandomSample, Search, Shape, Strength};
+pub use family::{About, Family, FamilySpec, Margins, RandomSample, Search, Shape, ShapeSpec, Strength};
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use kappa::cohen_kappa;
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aeva_attack::trigger::{Overlay, Patch, Trigger};
-use aeva_stats::{PairTally, Shape, TargetMap};
+use aeva_stats::{PairTally, TargetMap};
 
 use super::TriggerArtifact;
 use crate::error::DecodeError;
@@ -17,7 +17,12 @@ pub(super) fn check(artifact: &TriggerArtifact) -> Result<(), DecodeError> {
     let classes = check_classes(artifact.provenance.model.classes)?;
     check_queries(std::iter::once(artifact.result.queries))?;
     check_goals(artifact, classes)?;
+    let setting = artifact.id.setting;
     for finding in &artifact.result.findings {
+        if finding.trigger.shape() != setting.family.spec().shape {
+            let expected = setting.family.spec().shape.spec().noun;
+            return Err(DecodeError::Family { setting: setting.to_string(), expected });
+        }
         match &finding.trigger {
             Trigger::Patch(patch) => check_patch(patch, artifact)?,
             Trigger::Overlay(overlay) => check_overlay(overlay, artifact, values)?,
@@ -75,9 +80,6 @@ fn check_cells(cells: &[PairTally], classes: u32) -> Result<(), DecodeError> {
 
 fn check_patch(patch: &Patch, artifact: &TriggerArtifact) -> Result<(), DecodeError> {
     let (setting, [height, width, channels]) = (artifact.id.setting, artifact.shape);
-    if setting.family.spec().shape != Shape::Patch {
-        return Err(DecodeError::Family { setting: setting.to_string(), expected: "pattern" });
-    }
     let &Patch { row, column, side, ref values } = patch;
     if row.saturating_add(side) > height || column.saturating_add(side) > width {
         let what =
@@ -94,9 +96,6 @@ fn check_patch(patch: &Patch, artifact: &TriggerArtifact) -> Result<(), DecodeEr
 
 fn check_overlay(overlay: &Overlay, artifact: &TriggerArtifact, values: usize) -> Result<(), DecodeError> {
     let setting = artifact.id.setting;
-    if setting.family.spec().shape != Shape::Overlay {
-        return Err(DecodeError::Family { setting: setting.to_string(), expected: "patch" });
-    }
     let (found, expected) = (overlay.amplitude, setting.amplitude());
     let same = (found - expected).abs() <= SAME_AMPLITUDE;
     if !(same && (0.0..=1.0).contains(&found)) {
@@ -172,16 +171,16 @@ mod tests {
     }
 
     fn patch(change: impl Fn(&mut Patch)) -> DecodeError {
-        forged(patches(), |artifact| match &mut artifact.result.findings[4].trigger {
-            Trigger::Patch(patch) => change(patch),
-            Trigger::Overlay(_) => unreachable!(),
+        forged(patches(), |artifact| {
+            let Trigger::Patch(patch) = &mut artifact.result.findings[4].trigger else { unreachable!() };
+            change(patch);
         })
     }
 
     fn overlay(change: impl Fn(&mut Overlay)) -> DecodeError {
-        forged(patterns(), |artifact| match &mut artifact.result.findings[4].trigger {
-            Trigger::Overlay(overlay) => change(overlay),
-            Trigger::Patch(_) => unreachable!(),
+        forged(patterns(), |artifact| {
+            let Trigger::Overlay(overlay) = &mut artifact.result.findings[4].trigger else { unreachable!() };
+            change(overlay);
         })
     }
 

@@ -197,13 +197,7 @@ impl FindingV1 {
                 TargetMap::SourceSpecific { source, target } => GoalV1::SourceSpecific(source, target),
                 TargetMap::AllToAll => GoalV1::AllToAll,
             },
-            trigger: match &finding.trigger {
-                Trigger::Patch(patch) => {
-                    let [row, column, side] = dimensions([patch.row, patch.column, patch.side])?;
-                    TriggerV1::Patch(row, column, side, patch.values.clone())
-                }
-                Trigger::Overlay(overlay) => TriggerV1::Overlay(overlay.amplitude, overlay.pattern.clone()),
-            },
+            trigger: TriggerV1::new(&finding.trigger)?,
             climbed: finding.climbed,
             search: [finding.search.hits(), finding.search.trials()],
             holdout: finding.holdout.iter().map(as_array).collect(),
@@ -217,16 +211,32 @@ impl FindingV1 {
                 GoalV1::SourceSpecific(source, target) => TargetMap::SourceSpecific { source, target },
                 GoalV1::AllToAll => TargetMap::AllToAll,
             },
-            trigger: match self.trigger {
-                TriggerV1::Patch(row, column, side, values) => {
-                    Trigger::Patch(Patch { row: row as usize, column: column as usize, side: side as usize, values })
-                }
-                TriggerV1::Overlay(amplitude, pattern) => Trigger::Overlay(Overlay { amplitude, pattern }),
-            },
+            trigger: self.trigger.into_domain(),
             climbed: self.climbed,
             search: tally(self.search)?,
             holdout: self.holdout.into_iter().map(from_array).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl TriggerV1 {
+    fn new(trigger: &Trigger) -> Result<Self, EncodeError> {
+        Ok(match trigger {
+            Trigger::Patch(patch) => {
+                let [row, column, side] = dimensions([patch.row, patch.column, patch.side])?;
+                Self::Patch(row, column, side, patch.values.clone())
+            }
+            Trigger::Overlay(overlay) => Self::Overlay(overlay.amplitude, overlay.pattern.clone()),
+        })
+    }
+
+    fn into_domain(self) -> Trigger {
+        match self {
+            Self::Patch(row, column, side, values) => {
+                Trigger::Patch(Patch { row: row as usize, column: column as usize, side: side as usize, values })
+            }
+            Self::Overlay(amplitude, pattern) => Trigger::Overlay(Overlay { amplitude, pattern }),
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use aeva_stats::{Tally, TargetMap};
 use super::baseline::{Baseline, Outcome};
 use super::candidates::candidate;
 use super::hill_climb::{self, Effort, HillClimb};
-use super::neighbour::strengthened;
 use super::query::{Queries, Request};
 use super::score::score;
 use super::searcher::{Image, Searcher, images_of, indices, on_all};
@@ -51,14 +50,13 @@ pub(super) fn explore(
     let pairs = pass.pairs(&explored, queries)?;
 
     let shape = queries.shape();
-    let (side, amplitude) = (setting.side(shape), setting.amplitude());
     let mut climbs = Vec::new();
     for goal in searcher.labels().chain(pairs).chain([TargetMap::AllToAll]) {
         let chosen = !goal.is_all_to_one() || climbed.contains(&goal);
         let ranking = pass.ranking(&explored, goal).into_iter().take(if chosen { STARTS } else { 1 });
         let mut starts: Vec<Trigger> = ranking.map(|(_, at)| explored[at].0.clone()).collect();
         let weaker = warm.weaker.iter().find(|finding| finding.goal == goal);
-        starts.extend(weaker.map(|finding| strengthened(&finding.trigger, side, amplitude, shape)));
+        starts.extend(weaker.map(|finding| finding.trigger.shaped().strengthened(setting, shape)));
         let images = pass.images(goal);
         let answers = queries.ask(&on_all(&starts, &images))?;
         let stream = searcher.climb_stream(setting, goal);

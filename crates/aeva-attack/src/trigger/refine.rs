@@ -6,7 +6,6 @@ use aeva_stats::TargetMap;
 
 use super::baseline::{Baseline, Outcome};
 use super::hill_climb::{self, Effort, HillClimb};
-use super::neighbour::weakened;
 use super::query::Queries;
 use super::searcher::{Image, Searcher, images_of, on_all};
 use super::{PassResult, Setting, Trigger, TriggerFinding, WarmStart};
@@ -88,7 +87,7 @@ fn starts(goal: TargetMap, setting: Setting, warm: &WarmStart<'_>, shape: [usize
     let of = |findings: &[TriggerFinding]| findings.iter().position(|finding| finding.goal == goal);
     let mut starts: Vec<Trigger> = of(warm.explored).map(|at| warm.explored[at].trigger.clone()).into_iter().collect();
     if let Some(at) = of(warm.stronger) {
-        starts.extend(weakened(&warm.stronger[at].trigger, setting.side(shape), setting.amplitude(), shape));
+        starts.extend(warm.stronger[at].trigger.shaped().weakened(setting, shape));
     }
     starts
 }

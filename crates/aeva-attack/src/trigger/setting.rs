@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aeva_stats::{Family, Search, Shape};
+use aeva_stats::{Family, Search};
 
 /// A family at one strength, independent of the image size. Its text form is the name of the family and the strength,
 /// for example `patch-03`.
@@ -86,10 +86,7 @@ impl Setting {
 
     /// The size that distinguishes strengths on images `[h, w, c]`.
     fn size(self, shape: [usize; 3]) -> usize {
-        match self.family.spec().shape {
-            Shape::Patch => self.side(shape),
-            Shape::Overlay => self.strength as usize,
-        }
+        if self.is_in_pixels() { self.side(shape) } else { self.strength as usize }
     }
 
     /// Side of a patch in pixels on images `[h, w, c]`: at least 1, at most the image.
@@ -100,10 +97,15 @@ impl Setting {
 
     /// Strength after rounding to whole pixels of images `[h, w, c]`, in the unit of the family's shape.
     pub fn actual_strength(self, shape: [usize; 3]) -> f64 {
-        match self.family.spec().shape {
-            Shape::Patch => (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64,
-            Shape::Overlay => f64::from(self.strength),
+        if self.is_in_pixels() {
+            (self.side(shape) * REFERENCE_SIDE) as f64 / shape[0].min(shape[1]).max(1) as f64
+        } else {
+            f64::from(self.strength)
         }
+    }
+
+    fn is_in_pixels(self) -> bool {
+        self.family.spec().shape.spec().is_in_pixels
     }
 
     /// Largest change of a value by a pattern over the whole image, for images in `[0, 1]`.

@@ -1,4 +1,9 @@
-//! Triggers, and how they change an image.
+//! Triggers, how they change an image, and how they are varied.
+
+use aeva_stats::Shape;
+
+use super::stream::RandomStream;
+use super::{Overlay, Patch, Setting};
 
 /// A change that is the same for every image.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,45 +14,40 @@ pub enum Trigger {
     Overlay(Overlay),
 }
 
-/// A square of pixels at a place.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Patch {
-    /// Row of its upper left pixel.
-    pub row: usize,
-    /// Column of its upper left pixel.
-    pub column: usize,
-    /// Side in pixels.
-    pub side: usize,
-    /// Its values `[side, side, c]` row-major, in `[0, 1]`.
-    pub values: Vec<f32>,
-}
+/// What a shape of triggers has to offer; images are `[h, w, c]` row-major.
+pub(super) trait Shaped {
+    /// Which shape it is.
+    fn shape(&self) -> Shape;
 
-/// A pattern over the whole image.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Overlay {
-    /// Largest change of a value, images in `[0, 1]`.
-    pub amplitude: f32,
-    /// The pattern `[h, w, c]` row-major, in `[-1, 1]`; an image becomes `clip(image + amplitude * pattern, 0, 1)`.
-    pub pattern: Vec<f32>,
+    /// Writes `image` with the trigger into `out`.
+    fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]);
+
+    /// A trigger that differs a little, of the same strength. `images` are whole images to take parts of.
+    fn neighbour(&self, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger;
+
+    /// The same for a stronger setting.
+    fn strengthened(&self, setting: Setting, shape: [usize; 3]) -> Trigger;
+
+    /// The same for a weaker setting, in all ways that are worth a try.
+    fn weakened(&self, setting: Setting, shape: [usize; 3]) -> Vec<Trigger>;
 }
 
 impl Trigger {
     /// Writes `image` with the trigger into `out`, both `[h, w, c]` row-major with this shape.
-    pub fn stamp(&self, image: &[f32], [_, width, channels]: [usize; 3], out: &mut [f32]) {
+    pub fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]) {
+        self.shaped().stamp(image, shape, out);
+    }
+
+    /// Its shape, which is that of its family.
+    pub fn shape(&self) -> Shape {
+        self.shaped().shape()
+    }
+
+    /// What its shape offers.
+    pub(super) fn shaped(&self) -> &dyn Shaped {
         match self {
-            Self::Patch(patch) => {
-                out.copy_from_slice(image);
-                let length = patch.side * channels;
-                for (line, values) in patch.values.chunks_exact(length).enumerate() {
-                    let start = ((patch.row + line) * width + patch.column) * channels;
-                    out[start..start + length].copy_from_slice(values);
-                }
-            }
-            Self::Overlay(overlay) => {
-                for ((out, value), change) in out.iter_mut().zip(image).zip(&overlay.pattern) {
-                    *out = (value + overlay.amplitude * change).clamp(0.0, 1.0);
-                }
-            }
+            Self::Patch(patch) => patch,
+            Self::Overlay(overlay) => overlay,
         }
     }
 }
@@ -55,6 +55,8 @@ impl Trigger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trigger::candidates;
+    use aeva_stats::Family;
 
     #[test]
     fn a_patch_replaces_its_square_alone() {
@@ -77,5 +79,65 @@ mod tests {
             out.iter().zip([1.0, 0.0, 0.6_f32]).all(|(found, expected)| (found - expected).abs() < 1e-6),
             "{out:?}"
         );
+    }
+
+    #[test]
+    fn neighbours_stay_within_image_range_and_strength() {
+        let shape = [8, 11, 3];
+        let mut stream = RandomStream::new(4, 5, 6);
+        for setting in Setting::all() {
+            let mut trigger = candidates::candidate(setting, shape, &[], &mut stream);
+            for _ in 0..300 {
+                trigger = trigger.shaped().neighbour(shape, &[], &mut stream);
+                match &trigger {
+                    Trigger::Patch(patch) => {
+                        assert!(patch.row + patch.side <= 8 && patch.column + patch.side <= 11);
+                        assert_eq!(patch.side, setting.side(shape));
+                        assert!(patch.values.iter().all(|value| (0.0..=1.0).contains(value)));
+                    }
+                    Trigger::Overlay(overlay) => assert!(overlay.pattern.iter().all(|v| v.abs() <= 1.0)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_larger_patch_holds_the_smaller_one() {
+        let (shape, mut stream) = ([16, 16, 3], RandomStream::new(1, 1, 1));
+        let setting = |strength| Setting { family: Family::Patch, strength };
+        for _ in 0..100 {
+            let small = candidates::candidate(setting(6), shape, &[], &mut stream);
+            let large = small.shaped().strengthened(setting(10), shape);
+            let image = vec![0.5; 16 * 16 * 3];
+            let stamped = |trigger: &Trigger| {
+                let mut out = vec![0.0; image.len()];
+                trigger.stamp(&image, shape, &mut out);
+                out
+            };
+            // Stamping the small one over the large one changes nothing.
+            let (large, mut both) = (stamped(&large), vec![0.0; image.len()]);
+            small.stamp(&large, shape, &mut both);
+            assert_eq!(large, both);
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_patch_lie_where_it_lay() {
+        let (shape, mut stream) = ([16, 16, 3], RandomStream::new(1, 1, 2));
+        let setting = |strength| Setting { family: Family::Patch, strength };
+        let stamped = |trigger: &Trigger| {
+            let mut out = vec![0.0; 16 * 16 * 3];
+            trigger.stamp(&[2.0; 16 * 16 * 3], shape, &mut out);
+            out
+        };
+        let large = candidates::candidate(setting(8), shape, &[], &mut stream);
+        let crops = large.shaped().weakened(setting(4), shape);
+        assert_eq!(crops.len(), 9);
+        for piece in crops {
+            let (whole, piece) = (stamped(&large), stamped(&piece));
+            assert_eq!(piece.iter().filter(|value| **value < 2.0).count(), 2 * 2 * 3);
+            let same = |a: f32, b: f32| a.total_cmp(&b).is_eq();
+            assert!(piece.iter().zip(&whole).all(|(&piece, &whole)| same(piece, 2.0) || same(piece, whole)));
+        }
     }
 }

@@ -131,7 +131,7 @@ pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Jud
     let passes = triggers.under(of_triggers);
     // No passes at all: the images did not allow any.
     let seen = (!passes.made.is_empty()).then_some(&passes);
-    let mut evidence = Evidence { triggers: seen, perturbations: None, holdout: Some(&triggers.holdout) };
+    let mut evidence = Evidence { triggers: seen, holdout: Some(&triggers.holdout), ..Evidence::default() };
     let mut queries = passes.queries();
     let request = default_perturbations(sweep.values)?;
     let decision;

@@ -1,6 +1,6 @@
 //! The tables of `docs/triggers.md`: families, margins and the null distribution.
 
-use aeva_stats::{About, CombinedRule, Family, FamilySpec, NULLS, Search, Shape, Strength};
+use aeva_stats::{About, CombinedRule, Family, FamilySpec, NULLS, Search, Strength};
 
 use super::markdown::table;
 
@@ -31,48 +31,38 @@ impl From<Search> for Tried {
     }
 }
 
-/// How the documentation calls a family, and what it is.
-fn words(family: Family, tried: Tried) -> (&'static str, &'static str) {
-    match (family, tried) {
-        (Family::Patch, _) => ("patch", "a square of pixels that replaces what is there, at any place"),
-        (Family::Overlay, _) => ("overlay", "a pattern that is added to the whole image"),
-        (Family::Wave, _) => ("sine", "a random sine over the whole image"),
-        (Family::Noise, Tried::RandomForPairs { .. }) => ("strong noise", "the same, for pairs of labels only"),
-        (Family::Noise, _) => ("noise", "random squares of one to eight pixels over the whole image"),
-        (Family::Square, _) => ("square", "a random square of pixels at any place: the baseline of pairs of labels"),
-    }
-}
-
 /// All families with their strengths.
 pub(super) fn families() -> String {
     let titles = ["family", "what it is", "strengths", "unit", "how it is tried"].map(str::to_owned);
     let mut rows = Vec::new();
     for spec in families_in_order() {
-        for strengths in spec.strengths.chunk_by(|a, b| Tried::from(a.search) == Tried::from(b.search)) {
-            rows.push(family_row(spec, strengths));
-        }
+        let groups = spec.strengths.chunk_by(|a, b| Tried::from(a.search) == Tried::from(b.search));
+        rows.extend(groups.enumerate().map(|(place, strengths)| family_row(spec, strengths, place == 0)));
     }
     table(&titles, &rows)
 }
 
-fn family_row(spec: &FamilySpec, strengths: &[Strength]) -> Vec<String> {
+/// Strengths of a family that are tried in the same way; `is_first` where none are weaker.
+fn family_row(spec: &FamilySpec, strengths: &[Strength], is_first: bool) -> Vec<String> {
     let tried = strengths.first().map_or(Tried::Searched, |strength| Tried::from(strength.search));
-    let (shown, what) = words(spec.family, tried);
-    let name = if shown == spec.name { shown.to_owned() } else { format!("{shown} (`{}`)", spec.name) };
+    let (shown, what) = match (is_first, tried) {
+        (true, _) => (spec.title.to_owned(), spec.summary),
+        (false, Tried::RandomForPairs { .. }) => {
+            (format!("strong {}", spec.title), "the same, for pairs of labels only")
+        }
+        (false, _) => (format!("strong {}", spec.title), "the same"),
+    };
+    let name = if shown == spec.name { shown } else { format!("{shown} (`{}`)", spec.name) };
     let strength = |strength: &Strength| match strength.search {
         Search::RefineOnly => format!("{} (refining passes only)", strength.value),
         Search::HillClimb | Search::Random(_) => strength.value.to_string(),
-    };
-    let unit = match spec.shape {
-        Shape::Patch => "side in pixels of an image of 32 pixels",
-        Shape::Overlay => "amplitude in 255ths",
     };
     let how = match tried {
         Tried::Searched => "searched".to_owned(),
         Tried::RandomForLabels { count } | Tried::RandomForPairs { count } => format!("{count} random ones"),
     };
     let strengths: Vec<String> = strengths.iter().map(strength).collect();
-    vec![name, what.to_owned(), strengths.join(", "), unit.to_owned(), how]
+    vec![name, what.to_owned(), strengths.join(", "), spec.shape.spec().unit.to_owned(), how]
 }
 
 /// The margins of labels, and those of pairs of labels.
@@ -99,17 +89,17 @@ pub(super) fn margins() -> String {
 fn columns(strengths: impl Fn(&FamilySpec) -> Vec<f64>) -> Vec<(String, &'static FamilySpec, f64)> {
     let mut columns = Vec::new();
     for spec in families_in_order() {
-        let (shown, _) = words(spec.family, Tried::Searched);
         let strengths = strengths(spec);
         let last = strengths.len().saturating_sub(1);
         for (place, &at) in strengths.iter().enumerate() {
-            // After rounding to whole pixels, patches have other strengths than those of the table as well.
-            let beyond = match spec.shape {
-                Shape::Patch if last > 0 && place == 0 => "to ",
-                Shape::Patch if last > 0 && place == last => "from ",
-                Shape::Patch | Shape::Overlay => "",
+            // After rounding to whole pixels there are other strengths than those of the table as well.
+            let beyond = match place {
+                _ if last == 0 || !spec.shape.spec().is_in_pixels => "",
+                0 => "to ",
+                place if place == last => "from ",
+                _ => "",
             };
-            columns.push((format!("{shown} {beyond}{at}"), spec, at));
+            columns.push((format!("{} {beyond}{at}", spec.title), spec, at));
         }
     }
     columns

@@ -1,5 +1,7 @@
 //! What every kind of model has to offer to the loader.
 
+use std::path::Path;
+
 use ndarray::Array4;
 
 use super::error::LoadError;
@@ -7,8 +9,11 @@ use super::loaded::{LoadedModel, RawRuns};
 use super::request::Request;
 use crate::Dataset;
 
-/// A kind of model, such as ONNX files. The methods are those of [`Loader`](super::Loader).
-pub(super) trait Kind {
+/// A kind of model, such as ONNX files. Most methods are those of [`Loader`](super::Loader).
+pub(super) trait Kind: Sync {
+    /// Whether a model of this name is of this kind. Nothing is read to find out.
+    fn takes(&self, model: &Path) -> bool;
+
     /// Loads the model once per worker and measures what it makes of `data`.
     fn load(&self, request: &Request<'_>, data: &Dataset) -> Result<LoadedModel<dyn RawRuns>, LoadError>;
 

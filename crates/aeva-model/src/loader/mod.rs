@@ -4,7 +4,7 @@
 //! images go in, measures the accuracy on clean images and makes sure that the answers can be relied on. What it cannot settle is a
 //! [`LoadError`] that names the cause.
 //!
-//! Only [`Loader::new`] and the file of each kind (`onnx.rs`) know what kind of model was named.
+//! Only `KINDS` and the file of each kind (`onnx.rs`) know what kind of model was named.
 
 mod error;
 mod kind;
@@ -35,25 +35,13 @@ pub struct Loader<'a> {
     kind: &'static dyn Kind,
 }
 
-/// The kinds of models.
-enum Named {
-    /// An ONNX file.
-    OnnxFile,
-}
-
-impl Named {
-    fn by(_model: &Path) -> Self {
-        Self::OnnxFile
-    }
-}
+/// The kinds of models. The first that takes the name of a model loads it; a file is what no other kind takes.
+const KINDS: &[&dyn Kind] = &[&onnx::OnnxFile];
 
 impl<'a> Loader<'a> {
     /// A loader for the kind of model that `request` names. Nothing is read yet.
     pub fn new(request: Request<'a>) -> Self {
-        // A new kind of model is one more file beside `onnx.rs`, and one arm here.
-        let kind: &'static dyn Kind = match Named::by(request.model) {
-            Named::OnnxFile => &onnx::OnnxFile,
-        };
+        let kind = KINDS.iter().copied().find(|kind| kind.takes(request.model)).unwrap_or(&onnx::OnnxFile);
         Self { request, kind }
     }
 

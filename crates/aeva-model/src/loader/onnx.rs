@@ -1,5 +1,7 @@
 //! Loads ONNX files.
 
+use std::path::Path;
+
 use aeva_attack::{CorrectImages, HardLabelOracle, OracleError, classify_all};
 use ndarray::{Array4, ArrayView4};
 use rayon::prelude::*;
@@ -51,6 +53,10 @@ impl RawRuns for OnnxOracle {
 }
 
 impl Kind for OnnxFile {
+    fn takes(&self, _: &Path) -> bool {
+        true
+    }
+
     fn load(&self, request: &Request<'_>, data: &Dataset) -> Result<LoadedModel<dyn RawRuns>, LoadError> {
         let file = ModelFile::read(request.model)?;
         let manifest = manifest(request.stated, &file)?;

@@ -72,11 +72,11 @@ fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     }
     let estimate = scan.estimate(data.labels.len(), model.queries, model.queries_per_second, model.oracles.len());
     if args.dry_run {
-        let name = super::name_of(&args.model);
-        let text = || plain(&dry_run::text(&estimate, &name));
-        show(&match args.output.format() {
-            report::Format::Json => serde_json::to_string_pretty(&estimate)?,
-            report::Format::Table => text(),
+        // An estimate is no report: formats of reports have nothing to render.
+        show(&if args.output.format() == report::Format::Json {
+            serde_json::to_string_pretty(&estimate)?
+        } else {
+            plain(&dry_run::text(&estimate, &super::name_of(&args.model)))
         })?;
         return Ok(ExitStatus::Success);
     }
