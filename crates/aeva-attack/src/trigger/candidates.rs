@@ -9,9 +9,9 @@ use super::{Overlay, Setting, Trigger, overlay, patch};
 pub(super) fn candidate(setting: Setting, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger {
     match setting.family {
         Family::Patch => Trigger::Patch(patch::likely(setting.side(shape), shape, images, stream)),
-        Family::Overlay => Overlay::at(setting, overlay::pattern(shape, images, stream)),
-        Family::Wave => Overlay::at(setting, overlay::wave(shape, stream)),
-        Family::Noise => Overlay::at(setting, overlay::noise(shape, stream)),
+        Family::Overlay => Trigger::Overlay(Overlay::at(setting, overlay::pattern(shape, images, stream))),
+        Family::Wave => Trigger::Overlay(Overlay::at(setting, overlay::wave(shape, stream))),
+        Family::Noise => Trigger::Overlay(Overlay::at(setting, overlay::noise(shape, stream))),
         Family::Square => Trigger::Patch(patch::anywhere(setting.side(shape), shape, images, stream)),
     }
 }

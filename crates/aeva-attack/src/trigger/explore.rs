@@ -56,7 +56,7 @@ pub(super) fn explore(
         let ranking = pass.ranking(&explored, goal).into_iter().take(if chosen { STARTS } else { 1 });
         let mut starts: Vec<Trigger> = ranking.map(|(_, at)| explored[at].0.clone()).collect();
         let weaker = warm.weaker.iter().find(|finding| finding.goal == goal);
-        starts.extend(weaker.map(|finding| finding.trigger.shaped().strengthened(setting, shape)));
+        starts.extend(weaker.map(|finding| finding.trigger.strengthened(setting, shape)));
         let images = pass.images(goal);
         let answers = queries.ask(&on_all(&starts, &images))?;
         let stream = searcher.climb_stream(setting, goal);

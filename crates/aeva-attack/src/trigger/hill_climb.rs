@@ -120,7 +120,7 @@ pub(super) fn run(
         let part = step as usize % PARTS;
         let mut tried: Vec<(&mut HillClimb, Trigger)> = Vec::new();
         for climb in climbs.iter_mut().filter(|climb| climb.active(effort)) {
-            let change = climb.trigger.shaped().neighbour(shape, crops, &mut climb.stream);
+            let change = climb.trigger.neighbour(shape, crops, &mut climb.stream);
             climb.since_better += 1;
             tried.push((climb, change));
         }

@@ -52,6 +52,7 @@ mod score;
 mod search;
 mod searcher;
 mod setting;
+mod shaped;
 mod stamp;
 mod stream;
 mod warm_start;

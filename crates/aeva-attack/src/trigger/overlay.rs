@@ -5,7 +5,7 @@ use std::f32::consts::{PI, TAU};
 use aeva_stats::Shape;
 
 use super::Setting;
-use super::stamp::{Shaped, Trigger};
+use super::shaped::Shaped;
 use super::stream::RandomStream;
 
 /// A pattern over the whole image.
@@ -19,15 +19,13 @@ pub struct Overlay {
 
 impl Overlay {
     /// The pattern at the amplitude of a setting.
-    pub(super) fn at(setting: Setting, pattern: Vec<f32>) -> Trigger {
-        Trigger::Overlay(Self { amplitude: setting.amplitude(), pattern })
+    pub(super) fn at(setting: Setting, pattern: Vec<f32>) -> Self {
+        Self { amplitude: setting.amplitude(), pattern }
     }
 }
 
 impl Shaped for Overlay {
-    fn shape(&self) -> Shape {
-        Shape::Overlay
-    }
+    const SHAPE: Shape = Shape::Overlay;
 
     fn stamp(&self, image: &[f32], _: [usize; 3], out: &mut [f32]) {
         for ((out, value), change) in out.iter_mut().zip(image).zip(&self.pattern) {
@@ -35,7 +33,7 @@ impl Shaped for Overlay {
         }
     }
 
-    fn neighbour(&self, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger {
+    fn neighbour(&self, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Self {
         let [height, width, channels] = shape;
         let mut new = self.clone();
         if stream.chance(0.2) {
@@ -53,16 +51,16 @@ impl Shaped for Overlay {
                 *value = (*value + weight * other).clamp(-1.0, 1.0);
             }
         }
-        Trigger::Overlay(new)
+        new
     }
 
     /// The same pattern at a larger amplitude.
-    fn strengthened(&self, setting: Setting, _: [usize; 3]) -> Trigger {
+    fn strengthened(&self, setting: Setting, _: [usize; 3]) -> Self {
         Self::at(setting, self.pattern.clone())
     }
 
     /// The same pattern at a smaller amplitude.
-    fn weakened(&self, setting: Setting, _: [usize; 3]) -> Vec<Trigger> {
+    fn weakened(&self, setting: Setting, _: [usize; 3]) -> Vec<Self> {
         vec![Self::at(setting, self.pattern.clone())]
     }
 }

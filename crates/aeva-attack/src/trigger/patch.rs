@@ -3,7 +3,7 @@
 use aeva_stats::Shape;
 
 use super::Setting;
-use super::stamp::{Shaped, Trigger};
+use super::shaped::Shaped;
 use super::stream::RandomStream;
 
 /// A square of pixels at a place.
@@ -20,9 +20,7 @@ pub struct Patch {
 }
 
 impl Shaped for Patch {
-    fn shape(&self) -> Shape {
-        Shape::Patch
-    }
+    const SHAPE: Shape = Shape::Patch;
 
     fn stamp(&self, image: &[f32], [_, width, channels]: [usize; 3], out: &mut [f32]) {
         out.copy_from_slice(image);
@@ -33,7 +31,7 @@ impl Shaped for Patch {
         }
     }
 
-    fn neighbour(&self, [height, width, channels]: [usize; 3], _: &[&[f32]], stream: &mut RandomStream) -> Trigger {
+    fn neighbour(&self, [height, width, channels]: [usize; 3], _: &[&[f32]], stream: &mut RandomStream) -> Self {
         let mut new = self.clone();
         let side = self.side;
         match stream.below(5) {
@@ -71,11 +69,11 @@ impl Shaped for Patch {
             }
             _ => new.values.iter_mut().for_each(|value| *value = (*value + 0.25 * stream.normal()).clamp(0.0, 1.0)),
         }
-        Trigger::Patch(new)
+        new
     }
 
     /// A larger patch around it, of its mean colour.
-    fn strengthened(&self, setting: Setting, shape: [usize; 3]) -> Trigger {
+    fn strengthened(&self, setting: Setting, shape: [usize; 3]) -> Self {
         let side = setting.side(shape);
         let [height, width, channels] = shape;
         let grow = side.saturating_sub(self.side);
@@ -90,11 +88,11 @@ impl Shaped for Patch {
             let start = ((self.row - row + line) * side + self.column - column) * channels;
             values[start..start + old.len()].copy_from_slice(old);
         }
-        Trigger::Patch(Patch { row, column, side, values })
+        Self { row, column, side, values }
     }
 
     /// Crops of it, from its corners, edges and middle.
-    fn weakened(&self, setting: Setting, shape: [usize; 3]) -> Vec<Trigger> {
+    fn weakened(&self, setting: Setting, shape: [usize; 3]) -> Vec<Self> {
         let side = setting.side(shape);
         let (channels, free) = (shape[2], self.side.saturating_sub(side));
         let mut offsets = vec![0, free / 2, free];
@@ -107,7 +105,7 @@ impl Shaped for Patch {
                 })
                 .collect();
             let (row, column) = (self.row + down, self.column + right);
-            Trigger::Patch(Patch { row, column, side: side.min(self.side), values })
+            Self { row, column, side: side.min(self.side), values }
         };
         offsets
             .iter()

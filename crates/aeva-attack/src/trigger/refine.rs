@@ -87,7 +87,7 @@ fn starts(goal: TargetMap, setting: Setting, warm: &WarmStart<'_>, shape: [usize
     let of = |findings: &[TriggerFinding]| findings.iter().position(|finding| finding.goal == goal);
     let mut starts: Vec<Trigger> = of(warm.explored).map(|at| warm.explored[at].trigger.clone()).into_iter().collect();
     if let Some(at) = of(warm.stronger) {
-        starts.extend(warm.stronger[at].trigger.shaped().weakened(setting, shape));
+        starts.extend(warm.stronger[at].trigger.weakened(setting, shape));
     }
     starts
 }

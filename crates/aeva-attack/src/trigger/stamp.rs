@@ -1,55 +1,66 @@
-//! Triggers, how they change an image, and how they are varied.
+//! Triggers of any shape.
 
 use aeva_stats::Shape;
 
+use super::shaped::Shaped;
 use super::stream::RandomStream;
 use super::{Overlay, Patch, Setting};
 
-/// A change that is the same for every image.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Trigger {
-    /// Replaces a square of pixels.
-    Patch(Patch),
-    /// Is added to the whole image.
-    Overlay(Overlay),
-}
-
-/// What a shape of triggers has to offer; images are `[h, w, c]` row-major.
-pub(super) trait Shaped {
-    /// Which shape it is.
-    fn shape(&self) -> Shape;
-
-    /// Writes `image` with the trigger into `out`.
-    fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]);
-
-    /// A trigger that differs a little, of the same strength. `images` are whole images to take parts of.
-    fn neighbour(&self, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger;
-
-    /// The same for a stronger setting.
-    fn strengthened(&self, setting: Setting, shape: [usize; 3]) -> Trigger;
-
-    /// The same for a weaker setting, in all ways that are worth a try.
-    fn weakened(&self, setting: Setting, shape: [usize; 3]) -> Vec<Trigger>;
-}
-
-impl Trigger {
-    /// Writes `image` with the trigger into `out`, both `[h, w, c]` row-major with this shape.
-    pub fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]) {
-        self.shaped().stamp(image, shape, out);
-    }
-
-    /// Its shape, which is that of its family.
-    pub fn shape(&self) -> Shape {
-        self.shaped().shape()
-    }
-
-    /// What its shape offers.
-    pub(super) fn shaped(&self) -> &dyn Shaped {
-        match self {
-            Self::Patch(patch) => patch,
-            Self::Overlay(overlay) => overlay,
+/// Makes the enum of triggers from the list of their shapes.
+macro_rules! triggers {
+    ($($(#[$meaning:meta])* $shape:ident,)*) => {
+        /// A change that is the same for every image.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Trigger {
+            $($(#[$meaning])* $shape($shape),)*
         }
-    }
+
+        impl Trigger {
+            /// Its shape, which is that of its family.
+            pub fn shape(&self) -> Shape {
+                match self {
+                    $(Self::$shape(_) => $shape::SHAPE,)*
+                }
+            }
+
+            /// Writes `image` with the trigger into `out`, both `[h, w, c]` row-major with this shape.
+            pub fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]) {
+                match self {
+                    $(Self::$shape(trigger) => trigger.stamp(image, shape, out),)*
+                }
+            }
+
+            /// A trigger that differs a little, of the same strength.
+            pub(super) fn neighbour(&self, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Self {
+                match self {
+                    $(Self::$shape(trigger) => Self::$shape(trigger.neighbour(shape, images, stream)),)*
+                }
+            }
+
+            /// The same for a stronger setting.
+            pub(super) fn strengthened(&self, setting: Setting, shape: [usize; 3]) -> Self {
+                match self {
+                    $(Self::$shape(trigger) => Self::$shape(trigger.strengthened(setting, shape)),)*
+                }
+            }
+
+            /// The same for a weaker setting, in all ways that are worth a try.
+            pub(super) fn weakened(&self, setting: Setting, shape: [usize; 3]) -> Vec<Self> {
+                match self {
+                    $(Self::$shape(trigger) => {
+                        trigger.weakened(setting, shape).into_iter().map(Self::$shape).collect()
+                    })*
+                }
+            }
+        }
+    };
+}
+
+triggers! {
+    /// Replaces a square of pixels.
+    Patch,
+    /// Is added to the whole image.
+    Overlay,
 }
 
 #[cfg(test)]
@@ -88,7 +99,7 @@ mod tests {
         for setting in Setting::all() {
             let mut trigger = candidates::candidate(setting, shape, &[], &mut stream);
             for _ in 0..300 {
-                trigger = trigger.shaped().neighbour(shape, &[], &mut stream);
+                trigger = trigger.neighbour(shape, &[], &mut stream);
                 match &trigger {
                     Trigger::Patch(patch) => {
                         assert!(patch.row + patch.side <= 8 && patch.column + patch.side <= 11);
@@ -107,7 +118,7 @@ mod tests {
         let setting = |strength| Setting { family: Family::Patch, strength };
         for _ in 0..100 {
             let small = candidates::candidate(setting(6), shape, &[], &mut stream);
-            let large = small.shaped().strengthened(setting(10), shape);
+            let large = small.strengthened(setting(10), shape);
             let image = vec![0.5; 16 * 16 * 3];
             let stamped = |trigger: &Trigger| {
                 let mut out = vec![0.0; image.len()];
@@ -131,7 +142,7 @@ mod tests {
             out
         };
         let large = candidates::candidate(setting(8), shape, &[], &mut stream);
-        let crops = large.shaped().weakened(setting(4), shape);
+        let crops = large.weakened(setting(4), shape);
         assert_eq!(crops.len(), 9);
         for piece in crops {
             let (whole, piece) = (stamped(&large), stamped(&piece));
