@@ -88,8 +88,8 @@ def scan(aeva, samples, labels, size, threads, iterations=4, evaluations=24):
     with tempfile.TemporaryDirectory(prefix="aeva-growth-") as name:
         folder = Path(name)
         data(labels, size, samples, folder)
-        command = [aeva, "--quiet", "scan", "--lens", "perturbation", "model.onnx", "--data", "images.npz", "--out", "run",
-                   "--value-range", "0..1", "--samples", str(samples), "--iterations", str(iterations),
+        command = [aeva, "--quiet", "scan", "--lens", "perturbation", "model.onnx", "--data", "images.npz",
+                   "--out", "run", "--value-range", "0..1", "--samples", str(samples), "--iterations", str(iterations),
                    "--initial-evaluations", str(evaluations), "--threads", str(threads)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = time.perf_counter()
