@@ -75,6 +75,17 @@ pub struct Assessment {
     pub triggers: Option<TriggerTest>,
 }
 
+impl Evidence<'_> {
+    /// The evidence of every lens that has some. `test` is the one of the triggers, if they can be tested.
+    fn by_lens(&self, test: Option<&TriggerTest>, rule: &CombinedRule) -> Vec<LensEvidence> {
+        // All fields by name, so that no lens is forgotten here.
+        let Self { triggers: _, perturbations, holdout: _ } = *self;
+        let triggers = test.map(|test| rule.trigger_evidence(test));
+        let perturbations = perturbations.and_then(|decision| rule.perturbation_evidence(decision));
+        triggers.into_iter().chain(perturbations).collect()
+    }
+}
+
 /// Assesses the evidence.
 ///
 /// One piece of evidence is enough for an alarm. A clean verdict requires all of it: triggers measured for every label,
@@ -95,9 +106,7 @@ pub fn assess(evidence: &Evidence<'_>, rule: &DecisionRule) -> Assessment {
         let none = passes.made.is_empty().then_some(Reason::PassesLeft { made: 0 });
         passes.left.clone().or(none)
     };
-    let by_triggers = triggers.as_ref().map(|test| rule.trigger_evidence(test));
-    let by_perturbations = evidence.perturbations.and_then(|decision| rule.perturbation_evidence(decision));
-    let lenses: Vec<LensEvidence> = by_triggers.into_iter().chain(by_perturbations).collect();
+    let lenses = evidence.by_lens(triggers.as_ref(), rule);
     let of_perturbations = || evidence.perturbations.and_then(|decision| decision.verdict.reason());
     let Some(CombinedDecision { verdict, p_value, score }) = combine(&lenses) else {
         let why = no_verdict.or_else(left).or(of_perturbations().cloned()).unwrap_or(Reason::NoTriggers);

@@ -32,6 +32,16 @@ pub enum Lenses {
     Perturbations,
 }
 
+impl Lenses {
+    /// Whether triggers are searched. If not, perturbations are searched unconditionally.
+    fn have_triggers(self) -> bool {
+        match self {
+            Self::All | Self::Triggers => true,
+            Self::Perturbations => false,
+        }
+    }
+}
+
 /// The request for a scan.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -140,7 +150,7 @@ impl Scan {
                 }
             },
         };
-        let measures_triggers = lenses != Lenses::Perturbations && limits.no_verdict.is_none();
+        let measures_triggers = lenses.have_triggers() && limits.no_verdict.is_none();
         let split = || ImageSplit::new(correct);
         let triggers = measures_triggers.then(|| TriggerSearch::new(split(), request.seed, request.batch_rows));
         let settings = PerturbationSettings {
@@ -168,7 +178,7 @@ impl Scan {
         if let Some(why) = &self.left_out {
             notes.push(format!("triggers decide alone because perturbations cannot be searched: {why}"));
         }
-        if let (Some(why), true) = (&self.limits.no_clearance, self.lenses != Lenses::Perturbations) {
+        if let (Some(why), true) = (&self.limits.no_clearance, self.lenses.have_triggers()) {
             let what = if self.limits.no_verdict.is_some() {
                 "triggers are not searched"
             } else {
@@ -188,7 +198,7 @@ impl Scan {
     fn pair_searches(&self) -> Option<&PerturbationPlan> {
         // With two labels, no lens can single out one.
         let hopeless =
-            self.lenses == Lenses::All && matches!(self.limits.no_verdict, Some(Reason::TooFewLabels { .. }));
+            self.lenses.have_triggers() && matches!(self.limits.no_verdict, Some(Reason::TooFewLabels { .. }));
         self.plan.as_ref().filter(|_| !hopeless)
     }
 
@@ -202,7 +212,7 @@ impl Scan {
         let under_way = self.settings.batch_rows.get() * oracles;
         let triggers = self.triggers.as_ref();
         let shape = self.spec.shape();
-        Estimate::new(shape, triggers, exhaustive, perturbations, self.lenses == Lenses::Perturbations)
+        Estimate::new(shape, triggers, exhaustive, perturbations, !self.lenses.have_triggers())
             .with_clean_run(clean_queries, queries_per_second)
             .with_memory(shape, images + under_way, triggers)
     }
@@ -235,7 +245,7 @@ impl Scan {
         }
         if end == End::Complete
             && let Some(plan) = self.pair_searches()
-            && (self.lenses == Lenses::Perturbations || self.escalates(triggers.as_ref()))
+            && (!self.lenses.have_triggers() || self.escalates(triggers.as_ref()))
         {
             if triggers.is_some() {
                 tracing::info!("triggers leave the verdict open: searching perturbations as well");

@@ -126,6 +126,7 @@ pub fn combine(lenses: &[LensEvidence]) -> Option<CombinedDecision> {
     if lenses.is_empty() {
         return None;
     }
+    debug_assert!(lenses.iter().map(|lens| lens.weight).sum::<f64>() <= 1.0 + 1e-9, "weights beyond the rate");
     let bound = lenses.iter().map(|lens| lens.p_value / lens.weight).fold(f64::INFINITY, f64::min);
     let mut suspects: Vec<usize> = Vec::new();
     for &label in lenses.iter().flat_map(|lens| &lens.suspects) {

@@ -102,6 +102,14 @@ pub struct QueriesByPhase {
     pub search: QueryCounts,
 }
 
+impl QueriesByPhase {
+    fn total(&self) -> u64 {
+        // All fields by name, so that no lens is forgotten here.
+        let Self { clean, triggers, search } = self;
+        clean.saturating_add(*triggers).saturating_add(search.total())
+    }
+}
+
 /// The requested parameters of a scan.
 #[derive(Debug, Clone, Serialize)]
 pub struct Parameters {
@@ -126,17 +134,21 @@ pub struct Parameters {
 impl Report {
     /// The report of what was seen of the model in `run`, with its assessment under `rule`.
     pub fn new(run: &RunInfo, seen: &Observations, assessment: &Assessment, rule: &DecisionRule) -> Self {
+        // All fields by name, so that no lens is forgotten here.
+        let Observations { triggers: _, perturbations, holdout: _ } = seen;
         // The triggers are shown only if they take part in the assessment.
         let shown = seen.triggers.as_ref().zip(assessment.triggers.as_ref());
         let (of_triggers, _) = rule.of_triggers();
         let alpha = of_triggers.trigger_alpha();
         let found = shown.map_or_else(Vec::new, |(_, test)| test.target_maps(alpha));
         let triggers = shown.map(|(seen, test)| TriggerReport::new(seen, test, &found));
-        let perturbations = &seen.perturbations;
-        let of_triggers = seen.triggers.as_ref().map_or(0, |triggers| triggers.passes.queries());
+        let queries_by_phase = QueriesByPhase {
+            clean: run.clean_queries,
+            triggers: seen.triggers.as_ref().map_or(0, |triggers| triggers.passes.queries()),
+            search: perturbations.queries,
+        };
         let search = &run.perturbations.search;
         let reason = assessment.verdict.reason();
-        let queries = [of_triggers, perturbations.queries.total()];
         Self {
             schema_version: SCHEMA_VERSION,
             verdict: assessment.verdict.name(),
@@ -151,12 +163,8 @@ impl Report {
             labels: if perturbations.pairs.is_empty() { Vec::new() } else { perturbations.decision.labels.clone() },
             pairs: perturbations.pairs.clone(),
             consensus: Vec::new(),
-            queries: queries.into_iter().fold(run.clean_queries, u64::saturating_add),
-            queries_by_phase: QueriesByPhase {
-                clean: run.clean_queries,
-                triggers: of_triggers,
-                search: perturbations.queries,
-            },
+            queries: queries_by_phase.total(),
+            queries_by_phase,
             seconds: None,
             clean_accuracy: run.clean_accuracy,
             notes: notes(&perturbations.pairs, run),

@@ -12,8 +12,9 @@ const CONFIDENCE: f64 = 0.95;
 /// The trigger lens.
 #[derive(Debug, Clone, Serialize)]
 pub struct TriggerReport {
-    /// The probability that triggers stand out this far in a clean model.
-    pub p_value: f64,
+    /// Their test; its passes are those of `passes`.
+    #[serde(flatten)]
+    pub test: TriggerTest,
     /// The passes that were run, in order.
     pub passes: Vec<PassReport>,
     /// The trigger of every backdoor that stands out.
@@ -92,7 +93,7 @@ impl TriggerReport {
             Some(FoundTrigger::new(id.setting, result.finding(map)?, evidence))
         };
         Self {
-            p_value: test.p_value,
+            test: test.clone(),
             passes: seen.passes.made.iter().map(PassReport::new).collect(),
             found: found.iter().filter_map(trigger).collect(),
         }
