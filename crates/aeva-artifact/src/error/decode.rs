@@ -120,42 +120,9 @@ pub enum DecodeError {
         /// Number in the file.
         found: u32,
     },
-    /// A patch whose size differs from that of its setting.
-    #[error("the side of a patch is {found}, but its setting has {expected}")]
-    Side {
-        /// Side of the patch.
-        found: usize,
-        /// Side of the setting on images of this shape.
-        expected: usize,
-    },
-    /// A patch in a family of overlays, or an overlay in a family of patches.
-    #[error("setting {setting} holds a trigger that is no {expected}")]
-    Family {
-        /// The setting.
-        setting: String,
-        /// The kind of triggers in this setting.
-        expected: &'static str,
-    },
-    /// A pattern whose amplitude differs from that of its setting, or is larger than an image can show.
-    #[error("the amplitude of a pattern is {found}, but its setting has {expected}; at most 1 is possible")]
-    Amplitude {
-        /// Amplitude of the pattern.
-        found: f32,
-        /// Amplitude of the setting.
-        expected: f32,
-    },
-    /// A value outside its range.
-    #[error("a value of a {what} is {found}, which is not within {low}..={high}")]
-    Value {
-        /// What the value belongs to.
-        what: &'static str,
-        /// The value.
-        found: f32,
-        /// Lowest possible value.
-        low: f32,
-        /// Highest possible value.
-        high: f32,
-    },
+    /// A trigger that does not fit its setting and images.
+    #[error(transparent)]
+    Trigger(#[from] aeva_attack::trigger::Unfit),
     /// More images than a trigger can be stamped on.
     #[error("a trigger was stamped on {found} images, at most {limit} are possible")]
     TooManyImages {

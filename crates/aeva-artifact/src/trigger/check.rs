@@ -2,31 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use aeva_attack::trigger::{Overlay, Patch, Trigger};
 use aeva_stats::{PairTally, TargetMap};
 
 use super::TriggerArtifact;
 use crate::error::DecodeError;
 use crate::limits::{check_classes, check_images, check_label, check_pair, check_queries, check_shape, check_sum};
 
-/// Amplitudes are quotients of small numbers, so a larger difference means another amplitude.
-const SAME_AMPLITUDE: f32 = 1e-6;
-
 pub(super) fn check(artifact: &TriggerArtifact) -> Result<(), DecodeError> {
-    let values = check_shape(artifact.shape)?;
+    check_shape(artifact.shape)?;
     let classes = check_classes(artifact.provenance.model.classes)?;
     check_queries(std::iter::once(artifact.result.queries))?;
     check_goals(artifact, classes)?;
-    let setting = artifact.id.setting;
     for finding in &artifact.result.findings {
-        if finding.trigger.shape() != setting.family.spec().shape {
-            let expected = setting.family.spec().shape.spec().noun;
-            return Err(DecodeError::Family { setting: setting.to_string(), expected });
-        }
-        match &finding.trigger {
-            Trigger::Patch(patch) => check_patch(patch, artifact)?,
-            Trigger::Overlay(overlay) => check_overlay(overlay, artifact, values)?,
-        }
+        finding.trigger.check(artifact.id.setting, artifact.shape)?;
         check_images(finding.search.trials())?;
         check_cells(&finding.holdout, classes)?;
         check_sum(finding.holdout.iter().map(|cell| cell.tally.trials()))?;
@@ -78,48 +66,12 @@ fn check_cells(cells: &[PairTally], classes: u32) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn check_patch(patch: &Patch, artifact: &TriggerArtifact) -> Result<(), DecodeError> {
-    let (setting, [height, width, channels]) = (artifact.id.setting, artifact.shape);
-    let &Patch { row, column, side, ref values } = patch;
-    if row.saturating_add(side) > height || column.saturating_add(side) > width {
-        let what =
-            format!("a patch of side {side} at row {row}, column {column} leaves an image of {height} x {width}");
-        return Err(DecodeError::Inconsistent(what));
-    }
-    let expected = setting.side(artifact.shape);
-    if side != expected {
-        return Err(DecodeError::Side { found: side, expected });
-    }
-    // The patch lies within the image, whose values were counted, so the product cannot overflow.
-    check_values("patch", values, side * side * channels, [0.0, 1.0])
-}
-
-fn check_overlay(overlay: &Overlay, artifact: &TriggerArtifact, values: usize) -> Result<(), DecodeError> {
-    let setting = artifact.id.setting;
-    let (found, expected) = (overlay.amplitude, setting.amplitude());
-    let same = (found - expected).abs() <= SAME_AMPLITUDE;
-    if !(same && (0.0..=1.0).contains(&found)) {
-        return Err(DecodeError::Amplitude { found, expected });
-    }
-    check_values("pattern", &overlay.pattern, values, [-1.0, 1.0])
-}
-
-fn check_values(what: &'static str, values: &[f32], needed: usize, [low, high]: [f32; 2]) -> Result<(), DecodeError> {
-    if values.len() != needed {
-        return Err(DecodeError::Inconsistent(format!("a {what} has {} values, needs {needed}", values.len())));
-    }
-    match values.iter().find(|value| !(low..=high).contains(value)) {
-        Some(&found) => Err(DecodeError::Value { what, found, low, high }),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
     use super::*;
     use crate::provenance::examples;
-    use aeva_attack::trigger::{Pass, PassId, PassResult, Setting, TriggerFinding};
+    use aeva_attack::trigger::{Overlay, Pass, PassId, PassResult, Patch, Setting, Trigger, TriggerFinding, Unfit};
     use aeva_stats::{Family, Tally};
 
     fn tally(hits: u32, trials: u32) -> Tally {
@@ -187,33 +139,33 @@ mod tests {
     #[test]
     fn patches_fit_their_setting_and_image() {
         let none = patch(|p| (p.side, p.values) = (0, vec![]));
-        assert!(matches!(none, DecodeError::Side { found: 0, expected: 2 }), "{none}");
+        assert!(matches!(none, DecodeError::Trigger(Unfit::Side { found: 0, expected: 2 })), "{none}");
         let other = patch(|p| (p.row, p.column, p.side, p.values) = (0, 0, 3, vec![0.0; 27]));
-        assert!(matches!(other, DecodeError::Side { found: 3, expected: 2 }), "{other}");
+        assert!(matches!(other, DecodeError::Trigger(Unfit::Side { found: 3, expected: 2 })), "{other}");
         assert!(patch(|p| p.row = 7).to_string().contains("leaves an image of 8 x 9"));
         assert!(patch(|p| p.column = 0xffff_ffff).to_string().contains("leaves an image of 8 x 9"));
         assert!(patch(|p| p.values.truncate(11)).to_string().contains("a patch has 11 values, needs 12"));
         for wrong in [f32::NAN, f32::INFINITY, 1e30, -0.1] {
             let error = patch(|p| p.values[3] = wrong);
-            assert!(matches!(error, DecodeError::Value { what: "patch", .. }), "{error}");
+            assert!(matches!(error, DecodeError::Trigger(Unfit::Value { what: "patch", .. })), "{error}");
         }
         let mixed = forged(patches(), |a| a.result.findings[3].trigger = patterns().result.findings[3].trigger.clone());
-        assert!(matches!(mixed, DecodeError::Family { expected: "patch", .. }), "{mixed}");
+        assert!(matches!(mixed, DecodeError::Trigger(Unfit::Family { expected: "patch", .. })), "{mixed}");
     }
 
     #[test]
     fn patterns_fit_their_setting_and_image() {
         for wrong in [f32::NAN, f32::INFINITY, -16.0 / 255.0, 0.5] {
             let error = overlay(|o| o.amplitude = wrong);
-            assert!(matches!(error, DecodeError::Amplitude { .. }), "{error}");
+            assert!(matches!(error, DecodeError::Trigger(Unfit::Amplitude { .. })), "{error}");
         }
         for wrong in [f32::NAN, 1.5, -1.01] {
             let error = overlay(|o| o.pattern[3] = wrong);
-            assert!(matches!(error, DecodeError::Value { what: "pattern", .. }), "{error}");
+            assert!(matches!(error, DecodeError::Trigger(Unfit::Value { what: "pattern", .. })), "{error}");
         }
         assert!(overlay(|o| o.pattern.push(0.0)).to_string().contains("a pattern has 217 values, needs 216"));
         let mixed = forged(patterns(), |a| a.result.findings[3].trigger = patches().result.findings[3].trigger.clone());
-        assert!(matches!(mixed, DecodeError::Family { expected: "pattern", .. }), "{mixed}");
+        assert!(matches!(mixed, DecodeError::Trigger(Unfit::Family { expected: "pattern", .. })), "{mixed}");
         let strong = forged(patterns(), |artifact| {
             artifact.id.setting.strength = 256;
             for finding in &mut artifact.result.findings {
@@ -221,7 +173,7 @@ mod tests {
                 overlay.amplitude = artifact.id.setting.amplitude();
             }
         });
-        assert!(matches!(strong, DecodeError::Amplitude { .. }), "{strong}");
+        assert!(matches!(strong, DecodeError::Trigger(Unfit::Amplitude { .. })), "{strong}");
     }
 
     #[test]

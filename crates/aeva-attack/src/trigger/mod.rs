@@ -55,6 +55,7 @@ mod setting;
 mod shaped;
 mod stamp;
 mod stream;
+mod unfit;
 mod warm_start;
 
 pub use finding::{PassResult, TriggerFinding};
@@ -64,4 +65,5 @@ pub use patch::Patch;
 pub use search::{TRIGGER_SEARCH_VERSION, TriggerSearch};
 pub use setting::{Pass, PassId, Setting, UnknownSetting};
 pub use stamp::Trigger;
+pub use unfit::Unfit;
 pub use warm_start::WarmStart;

@@ -3,17 +3,23 @@
 use std::f32::consts::{PI, TAU};
 
 use aeva_stats::Shape;
+use serde::Serialize;
 
 use super::Setting;
 use super::shaped::Shaped;
 use super::stream::RandomStream;
+use super::unfit::{Unfit, check_values};
+
+/// Amplitudes are quotients of small numbers, so a larger difference means another amplitude.
+const SAME_AMPLITUDE: f32 = 1e-6;
 
 /// A pattern over the whole image.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Overlay {
     /// Largest change of a value, images in `[0, 1]`.
     pub amplitude: f32,
     /// The pattern `[h, w, c]` row-major, in `[-1, 1]`; an image becomes `clip(image + amplitude * pattern, 0, 1)`.
+    #[serde(skip)]
     pub pattern: Vec<f32>,
 }
 
@@ -31,6 +37,19 @@ impl Shaped for Overlay {
         for ((out, value), change) in out.iter_mut().zip(image).zip(&self.pattern) {
             *out = (value + self.amplitude * change).clamp(0.0, 1.0);
         }
+    }
+
+    fn check(&self, setting: Setting, shape: [usize; 3]) -> Result<(), Unfit> {
+        let (found, expected) = (self.amplitude, setting.amplitude());
+        let same = (found - expected).abs() <= SAME_AMPLITUDE;
+        if !(same && (0.0..=1.0).contains(&found)) {
+            return Err(Unfit::Amplitude { found, expected });
+        }
+        check_values("pattern", &self.pattern, shape.iter().product(), [-1.0, 1.0])
+    }
+
+    fn describe(&self, name: &str) -> String {
+        format!("{name}, at most {:.0}/255 a value,", 255.0 * self.amplitude)
     }
 
     fn neighbour(&self, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Self {

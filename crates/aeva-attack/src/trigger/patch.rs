@@ -1,13 +1,15 @@
 //! Squares that replace pixels.
 
 use aeva_stats::Shape;
+use serde::Serialize;
 
 use super::Setting;
 use super::shaped::Shaped;
 use super::stream::RandomStream;
+use super::unfit::{Unfit, check_values};
 
 /// A square of pixels at a place.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Patch {
     /// Row of its upper left pixel.
     pub row: usize,
@@ -16,6 +18,7 @@ pub struct Patch {
     /// Side in pixels.
     pub side: usize,
     /// Its values `[side, side, c]` row-major, in `[0, 1]`.
+    #[serde(skip)]
     pub values: Vec<f32>,
 }
 
@@ -29,6 +32,26 @@ impl Shaped for Patch {
             let start = ((self.row + line) * width + self.column) * channels;
             out[start..start + length].copy_from_slice(values);
         }
+    }
+
+    fn check(&self, setting: Setting, shape: [usize; 3]) -> Result<(), Unfit> {
+        let [height, width, channels] = shape;
+        let &Self { row, column, side, ref values } = self;
+        if row.saturating_add(side) > height || column.saturating_add(side) > width {
+            return Err(Unfit::Outside { row, column, side, height, width });
+        }
+        let expected = setting.side(shape);
+        if side != expected {
+            return Err(Unfit::Side { found: side, expected });
+        }
+        // The patch lies within an image that fits in memory, so the product cannot overflow.
+        check_values("patch", values, side * side * channels, [0.0, 1.0])
+    }
+
+    fn describe(&self, name: &str) -> String {
+        let &Self { row, column, side, .. } = self;
+        let (last_row, last_column) = ((row + side).saturating_sub(1), (column + side).saturating_sub(1));
+        format!("{name} of {side} x {side} pixels at rows {row}..{last_row}, columns {column}..{last_column}")
     }
 
     fn neighbour(&self, [height, width, channels]: [usize; 3], _: &[&[f32]], stream: &mut RandomStream) -> Self {

@@ -1,16 +1,19 @@
 //! Triggers of any shape.
 
 use aeva_stats::Shape;
+use serde::Serialize;
 
 use super::shaped::Shaped;
 use super::stream::RandomStream;
-use super::{Overlay, Patch, Setting};
+use super::{Overlay, Patch, Setting, Unfit};
 
 /// Makes the enum of triggers from the list of their shapes.
 macro_rules! triggers {
     ($($(#[$meaning:meta])* $shape:ident,)*) => {
         /// A change that is the same for every image.
-        #[derive(Debug, Clone, PartialEq)]
+        /// Serialised, it is its shape with place and size, without values.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(tag = "shape", rename_all = "snake_case")]
         pub enum Trigger {
             $($(#[$meaning])* $shape($shape),)*
         }
@@ -27,6 +30,27 @@ macro_rules! triggers {
             pub fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]) {
                 match self {
                     $(Self::$shape(trigger) => trigger.stamp(image, shape, out),)*
+                }
+            }
+
+            /// Checks that a search over `setting` on images `[h, w, c]` can find it. The shape must be possible in memory.
+            ///
+            /// # Errors
+            /// [`Unfit`].
+            pub fn check(&self, setting: Setting, shape: [usize; 3]) -> Result<(), Unfit> {
+                let expected = setting.family.spec().shape;
+                if self.shape() != expected {
+                    return Err(Unfit::Family { setting: setting.to_string(), expected: expected.spec().noun });
+                }
+                match self {
+                    $(Self::$shape(trigger) => trigger.check(setting, shape),)*
+                }
+            }
+
+            /// `name` with its size and place in words.
+            pub fn describe(&self, name: &str) -> String {
+                match self {
+                    $(Self::$shape(trigger) => trigger.describe(name),)*
                 }
             }
 

@@ -13,7 +13,7 @@ use crate::imaging::{byte, enlarged_png};
 
 const FOLDER: &str = "evidence";
 
-/// Writes a trigger as `evidence/label-3.png` (a patch on grey, or a pattern at full contrast) and
+/// Writes a trigger as `evidence/label-3.png` (on grey, or a pattern at full contrast) and
 /// `evidence/label-3.npz`; returns the file names.
 pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -> anyhow::Result<Vec<String>> {
     let name = match finding.goal {
@@ -63,13 +63,12 @@ pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<St
 fn picture(trigger: &Trigger, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
     let [height, width, channels] = shape;
     let grey = vec![0.5; height * width * channels];
-    let pixels: Vec<u8> = match trigger {
-        Trigger::Overlay(overlay) => overlay.pattern.iter().map(|value| byte(0.5 + 0.5 * value)).collect(),
-        Trigger::Patch(_) => {
-            let mut out = grey.clone();
-            trigger.stamp(&grey, shape, &mut out);
-            out.into_iter().map(byte).collect()
-        }
+    let pixels: Vec<u8> = if let Trigger::Overlay(overlay) = trigger {
+        overlay.pattern.iter().map(|value| byte(0.5 + 0.5 * value)).collect()
+    } else {
+        let mut out = grey.clone();
+        trigger.stamp(&grey, shape, &mut out);
+        out.into_iter().map(byte).collect()
     };
     enlarged_png(&pixels, shape)
 }

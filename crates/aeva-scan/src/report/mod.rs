@@ -10,7 +10,7 @@ use aeva_attack::perturbation::QueryCounts;
 use aeva_stats::{LabelAnomaly, PublishedRule, Reason, TargetMap, Verdict};
 use serde::Serialize;
 
-pub use triggers::{FoundTrigger, PassReport, TriggerReport, TriggerShape};
+pub use triggers::{FoundTrigger, PassReport, TriggerReport};
 
 use crate::{Assessment, DecisionRule, Observations, PairSummary};
 

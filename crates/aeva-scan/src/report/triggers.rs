@@ -47,8 +47,8 @@ pub struct FoundTrigger {
     pub target_map: TargetMap,
     /// The family and its strength, for example `patch-03`.
     pub setting: String,
-    /// How it changes an image.
-    pub trigger: TriggerShape,
+    /// How it changes an image: shape, place and size. Its values are in `files`.
+    pub trigger: Trigger,
     /// A description in words.
     pub description: String,
     /// Log odds beyond what clean models reach in this setting.
@@ -62,26 +62,6 @@ pub struct FoundTrigger {
     pub by_source: Vec<PairTally>,
     /// Its files in the run folder.
     pub files: Vec<String>,
-}
-
-/// How a trigger changes an image, with its place and size.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(tag = "shape", rename_all = "snake_case")]
-pub enum TriggerShape {
-    /// A square replaces pixels.
-    Patch {
-        /// Row of its upper left pixel, from 0.
-        row: usize,
-        /// Column of its upper left pixel, from 0.
-        column: usize,
-        /// Side in pixels.
-        side: usize,
-    },
-    /// A pattern is added to the whole image.
-    Overlay {
-        /// Largest change of a value, for images in `[0, 1]`.
-        amplitude: f32,
-    },
 }
 
 impl TriggerReport {
@@ -122,7 +102,6 @@ impl FoundTrigger {
     fn new(setting: Setting, finding: &TriggerFinding, evidence: f64) -> Self {
         let success = finding.success();
         let interval = binomial_interval(success.hits(), success.trials(), CONFIDENCE);
-        let trigger = TriggerShape::from(&finding.trigger);
         let rate = format!(
             "{:.0} % of {} hold-out images ({:.0} to {:.0} %)",
             100.0 * success.rate(),
@@ -130,7 +109,7 @@ impl FoundTrigger {
             100.0 * interval[0],
             100.0 * interval[1]
         );
-        let what = trigger.describe(setting.family);
+        let what = finding.trigger.describe(setting.family.spec().shown_as);
         let description = match finding.goal {
             TargetMap::AllToOne { target } => format!("{what} sends {rate} to label {target}"),
             TargetMap::SourceSpecific { source, target } => format!(
@@ -145,35 +124,13 @@ impl FoundTrigger {
         Self {
             target_map: finding.goal,
             setting: setting.to_string(),
-            trigger,
+            trigger: finding.trigger.clone(),
             description,
             evidence,
             success,
             interval,
             by_source: finding.holdout.clone(),
             files: Vec::new(),
-        }
-    }
-}
-
-impl From<&Trigger> for TriggerShape {
-    fn from(trigger: &Trigger) -> Self {
-        match trigger {
-            Trigger::Patch(patch) => Self::Patch { row: patch.row, column: patch.column, side: patch.side },
-            Trigger::Overlay(overlay) => Self::Overlay { amplitude: overlay.amplitude },
-        }
-    }
-}
-
-impl TriggerShape {
-    fn describe(self, family: Family) -> String {
-        let what = family.spec().shown_as;
-        match self {
-            Self::Patch { row, column, side } => {
-                let (last_row, last_column) = (row + side - 1, column + side - 1);
-                format!("{what} of {side} x {side} pixels at rows {row}..{last_row}, columns {column}..{last_column}")
-            }
-            Self::Overlay { amplitude } => format!("{what}, at most {:.0}/255 a value,", 255.0 * amplitude),
         }
     }
 }

@@ -1,0 +1,83 @@
+//! Why a trigger cannot come from a search over its setting.
+
+/// Why a trigger does not fit its setting and images.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// A patch in a family of overlays, or an overlay in a family of patches.
+    #[error("setting {setting} holds a trigger that is no {expected}")]
+    Family {
+        /// The setting.
+        setting: String,
+        /// The kind of triggers in this setting.
+        expected: &'static str,
+    },
+    /// A patch that is not within the image.
+    #[error("a patch of side {side} at row {row}, column {column} leaves an image of {height} x {width}")]
+    Outside {
+        /// Row of its upper left pixel.
+        row: usize,
+        /// Column of its upper left pixel.
+        column: usize,
+        /// Side of the patch.
+        side: usize,
+        /// Height of the image.
+        height: usize,
+        /// Width of the image.
+        width: usize,
+    },
+    /// A patch whose size differs from that of its setting.
+    #[error("the side of a patch is {found}, but its setting has {expected}")]
+    Side {
+        /// Side of the patch.
+        found: usize,
+        /// Side of the setting on images of this shape.
+        expected: usize,
+    },
+    /// A pattern whose amplitude differs from that of its setting, or is larger than an image can show.
+    #[error("the amplitude of a pattern is {found}, but its setting has {expected}; at most 1 is possible")]
+    Amplitude {
+        /// Amplitude of the pattern.
+        found: f32,
+        /// Amplitude of the setting.
+        expected: f32,
+    },
+    /// Too few or too many values.
+    #[error("a {what} has {found} values, needs {needed}")]
+    Count {
+        /// What the values belong to.
+        what: &'static str,
+        /// Number of values.
+        found: usize,
+        /// Number that is needed.
+        needed: usize,
+    },
+    /// A value outside its range.
+    #[error("a value of a {what} is {found}, which is not within {low}..={high}")]
+    Value {
+        /// What the value belongs to.
+        what: &'static str,
+        /// The value.
+        found: f32,
+        /// Lowest possible value.
+        low: f32,
+        /// Highest possible value.
+        high: f32,
+    },
+}
+
+/// Checks the number of values and their range.
+pub(super) fn check_values(
+    what: &'static str,
+    values: &[f32],
+    needed: usize,
+    [low, high]: [f32; 2],
+) -> Result<(), Unfit> {
+    if values.len() != needed {
+        return Err(Unfit::Count { what, found: values.len(), needed });
+    }
+    match values.iter().find(|value| !(low..=high).contains(value)) {
+        Some(&found) => Err(Unfit::Value { what, found, low, high }),
+        None => Ok(()),
+    }
+}
