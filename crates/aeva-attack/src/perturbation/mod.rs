@@ -1,7 +1,7 @@
 //! The search for perturbations: one targeted HopSkipJump search per (source, target, sample), many of them in
 //! lockstep.
 //!
-//! [`PerturbationPlan`] lists the searches of a scan; [`search`] runs them over one oracle per worker and hands out one
+//! [`PerturbationPlan`] lists the searches of a scan; [`search()`] runs them over one oracle per worker and hands out one
 //! [`PairResult`] per ordered pair of labels.
 
 mod gather;
