@@ -30,8 +30,8 @@ pub struct PartialAnswers {
 pub enum WorkProvenance {
     /// A search for perturbations. (Files of earlier versions use it for triggers, too.)
     Perturbations(PairProvenance),
-    /// A search for triggers.
-    Triggers(Provenance),
+    /// A search that depends on nothing else than the run, such as one for triggers.
+    Run(Provenance),
 }
 
 /// The answers to one search.
@@ -98,12 +98,12 @@ mod tests {
     fn round_trip() {
         let search = |id, answers: &[u32]| AnsweredSearch { id, answers: answers.to_vec() };
         let searches = vec![search([0, 1, 0], &[3, 3, 7]), search([0, 2, 1], &[])];
-        for provenance in [WorkProvenance::Triggers(examples::run()), WorkProvenance::Perturbations(examples::pair())] {
+        for provenance in [WorkProvenance::Run(examples::run()), WorkProvenance::Perturbations(examples::pair())] {
             let (work, searches) = ("patch-03".to_owned(), searches.clone());
             let answers = PartialAnswers { provenance, search_version: 4, work, searches };
             assert_eq!(PartialAnswers::from_bytes(&answers.to_bytes().unwrap()).unwrap(), answers);
         }
-        let (work, provenance) = ("patch-03".to_owned(), WorkProvenance::Triggers(examples::run()));
+        let (work, provenance) = ("patch-03".to_owned(), WorkProvenance::Run(examples::run()));
         let answers = PartialAnswers { provenance, search_version: 4, work, searches };
         let bytes = answers.to_bytes().unwrap();
         for cut in [0, 8, 40, bytes.len() - 1] {

@@ -233,7 +233,7 @@ impl RunDir {
     /// As [`store`](Self::store).
     pub fn store_triggers(&self, triggers: &TriggerArtifact) -> Result<(), ArtifactError> {
         let path = self.trigger_path(triggers.id);
-        self.check_provenance(&path, &WorkProvenance::Triggers(triggers.provenance.clone()))?;
+        self.check_provenance(&path, &WorkProvenance::Run(triggers.provenance.clone()))?;
         let bytes = triggers.to_bytes().map_err(|source| ArtifactError::Encode { path: path.clone(), source })?;
         self.sub_folder(TRIGGERS_FOLDER)?;
         write_atomically(&path, &bytes)
@@ -246,7 +246,7 @@ impl RunDir {
     pub fn load_triggers(&self, id: PassId) -> Result<Option<TriggerArtifact>, ArtifactError> {
         let path = self.trigger_path(id);
         let Some(triggers) = read_artifact(&path, TriggerArtifact::from_bytes)? else { return Ok(None) };
-        self.check_provenance(&path, &WorkProvenance::Triggers(triggers.provenance.clone()))?;
+        self.check_provenance(&path, &WorkProvenance::Run(triggers.provenance.clone()))?;
         if triggers.id != id {
             return Err(ArtifactError::Foreign { path, why: format!("it contains triggers of pass {}", triggers.id) });
         }
@@ -340,12 +340,11 @@ impl RunDir {
         no_differences(path, &provenance.differences(&self.pair_provenance()))
     }
 
-    fn check_provenance(&self, path: &Path, provenance: &WorkProvenance) -> Result<(), ArtifactError> {
+    /// Checks that a file at `path` belongs to this run.
+    pub(crate) fn check_provenance(&self, path: &Path, provenance: &WorkProvenance) -> Result<(), ArtifactError> {
         match provenance {
             WorkProvenance::Perturbations(provenance) => self.check_pair_provenance(path, provenance),
-            WorkProvenance::Triggers(provenance) => {
-                no_differences(path, &provenance.differences(&self.info.provenance))
-            }
+            WorkProvenance::Run(provenance) => no_differences(path, &provenance.differences(&self.info.provenance)),
         }
     }
 }
@@ -358,7 +357,7 @@ fn no_differences(path: &Path, differences: &[String]) -> Result<(), ArtifactErr
 }
 
 /// Reads a file of the run folder; `None` if it does not exist.
-fn read_artifact<T>(
+pub(crate) fn read_artifact<T>(
     path: &Path,
     from_bytes: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
 ) -> Result<Option<T>, ArtifactError> {

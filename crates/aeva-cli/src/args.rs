@@ -13,6 +13,7 @@ use aeva_scan::DecisionRule;
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::lens::Lens;
 use crate::report::Format;
 
 /// Tells whether an image classifier carries a backdoor, when labels are all that it answers (AEVA, ICLR 2022).
@@ -324,19 +325,6 @@ pub(crate) struct StampArgs {
     /// Where to write: a `.npz` file with `x` uint8 `[n, h, w, c]` and `y`, the true labels; or a folder for `.png` files.
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
-}
-
-/// Which detectors to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Lens {
-    /// Perturbations along the decision boundary, for every pair of labels (AEVA).
-    #[value(alias = "aeva")]
-    Perturbation,
-    /// Triggers, one for all images: patches of up to a quarter of the side, and patterns over the whole image.
-    #[value(alias = "patch")]
-    Trigger,
-    /// Triggers first, perturbations where those leave the verdict open.
-    All,
 }
 
 /// How to judge.

@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod hint;
 mod imaging;
+mod lens;
 mod output;
 mod progress;
 mod report;

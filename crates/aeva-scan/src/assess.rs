@@ -1,66 +1,10 @@
 //! The one place that turns evidence into a verdict: for a scan, for a run folder that is judged again, and for the
 //! evaluation.
 
-use aeva_stats::{
-    CombinedDecision, CombinedRule, LensEvidence, Limits, PublishedDecision, Reason, Tally, TriggerTest, Verdict,
-    combine, limits,
-};
+use aeva_stats::{CombinedDecision, Limits, PublishedDecision, Reason, Tally, TriggerTest, Verdict, combine, limits};
 
-use crate::Passes;
-
-/// The rule for the verdict.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum DecisionRule {
-    /// Perturbations only: an anomaly index above 4.
-    Published,
-    /// All evidence, at a stated rate of false alarms.
-    Combined {
-        /// The rate, and its division between the lenses.
-        rule: CombinedRule,
-        /// Whether all passes count, or only those of a plain scan.
-        exhaustive: bool,
-    },
-}
-
-impl DecisionRule {
-    /// The combined rule at the default rate of false alarms, over the passes of a plain scan.
-    pub const DEFAULT: Self = Self::Combined { rule: CombinedRule::DEFAULT, exhaustive: false };
-
-    /// Name in reports: `published` or `combined`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Published => "published",
-            Self::Combined { .. } => "combined",
-        }
-    }
-
-    /// The rule for testing triggers; under the published rule, triggers are only shown.
-    pub fn of_triggers(&self) -> (CombinedRule, bool) {
-        match *self {
-            Self::Published => (CombinedRule::DEFAULT, false),
-            Self::Combined { rule, exhaustive } => (rule, exhaustive),
-        }
-    }
-
-    /// The share of clean models that it may call backdoored; `None` for the published rule.
-    pub fn false_positive_rate(&self) -> Option<f64> {
-        match self {
-            Self::Published => None,
-            Self::Combined { rule, .. } => Some(rule.false_positive_rate()),
-        }
-    }
-}
-
-/// The evidence of a scan; none by default.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Evidence<'a> {
-    /// The trigger passes that count; `None` if triggers were not searched.
-    pub triggers: Option<&'a Passes>,
-    /// The decision of the published rule; `None` without perturbations.
-    pub perturbations: Option<&'a PublishedDecision>,
-    /// `[class]` -> its hold-out images; used if no pass shows them. `None` if unknown.
-    pub holdout: Option<&'a [usize]>,
-}
+use crate::lens::{Evidence, Judging, Observations, Passes};
+use crate::rule::DecisionRule;
 
 /// The assessment of a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,14 +19,10 @@ pub struct Assessment {
     pub triggers: Option<TriggerTest>,
 }
 
-impl Evidence<'_> {
-    /// The evidence of every lens that has some. `test` is the one of the triggers, if they can be tested.
-    fn by_lens(&self, test: Option<&TriggerTest>, rule: &CombinedRule) -> Vec<LensEvidence> {
-        // All fields by name, so that no lens is forgotten here.
-        let Self { triggers: _, perturbations, holdout: _ } = *self;
-        let triggers = test.map(|test| rule.trigger_evidence(test));
-        let perturbations = perturbations.and_then(|decision| rule.perturbation_evidence(decision));
-        triggers.into_iter().chain(perturbations).collect()
+impl Observations {
+    /// The verdict.
+    pub fn assess(&self, rule: &DecisionRule) -> Assessment {
+        assess(&self.evidence(rule), rule)
     }
 }
 
@@ -100,29 +40,15 @@ pub fn assess(evidence: &Evidence<'_>, rule: &DecisionRule) -> Assessment {
         DecisionRule::Published => return published(evidence.perturbations, triggers),
         DecisionRule::Combined { rule, .. } => rule,
     };
-    let left = || {
-        let passes = evidence.triggers?;
-        // No plan is without passes.
-        let none = passes.made.is_empty().then_some(Reason::PassesLeft { made: 0 });
-        passes.left.clone().or(none)
-    };
-    let lenses = evidence.by_lens(triggers.as_ref(), rule);
-    let of_perturbations = || evidence.perturbations.and_then(|decision| decision.verdict.reason());
-    let Some(CombinedDecision { verdict, p_value, score }) = combine(&lenses) else {
-        let why = no_verdict.or_else(left).or(of_perturbations().cloned()).unwrap_or(Reason::NoTriggers);
+    let judging = Judging { rule, triggers: triggers.as_ref() };
+    let Some(CombinedDecision { verdict, p_value, score }) = combine(&evidence.weigh(&judging)) else {
+        let why = no_verdict.or_else(|| evidence.undecided()).unwrap_or(Reason::NoTriggers);
         return Assessment { verdict: Verdict::Inconclusive { why }, p_value: None, score: None, triggers };
     };
     let verdict = match verdict {
         Verdict::Clean => {
             let no_clearance = limits.and_then(|limits| limits.no_clearance);
-            let missing = || if evidence.triggers.is_some() { left() } else { Some(Reason::NoTriggers) };
-            let open = triggers.as_ref().is_some_and(|test| rule.escalates(test));
-            let unfinished = || match of_perturbations() {
-                // They were begun because the triggers left the verdict open, and did not finish.
-                Some(why @ Reason::MissingPairs { .. }) if open => Some(why.clone()),
-                _ => None,
-            };
-            let why = no_clearance.or_else(missing).or_else(unfinished);
+            let why = no_clearance.or_else(|| evidence.missing(&judging));
             why.map_or(Verdict::Clean, |why| Verdict::Inconclusive { why })
         }
         verdict => verdict,

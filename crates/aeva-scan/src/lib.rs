@@ -19,7 +19,7 @@
 //! use aeva_attack::synthetic::NearestCentre;
 //! use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec};
 //! use aeva_scan::{
-//!     Budget, DecisionRule, Lenses, MemoryStore, PERTURBATION_BUDGET, PerturbationRequest, Request, Scan,
+//!     Budget, DecisionRule, LensName, Lenses, MemoryStore, PERTURBATION_BUDGET, PerturbationRequest, Request, Scan,
 //! };
 //! use ndarray::Array4;
 //!
@@ -38,7 +38,7 @@
 //!     budget: PERTURBATION_BUDGET,
 //! };
 //! let request = Request {
-//!     lenses: Lenses::Triggers,
+//!     lenses: Lenses::Only(LensName::Triggers),
 //!     rule: DecisionRule::DEFAULT,
 //!     perturbations,
 //!     seed: 0,
@@ -57,23 +57,24 @@
 mod assess;
 mod estimate;
 mod ledger;
-mod observations;
+mod lens;
 mod observer;
-mod perturbation_lens;
-mod plan;
 pub mod report;
+mod rule;
 mod scan;
 mod session;
 mod store;
-mod trigger_lens;
 
-pub use assess::{Assessment, DecisionRule, Evidence, assess, escalates};
+pub use assess::{Assessment, assess, escalates};
 pub use estimate::Estimate;
 pub use ledger::{Budget, Exhausted, Ledger};
-pub use observations::{Observations, PairSummary, PerturbationObservations, TriggerObservations};
+pub use lens::{
+    Evidence, LeftOut, LensName, LensQueries, LensReports, MemoryStore, Observation, Observations, PERTURBATION_BUDGET,
+    Passes, PerturbationObservations, PerturbationRequest, PerturbationStore, PerturbationWork, Store, StoredPass,
+    TriggerObservations, TriggerPlan, TriggerStore, TriggerWork, Work,
+};
 pub use observer::Observer;
-pub use plan::{Observation, Passes, TriggerPlan};
 pub use report::Report;
-pub use scan::{LeftOut, Lenses, Outcome, PERTURBATION_BUDGET, PerturbationRequest, Request, Scan};
+pub use rule::DecisionRule;
+pub use scan::{Lenses, Outcome, Request, Scan};
 pub use session::{End, Failure};
-pub use store::{MemoryStore, Store, StoredPass};

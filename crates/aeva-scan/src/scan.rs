@@ -1,44 +1,34 @@
-//! A whole scan: both lenses, their plan, their budget, and their limits.
+//! A whole scan: its lenses, their plans, their budget, and their limits.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use aeva_attack::perturbation::{PerturbationPlan, PerturbationSettings};
-use aeva_attack::trigger::{ImageSplit, TriggerSearch};
-use aeva_attack::{CorrectImages, HardLabelOracle, HopSkipJumpParams, InputSpec, Label, PlanError};
+use aeva_attack::perturbation::PerturbationPlan;
+use aeva_attack::trigger::ImageSplit;
+use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, PlanError};
 use aeva_stats::{Limits, Reason, limits};
 use ndarray::ArrayView4;
 
-use crate::estimate::Estimate;
+use crate::assess::{Assessment, escalates};
+use crate::estimate::{Basis, Estimate};
 use crate::ledger::{Budget, Exhausted, Ledger};
-use crate::session::{End, Ended, Failure, Session};
-use crate::store::Store;
-use crate::{
-    Assessment, DecisionRule, Evidence, Observations, Observer, TriggerObservations, escalates, perturbation_lens,
-    trigger_lens,
-};
-
-/// Default limit on the expected queries for perturbations when triggers leave the verdict open.
-pub const PERTURBATION_BUDGET: u64 = 2_000_000;
+use crate::lens::{LeftOut, LensName, Observations, PerturbationRequest, Planning, Plans, Progress, Store};
+use crate::observer::Observer;
+use crate::rule::DecisionRule;
+use crate::session::{End, Failure, Session};
 
 /// The lenses of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lenses {
-    /// Triggers first, then perturbations if the triggers leave the verdict open.
+    /// All, in their order: triggers first, then others if the triggers leave the verdict open.
     All,
-    /// Triggers alone.
-    Triggers,
-    /// Perturbations alone.
-    Perturbations,
+    /// One alone, whatever it finds.
+    Only(LensName),
 }
 
 impl Lenses {
-    /// Whether triggers are searched. If not, perturbations are searched unconditionally.
-    fn have_triggers(self) -> bool {
-        match self {
-            Self::All | Self::Triggers => true,
-            Self::Perturbations => false,
-        }
+    /// Whether this lens is asked for.
+    fn include(self, lens: LensName) -> bool {
+        matches!(self, Self::All) || self == Self::Only(lens)
     }
 }
 
@@ -59,35 +49,6 @@ pub struct Request {
     pub threads: NonZeroUsize,
 }
 
-/// Settings for the search for perturbations.
-#[derive(Debug, Clone)]
-pub struct PerturbationRequest {
-    /// Parameters of every search.
-    pub params: HopSkipJumpParams,
-    /// Samples for each ordered pair of labels.
-    pub samples: u32,
-    /// Labels to walk from; all if `None`.
-    pub sources: Option<BTreeSet<Label>>,
-    /// Labels to walk towards; all if `None`.
-    pub targets: Option<BTreeSet<Label>>,
-    /// Limit on their expected queries, if triggers come first.
-    pub budget: u64,
-}
-
-/// Why perturbations are left out when triggers come first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeftOut {
-    /// Their expected queries exceed the limit.
-    Budget {
-        /// Expected queries.
-        expected: u64,
-        /// The limit.
-        budget: u64,
-    },
-    /// The images do not allow them.
-    Plan(PlanError),
-}
-
 /// A scan that is ready to run. Its plan, and what these images cannot show, are known before the first query of the
 /// search.
 #[derive(Debug)]
@@ -97,10 +58,9 @@ pub struct Scan {
     spec: InputSpec,
     limits: Limits,
     correct: Vec<usize>,
-    triggers: Option<TriggerSearch>,
-    plan: Option<PerturbationPlan>,
-    settings: PerturbationSettings,
-    left_out: Option<LeftOut>,
+    plans: Plans,
+    left_out: Vec<(LensName, LeftOut)>,
+    batch_rows: usize,
 }
 
 /// A scan that has ended.
@@ -118,48 +78,35 @@ pub struct Outcome {
     pub assessment: Assessment,
 }
 
-impl PerturbationRequest {
-    /// Whether so many searches of images of `values` values are expected to stay within the budget.
-    ///
-    /// # Errors
-    /// [`LeftOut::Budget`] where they are not.
-    pub fn check_budget(&self, searches: usize, values: usize) -> Result<(), LeftOut> {
-        let (expected, budget) = (expected_queries(&self.params, searches, values), self.budget);
-        if expected > budget { Err(LeftOut::Budget { expected, budget }) } else { Ok(()) }
-    }
-}
-
 impl Scan {
     /// Plans a scan of a model with this `spec` on the images that it classifies correctly.
     ///
     /// # Errors
-    /// [`PlanError`] if only perturbations were requested and cannot be searched.
+    /// [`PlanError`] if only one lens was requested and there is nothing that it can search.
     pub fn new(request: Request, spec: InputSpec, correct: &CorrectImages) -> Result<Self, PlanError> {
         let counts = correct.counts();
         let limits = limits(&ImageSplit::holdout_of(&counts));
-        let (mut lenses, mut left_out) = (request.lenses, None);
-        let plan = match lenses {
-            Lenses::Triggers => None,
-            Lenses::Perturbations => Some(plan(&request.perturbations, spec, correct)?),
-            // Triggers do not need images of every label, and take fewer queries.
-            Lenses::All => match affordable(&request.perturbations, spec, correct) {
-                Ok(plan) => Some(plan),
-                Err(why) => {
-                    (lenses, left_out) = (Lenses::Triggers, Some(why));
-                    None
-                }
-            },
-        };
-        let measures_triggers = lenses.have_triggers() && limits.no_verdict.is_none();
-        let split = || ImageSplit::new(correct);
-        let triggers = measures_triggers.then(|| TriggerSearch::new(split(), request.seed, request.batch_rows));
-        let settings = PerturbationSettings {
-            params: request.perturbations.params,
+        let planning = Planning {
+            spec,
+            correct,
+            limits: &limits,
+            rule: request.rule,
+            perturbations: &request.perturbations,
             seed: request.seed,
             batch_rows: request.batch_rows,
             threads: request.threads,
         };
-        Ok(Self { lenses, rule: request.rule, spec, limits, correct: counts, triggers, plan, settings, left_out })
+        let alone = match request.lenses {
+            Lenses::All => None,
+            Lenses::Only(lens) => Some(lens),
+        };
+        let (mut plans, left_out) = Plans::new(&planning, alone)?;
+        // With two labels, no lens can single out one. A part of the perturbations may still be asked for by itself.
+        if alone.is_none() && matches!(limits.no_verdict, Some(Reason::TooFewLabels { .. })) {
+            plans = Plans::none();
+        }
+        let (lenses, rule, batch_rows) = (request.lenses, request.rule, request.batch_rows.get());
+        Ok(Self { lenses, rule, spec, limits, correct: counts, plans, left_out, batch_rows })
     }
 
     /// What the hold-out images cannot show.
@@ -167,18 +114,16 @@ impl Scan {
         &self.limits
     }
 
-    /// Why perturbations are left out, if they are.
-    pub fn left_out(&self) -> Option<&LeftOut> {
-        self.left_out.as_ref()
+    /// The lenses that are left out, and why.
+    pub fn left_out(&self) -> &[(LensName, LeftOut)] {
+        &self.left_out
     }
 
     /// What the reader of the verdict should know about the limits of this scan.
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if let Some(why) = &self.left_out {
-            notes.push(format!("triggers decide alone because perturbations cannot be searched: {why}"));
-        }
-        if let (Some(why), true) = (&self.limits.no_clearance, self.lenses.have_triggers()) {
+        let left_out = |(lens, why): &(LensName, LeftOut)| format!("{} are left out: {why}", lens.searched());
+        let mut notes: Vec<String> = self.left_out.iter().map(left_out).collect();
+        if let (Some(why), true) = (&self.limits.no_clearance, self.lenses.include(LensName::Triggers)) {
             let what = if self.limits.no_verdict.is_some() {
                 "triggers are not searched"
             } else {
@@ -191,30 +136,15 @@ impl Scan {
 
     /// The searches for perturbations that may be needed; a device must be precise enough for their probes.
     pub fn precision_plan(&self) -> Option<&PerturbationPlan> {
-        self.plan.as_ref()
-    }
-
-    /// The searches for perturbations that may run.
-    fn pair_searches(&self) -> Option<&PerturbationPlan> {
-        // With two labels, no lens can single out one.
-        let hopeless =
-            self.lenses.have_triggers() && matches!(self.limits.no_verdict, Some(Reason::TooFewLabels { .. }));
-        self.plan.as_ref().filter(|_| !hopeless)
+        self.plans.perturbations.as_ref().map(|searches| &searches.plan)
     }
 
     /// The expected cost of this scan, given that a clean run over `images` images took `clean_queries` at this rate.
     pub fn estimate(&self, images: usize, clean_queries: u64, queries_per_second: f64, oracles: usize) -> Estimate {
-        let plan = self.pair_searches();
-        let searches = plan.map_or(0, PerturbationPlan::searches);
-        let expected = expected_queries(&self.settings.params, searches, self.spec.values());
-        let perturbations = (searches, expected);
-        let (_, exhaustive) = self.rule.of_triggers();
-        let under_way = self.settings.batch_rows.get() * oracles;
-        let triggers = self.triggers.as_ref();
-        let shape = self.spec.shape();
-        Estimate::new(shape, triggers, exhaustive, perturbations, !self.lenses.have_triggers())
-            .with_clean_run(clean_queries, queries_per_second)
-            .with_memory(shape, images + under_way, triggers)
+        let (work, costs) = self.plans.work();
+        let images = images + self.batch_rows * oracles;
+        let values = self.spec.values();
+        Estimate::new(work, &costs, &Basis { clean_queries, queries_per_second, images, values })
     }
 
     /// Runs the scan on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), the same images as those of
@@ -233,85 +163,16 @@ impl Scan {
         store: &mut dyn Store,
         observer: &dyn Observer,
     ) -> Result<Outcome, Failure> {
-        let ledger = Ledger::new(budget, self.settings.batch_rows.get() * oracles.len());
+        let ledger = Ledger::new(budget, self.batch_rows * oracles.len());
         ledger.count(clean_queries);
-        let classes = self.spec.classes;
-        let mut session = Session { oracles, images, store, observer, ledger: &ledger };
-        let (mut end, mut searched, mut triggers) = (End::Complete, false, None);
-        if let Some(search) = &self.triggers {
-            let (ended, results) = trigger_lens::run(search, &self.rule, &mut session)?;
-            (end, searched) = (ended.end, ended.searched);
-            triggers = Some(TriggerObservations::of_results(results, self.spec.shape(), classes, &self.rule));
-        }
-        if end == End::Complete
-            && let Some(plan) = self.pair_searches()
-            && (!self.lenses.have_triggers() || self.escalates(triggers.as_ref()))
-        {
-            if triggers.is_some() {
-                tracing::info!("triggers leave the verdict open: searching perturbations as well");
-            }
-            let Ended { end: ended, searched: more } = perturbation_lens::run(plan, &self.settings, &mut session)?;
-            (end, searched) = (ended, searched | more);
-        }
-        let exhausted = (end == End::Stopped && !observer.stop()).then(|| ledger.exhausted()).flatten();
-        // Triggers that an earlier scan of the same run found count, too. Without a pass, only the store tells whether one was begun.
-        let triggers = match triggers.filter(|triggers| !triggers.passes.made.is_empty()) {
-            Some(triggers) => Some(triggers),
-            None => TriggerObservations::of_store(session.store, classes, &self.rule)?,
-        };
-        let observations = Observations::beside(triggers, session.store, classes, &self.correct)?;
+        let place = store.folder().map_or_else(|| "there".to_owned(), |folder| format!("in {}", folder.display()));
+        let mut session = Session { oracles, images, place, observer, ledger: &ledger };
+        let nothing = Observations { holdout: ImageSplit::holdout_of(&self.correct), ..Observations::default() };
+        let open = |seen: &Observations| escalates(&seen.evidence(&self.rule), &self.rule);
+        let Progress { seen, ended, .. } = self.plans.run(&mut session, store, nothing, open)?;
+        let exhausted = (ended.end == End::Stopped && !observer.stop()).then(|| ledger.exhausted()).flatten();
+        let observations = seen.with_stored(store, self.spec.classes, &self.rule)?;
         let assessment = observations.assess(&self.rule);
-        Ok(Outcome { end, exhausted, searched, observations, assessment })
-    }
-
-    fn escalates(&self, triggers: Option<&TriggerObservations>) -> bool {
-        let holdout = ImageSplit::holdout_of(&self.correct);
-        let passes = triggers.map(|triggers| &triggers.passes);
-        escalates(&Evidence { triggers: passes, holdout: Some(&holdout), ..Evidence::default() }, &self.rule)
-    }
-}
-
-/// Plans the searches for perturbations.
-fn plan(
-    request: &PerturbationRequest,
-    spec: InputSpec,
-    correct: &CorrectImages,
-) -> Result<PerturbationPlan, PlanError> {
-    let labels = |set: &Option<BTreeSet<Label>>| set.clone().unwrap_or_else(|| (0..spec.classes).collect());
-    let (sources, targets) = (labels(&request.sources), labels(&request.targets));
-    let plan = PerturbationPlan::new(correct, &sources, &targets, request.samples)?;
-    for (label, count) in (0..).zip(correct.counts()) {
-        if count < request.samples as usize && (sources.contains(&label) || targets.contains(&label)) {
-            let samples = request.samples;
-            tracing::warn!("class {label} has {count} correct images for {samples} samples; it is scanned with those");
-        }
-    }
-    Ok(plan)
-}
-
-/// Like [`plan()`], but refuses more expected queries than the limit.
-fn affordable(
-    request: &PerturbationRequest,
-    spec: InputSpec,
-    correct: &CorrectImages,
-) -> Result<PerturbationPlan, LeftOut> {
-    let plan = plan(request, spec, correct).map_err(LeftOut::Plan)?;
-    request.check_budget(plan.searches(), spec.values())?;
-    Ok(plan)
-}
-
-/// Queries that so many searches of images of `values` values are expected to take.
-fn expected_queries(params: &HopSkipJumpParams, searches: usize, values: usize) -> u64 {
-    (searches as u64).saturating_mul(params.expected_queries(values))
-}
-
-impl std::fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Budget { expected, budget } => {
-                write!(f, "they would take about {expected} queries, but only {budget} are allowed")
-            }
-            Self::Plan(error) => error.fmt(f),
-        }
+        Ok(Outcome { end: ended.end, exhausted, searched: ended.searched, observations, assessment })
     }
 }

@@ -6,7 +6,6 @@ use ndarray::ArrayView4;
 
 use crate::Observer;
 use crate::ledger::Ledger;
-use crate::store::Store;
 
 /// How a scan ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,19 +33,34 @@ pub(crate) struct Session<'a, 'o> {
     pub(crate) oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
     /// `[n, h, w, c]`, values in `[0, 1]`.
     pub(crate) images: ArrayView4<'a, f32>,
-    pub(crate) store: &'a mut dyn Store,
+    /// The place of the store, for use in a sentence.
+    pub(crate) place: String,
     pub(crate) observer: &'a dyn Observer,
     pub(crate) ledger: &'a Ledger,
 }
 
 /// How a lens ended.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
     pub(crate) end: End,
     /// Whether there was anything to search that was not in the store.
     pub(crate) searched: bool,
 }
 
-/// The place of a store, for use in a sentence.
-pub(crate) fn place(store: &dyn Store) -> String {
-    store.folder().map_or_else(|| "there".to_owned(), |folder| format!("in {}", folder.display()))
+/// Unwraps a stored item for a scan. If the item is damaged or foreign, this warns and returns `otherwise`, so that it
+/// is searched again.
+pub(crate) fn usable<T>(found: Result<T, ArtifactError>, otherwise: T, remedy: &str) -> Result<T, ArtifactError> {
+    match found {
+        Err(error @ ArtifactError::Io { .. }) => Err(error),
+        Err(error) => {
+            tracing::warn!("{}; {remedy}", with_causes(&error));
+            Ok(otherwise)
+        }
+        found => found,
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

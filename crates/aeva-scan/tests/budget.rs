@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use aeva_attack::perturbation::PairResult;
 use aeva_attack::trigger::PassId;
 use aeva_scan::{
-    Assessment, Budget, DecisionRule, End, Exhausted, Lenses, MemoryStore, Observations, Store, StoredPass,
+    Assessment, Budget, DecisionRule, End, Exhausted, LensName, Lenses, MemoryStore, Observations, StoredPass,
+    TriggerStore,
 };
 use aeva_stats::{CombinedRule, Reason, Verdict};
 use common::{Backdoor, BlackBox, Setup, Watch, all_passes, contents, number};
@@ -34,10 +35,10 @@ fn cases() -> &'static [(Backdoor, Lenses, Whole)] {
     CASES.get_or_init(|| {
         let case = |(backdoor, lenses)| (backdoor, lenses, whole(backdoor, lenses));
         [
-            (Backdoor::None, Lenses::Triggers),
+            (Backdoor::None, Lenses::Only(LensName::Triggers)),
             (Backdoor::To(2), Lenses::All),
             (Backdoor::Unequal, Lenses::All),
-            (Backdoor::None, Lenses::Perturbations),
+            (Backdoor::None, Lenses::Only(LensName::Perturbations)),
         ]
         .map(case)
         .into()
@@ -138,7 +139,7 @@ fn a_wish_to_stop_is_obeyed_before_the_next_batch_of_every_oracle() {
             let asked = black_box.asked();
             assert!((400..400 + (oracles * batch_rows) as u64).contains(&asked), "{asked}");
             let why = outcome.assessment.verdict.reason().unwrap();
-            if *lenses == Lenses::Perturbations {
+            if *lenses == Lenses::Only(LensName::Perturbations) {
                 assert!(matches!(why, Reason::MissingPairs { .. }), "{why}");
             } else {
                 // Within the first pass: it is not as if nobody had searched triggers.
@@ -216,7 +217,7 @@ fn when_time_is_over_nothing_is_asked() {
 
 #[test]
 fn what_was_clear_stays_clear_when_the_scan_is_stopped() {
-    let mut setup = Setup::enough(Lenses::Triggers);
+    let mut setup = Setup::enough(Lenses::Only(LensName::Triggers));
     let alarm = setup.finish(&mut BlackBox::new(Backdoor::To(2)), &mut MemoryStore::default());
     setup.request.rule = DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive: true };
     // An exhaustive scan goes on behind the pass that was enough.

@@ -7,7 +7,9 @@ mod common;
 use aeva_artifact::{AnsweredSearch, PartialAnswers, RunDir, TriggerArtifact, WorkProvenance};
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::trigger::{Pass, PassId, TRIGGER_SEARCH_VERSION};
-use aeva_scan::{Assessment, DecisionRule, Lenses, MemoryStore, Observations, Store, StoredPass};
+use aeva_scan::{
+    Assessment, DecisionRule, LensName, Lenses, MemoryStore, Observations, Store, StoredPass, TriggerStore,
+};
 use aeva_stats::{CombinedRule, Reason, Verdict};
 use common::{Backdoor, BlackBox, Setup, Watch, contents};
 
@@ -30,7 +32,7 @@ fn counted(setup: &Setup, store: &dyn Store) -> (usize, Option<Reason>) {
 
 /// A scan for triggers alone, plain or exhaustive.
 fn setup(rule: DecisionRule) -> Setup {
-    let mut setup = Setup::enough(Lenses::Triggers);
+    let mut setup = Setup::enough(Lenses::Only(LensName::Triggers));
     setup.request.rule = rule;
     setup
 }
@@ -145,7 +147,7 @@ fn answers_of_another_version_are_never_continued() {
         // A label that the model does not know is no answer of it.
         let answers = answers.iter().map(|&label| if wrong_labels { label + 4 } else { (label + 1) % 4 }).collect();
         let partial = PartialAnswers {
-            provenance: WorkProvenance::Triggers(run.info().provenance.clone()),
+            provenance: WorkProvenance::Run(run.info().provenance.clone()),
             search_version: version,
             work: first.to_string(),
             searches: vec![AnsweredSearch { id: [0; 3], answers }],

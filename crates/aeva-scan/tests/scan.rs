@@ -6,7 +6,7 @@ mod common;
 use aeva_attack::synthetic::{NearestCentre, Trigger};
 use aeva_attack::{HopSkipJumpBuilder, InputSpec};
 use aeva_scan::report::AttackKind;
-use aeva_scan::{DecisionRule, End, LeftOut, Lenses, MemoryStore, Outcome};
+use aeva_scan::{DecisionRule, End, LeftOut, LensName, Lenses, MemoryStore, Outcome};
 use aeva_stats::{Reason, TargetMap, Verdict};
 use common::{Backdoor, BlackBox, Setup, Watch, contents, number, request};
 use ndarray::Array4;
@@ -32,16 +32,16 @@ fn every_kind_of_backdoor_is_found_and_named() {
         let attack = report.attack.as_ref().unwrap();
         assert_eq!((attack.kind, &attack.targets, attack.source), (kind, &suspects, source), "{backdoor:?}");
         let maps: Vec<TargetMap> =
-            report.triggers.as_ref().unwrap().found.iter().map(|found| found.target_map).collect();
+            report.lenses.triggers.as_ref().unwrap().found.iter().map(|found| found.target_map).collect();
         assert_eq!(maps.len(), 1, "{maps:?}");
         // What is clear takes no perturbations.
-        assert!(!outcome.observations.perturbations.begun && report.pairs.is_empty());
+        assert!(!outcome.observations.perturbations.begun && report.lenses.perturbations.pairs.is_empty());
     }
 }
 
 #[test]
 fn a_clean_black_box_is_clean() {
-    for lenses in [Lenses::All, Lenses::Triggers] {
+    for lenses in [Lenses::All, Lenses::Only(LensName::Triggers)] {
         let (setup, outcome) = scanned(Backdoor::None, lenses);
         assert_eq!(outcome.assessment.verdict, Verdict::Clean);
         assert_eq!((outcome.end, setup.report(&outcome).attack), (End::Complete, None));
@@ -57,9 +57,9 @@ fn what_triggers_leave_open_takes_perturbations() {
     assert!(seen.begun && seen.pairs.len() == 12 && seen.pairs.iter().all(|pair| pair.score.is_some()));
     assert_eq!(outcome.assessment.verdict, Verdict::Clean);
     let report = setup.report(&outcome);
-    assert_eq!((report.labels.len(), report.pairs.len()), (4, 12));
+    assert_eq!((report.lenses.perturbations.labels.len(), report.lenses.perturbations.pairs.len()), (4, 12));
     // Asked for alone, the triggers are the same and decide alone.
-    let (_, alone) = scanned(Backdoor::Unequal, Lenses::Triggers);
+    let (_, alone) = scanned(Backdoor::Unequal, Lenses::Only(LensName::Triggers));
     assert!(!alone.observations.perturbations.begun);
     assert_eq!(alone.assessment.triggers, outcome.assessment.triggers);
 }
@@ -86,13 +86,15 @@ fn perturbations_show_what_peaks_by_the_published_rule() {
     });
     let labels: Vec<u32> = (0..14).map(|n| n % 7).collect();
     for infected in [true, false] {
-        let mut request = request(Lenses::Perturbations, HopSkipJumpBuilder::quick(CENTRES.values()));
+        let mut request = request(Lenses::Only(LensName::Perturbations), HopSkipJumpBuilder::quick(CENTRES.values()));
         request.rule = DecisionRule::Published;
         let setup = Setup::of(&mut nearest_centre(infected), images.clone(), labels.clone(), request);
         let mut black_box = BlackBox::several(2, || nearest_centre(infected));
         let outcome = setup.finish(&mut black_box, &mut MemoryStore::default());
         let report = setup.report(&outcome);
-        assert!(outcome.observations.triggers.is_none() && report.triggers.is_none() && report.p_value.is_none());
+        assert!(
+            outcome.observations.triggers.is_none() && report.lenses.triggers.is_none() && report.p_value.is_none()
+        );
         assert_eq!(black_box.asked(), report.queries - setup.clean_queries());
         if infected {
             assert_eq!((report.verdict, report.suspects[0]), ("backdoored", 2));
@@ -116,8 +118,8 @@ fn every_query_is_counted_and_no_other() {
         let asked = black_box.asked();
         assert_eq!((report.queries - setup.clean_queries(), watch.seen(), watch.known()), (asked, asked, 0));
         let phases = &report.queries_by_phase;
-        assert_eq!(phases.clean + phases.triggers + phases.search.total(), report.queries);
-        assert_eq!(phases.search.total() > 0, backdoor == Backdoor::Unequal);
+        assert_eq!(phases.clean + phases.lenses.triggers + phases.lenses.perturbations.total(), report.queries);
+        assert_eq!(phases.lenses.perturbations.total() > 0, backdoor == Backdoor::Unequal);
     }
 }
 
@@ -148,11 +150,11 @@ fn what_cannot_be_judged_is_said_before_the_first_query() {
     // Two hold-out images of each label: six for a trigger.
     let few = |lenses| Setup::bars(lenses, [4; 4]);
     let reason = Reason::TooFewImages { found: 6, needed: 20 };
-    let scan = few(Lenses::Triggers).scan();
+    let scan = few(Lenses::Only(LensName::Triggers)).scan();
     assert_eq!(scan.limits().no_verdict, Some(reason.clone()));
     assert_eq!(scan.notes(), [format!("{reason}: triggers are not searched")]);
-    assert_eq!(searches(&few(Lenses::Triggers)), (Some(reason.clone()), 0));
-    assert!(few(Lenses::Perturbations).scan().notes().is_empty(), "nobody asked for triggers");
+    assert_eq!(searches(&few(Lenses::Only(LensName::Triggers))), (Some(reason.clone()), 0));
+    assert!(few(Lenses::Only(LensName::Perturbations)).scan().notes().is_empty(), "nobody asked for triggers");
     // Perturbations may still raise an alarm.
     let (with_perturbations, asked) = searches(&few(Lenses::All));
     assert_eq!(with_perturbations, Some(reason));
@@ -160,10 +162,10 @@ fn what_cannot_be_judged_is_said_before_the_first_query() {
 
     let one_class = |lenses| Setup::bars(lenses, [60, 0, 0, 0]);
     let reason = Reason::TooFewClasses { found: 1, needed: 3 };
-    for lenses in [Lenses::Triggers, Lenses::All] {
+    for lenses in [Lenses::Only(LensName::Triggers), Lenses::All] {
         let scan = one_class(lenses).scan();
         assert_eq!(scan.limits().no_verdict, Some(reason.clone()));
-        assert_eq!(scan.left_out().is_some(), lenses == Lenses::All);
+        assert_eq!(!scan.left_out().is_empty(), lenses == Lenses::All);
         let notes = scan.notes();
         assert_eq!(notes.last().unwrap(), &format!("{reason}: triggers are not searched"));
         assert_eq!(notes.len(), if lenses == Lenses::All { 2 } else { 1 });
@@ -171,7 +173,7 @@ fn what_cannot_be_judged_is_said_before_the_first_query() {
     }
 
     // An alarm is possible, a clearance is not: few images of other labels for label 0.
-    let unequal = Setup::bars(Lenses::Triggers, [60, 6, 6, 6]);
+    let unequal = Setup::bars(Lenses::Only(LensName::Triggers), [60, 6, 6, 6]);
     let reason = Reason::TooFewImages { found: 9, needed: 20 };
     let limits = unequal.scan().limits().clone();
     assert_eq!((limits.no_verdict, limits.no_clearance), (None, Some(reason.clone())));
@@ -188,7 +190,7 @@ fn of_two_labels_nothing_is_asked() {
     let images = Array4::from_shape_fn((120, 4, 4, 1), |(image, ..)| [0.1, 0.9][image % 2]);
     let labels: Vec<u32> = (0..120).map(|image| image % 2).collect();
     let reason = Reason::TooFewLabels { found: 2, needed: 3 };
-    for lenses in [Lenses::All, Lenses::Triggers] {
+    for lenses in [Lenses::All, Lenses::Only(LensName::Triggers)] {
         let request = request(lenses, HopSkipJumpBuilder::quick(16));
         let setup = Setup::of(&mut oracle(), images.clone(), labels.clone(), request);
         let scan = setup.scan();
@@ -205,22 +207,24 @@ fn of_two_labels_nothing_is_asked() {
 #[test]
 fn perturbations_beyond_their_budget_are_left_out() {
     let mut setup = Setup::enough(Lenses::All);
-    assert_eq!(setup.scan().left_out(), None);
+    assert!(setup.scan().left_out().is_empty());
     setup.request.perturbations.budget = 10;
     let scan = setup.scan();
-    assert!(matches!(scan.left_out(), Some(LeftOut::Budget { expected, budget: 10 }) if *expected > 10));
+    assert!(
+        matches!(scan.left_out(), [(LensName::Perturbations, LeftOut::Budget { expected, budget: 10 })] if *expected > 10)
+    );
     assert_eq!(scan.notes().len(), 1);
     let outcome = setup.finish(&mut BlackBox::new(Backdoor::Unequal), &mut MemoryStore::default());
     assert!(!outcome.observations.perturbations.begun);
     // Asked for alone, they have no such limit.
-    setup.request.lenses = Lenses::Perturbations;
-    assert_eq!(setup.scan().left_out(), None);
+    setup.request.lenses = Lenses::Only(LensName::Perturbations);
+    assert!(setup.scan().left_out().is_empty());
 }
 
 #[test]
 fn a_scan_takes_what_was_estimated() {
     for exhaustive in [false, true] {
-        let mut setup = Setup::enough(Lenses::Triggers);
+        let mut setup = Setup::enough(Lenses::Only(LensName::Triggers));
         let DecisionRule::Combined { rule, .. } = DecisionRule::DEFAULT else { unreachable!() };
         setup.request.rule = DecisionRule::Combined { rule, exhaustive };
         let scan = setup.scan();
@@ -231,14 +235,14 @@ fn a_scan_takes_what_was_estimated() {
         let taken = black_box.asked() + setup.clean_queries();
         assert!(least / 2 <= taken && taken <= 2 * most, "{taken} queries, estimated {least} to {most}");
         let passes = outcome.observations.triggers.unwrap().passes.made.len();
-        let refining = if exhaustive { estimate.refining_passes } else { 0 };
-        assert_eq!(passes, estimate.exploring_passes + refining);
+        let refining = if exhaustive { estimate.work.triggers.refining_passes } else { 0 };
+        assert_eq!(passes, estimate.work.triggers.exploring_passes + refining);
     }
     // One search for perturbations takes what it is expected to.
-    let setup = Setup::enough(Lenses::Perturbations);
+    let setup = Setup::enough(Lenses::Only(LensName::Perturbations));
     let estimate = setup.scan().estimate(setup.labels.len(), 0, 1000.0, 1);
     let mut black_box = BlackBox::new(Backdoor::None);
     setup.finish(&mut black_box, &mut MemoryStore::default());
-    assert_eq!((estimate.perturbation_searches, estimate.queries.0), (12, estimate.queries.1));
+    assert_eq!((estimate.work.perturbations.perturbation_searches, estimate.queries.0), (12, estimate.queries.1));
     assert!((estimate.queries.0 / 2..=2 * estimate.queries.0).contains(&black_box.asked()));
 }

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use aeva_artifact::{ArtifactError, RunDir};
 use aeva_attack::ScanError;
-use aeva_scan::{Assessment, Budget, DecisionRule, End, Failure, Lenses, MemoryStore, Observations, Outcome, Store};
+use aeva_scan::{
+    Assessment, Budget, DecisionRule, End, Failure, LensName, Lenses, MemoryStore, Observations, Outcome,
+    PerturbationStore, Store,
+};
 use aeva_stats::CombinedRule;
 use common::{Backdoor, BlackBox, Setup, Watch, contents};
 
@@ -42,10 +45,10 @@ fn a_folder_and_memory_give_the_same_and_so_does_judging_again() {
     for (backdoor, lenses, rule) in [
         (Backdoor::Unequal, Lenses::All, plain),
         (Backdoor::Unequal, Lenses::All, published),
-        (Backdoor::Unequal, Lenses::Perturbations, plain),
-        (Backdoor::None, Lenses::Perturbations, published),
-        (Backdoor::None, Lenses::Triggers, exhaustive),
-        (Backdoor::To(2), Lenses::Triggers, published),
+        (Backdoor::Unequal, Lenses::Only(LensName::Perturbations), plain),
+        (Backdoor::None, Lenses::Only(LensName::Perturbations), published),
+        (Backdoor::None, Lenses::Only(LensName::Triggers), exhaustive),
+        (Backdoor::To(2), Lenses::Only(LensName::Triggers), published),
         (Backdoor::Pair(3, 0), Lenses::All, strict),
     ] {
         let mut setup = Setup::enough(lenses);
@@ -73,13 +76,13 @@ fn a_folder_and_memory_give_the_same_and_so_does_judging_again() {
 /// The assessment that a scan of the same model would have ended with under another rule.
 #[test]
 fn an_exhaustive_scan_can_be_judged_by_every_rule() {
-    let mut exhaustive = Setup::enough(Lenses::Triggers);
+    let mut exhaustive = Setup::enough(Lenses::Only(LensName::Triggers));
     for backdoor in [Backdoor::None, Backdoor::To(2), Backdoor::Pair(3, 0)] {
         exhaustive.request.rule = rules()[1];
         let mut store = MemoryStore::default();
         exhaustive.finish(&mut BlackBox::new(backdoor), &mut store);
         for rule in rules() {
-            let mut setup = Setup::enough(Lenses::Triggers);
+            let mut setup = Setup::enough(Lenses::Only(LensName::Triggers));
             setup.request.rule = rule;
             let own = setup.finish(&mut BlackBox::new(backdoor), &mut MemoryStore::default());
             assert_eq!(judged(&setup, &store), own.assessment, "{backdoor:?} {rule:?}");
@@ -209,7 +212,7 @@ fn what_was_finished_outlives_a_model_that_fails() {
 
 #[test]
 fn a_run_that_cannot_begin_keeps_the_answers() {
-    let setup = Setup::enough(Lenses::Perturbations);
+    let setup = Setup::enough(Lenses::Only(LensName::Perturbations));
     let (mut store, mut black_box) = (MemoryStore::default(), BlackBox::new(Backdoor::None));
     setup.run(&mut black_box, None, &mut store, &Watch::stop_after(300)).unwrap();
     let (answers, asked) = (store.pair_answers().unwrap(), black_box.asked());

@@ -6,9 +6,13 @@ use crate::{PublishedDecision, StatsError, TriggerTest, Verdict};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CombinedRule {
     false_positive_rate: f64,
-    trigger_weight: f64,
     escalate_below: f64,
 }
+
+// The lenses' shares of the rate of false alarms. Four fifths go to the trigger lens, which detects more.
+const TRIGGER_WEIGHT: f64 = 0.8;
+const PERTURBATION_WEIGHT: f64 = 1.0 - TRIGGER_WEIGHT;
+const _: () = assert!(TRIGGER_WEIGHT + PERTURBATION_WEIGHT <= 1.0, "a rate can be spent only once");
 
 /// Fraction of a lens's alpha at which a scan stops early.
 const STOP_FRACTION: f64 = 0.25;
@@ -17,8 +21,8 @@ const STOP_FRACTION: f64 = 0.25;
 const RATES: std::ops::RangeInclusive<f64> = 0.0001..=0.5;
 
 impl CombinedRule {
-    /// One clean model in twenty. Four fifths of the rate go to the trigger lens, which detects more.
-    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, trigger_weight: 0.8, escalate_below: 0.15 };
+    /// One clean model in twenty.
+    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, escalate_below: 0.15 };
 
     /// The default rule at another rate of false alarms, from 0.0001 to 0.5.
     ///
@@ -37,24 +41,14 @@ impl CombinedRule {
         self.false_positive_rate
     }
 
-    /// The trigger lens's share of that rate.
-    pub fn trigger_weight(&self) -> f64 {
-        self.trigger_weight
-    }
-
-    /// The perturbation lens's share of that rate.
-    pub fn perturbation_weight(&self) -> f64 {
-        1.0 - self.trigger_weight
-    }
-
     /// The largest p-value of the trigger lens that raises an alarm.
     pub fn trigger_alpha(&self) -> f64 {
-        self.false_positive_rate * self.trigger_weight
+        self.false_positive_rate * TRIGGER_WEIGHT
     }
 
     /// The largest p-value of the anomaly index that raises an alarm.
     pub fn perturbation_alpha(&self) -> f64 {
-        self.false_positive_rate * self.perturbation_weight()
+        self.false_positive_rate * PERTURBATION_WEIGHT
     }
 
     /// Whether the triggers found so far are so clear an alarm that the search can stop: a quarter of the alpha.
@@ -70,7 +64,7 @@ impl CombinedRule {
     /// The evidence of the trigger lens for [`combine`].
     pub fn trigger_evidence(&self, test: &TriggerTest) -> LensEvidence {
         let suspects = test.suspects(self.trigger_alpha());
-        LensEvidence { p_value: test.p_value, weight: self.trigger_weight, suspects }
+        LensEvidence { p_value: test.p_value, weight: TRIGGER_WEIGHT, suspects }
     }
 
     /// The evidence of the perturbation lens for [`combine`]; `None` if it could not decide.
@@ -81,7 +75,7 @@ impl CombinedRule {
         }?;
         let p_value = index_p_value(index);
         let suspects = if p_value <= self.perturbation_alpha() { vec![label] } else { Vec::new() };
-        Some(LensEvidence { p_value, weight: self.perturbation_weight(), suspects })
+        Some(LensEvidence { p_value, weight: PERTURBATION_WEIGHT, suspects })
     }
 }
 

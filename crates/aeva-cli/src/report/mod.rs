@@ -30,7 +30,7 @@ pub(crate) fn render(report: &Report, run: &Path, format: Format) -> anyhow::Res
 
 /// Writes the evidence, and a `report.json` that names it, into the run folder.
 pub(crate) fn store(run: &RunDir, report: &mut Report, seen: &Observations) -> anyhow::Result<()> {
-    if let (Some(triggers), Some(shown)) = (&seen.triggers, &mut report.triggers) {
+    if let (Some(triggers), Some(shown)) = (&seen.triggers, &mut report.lenses.triggers) {
         for found in &mut shown.found {
             let best = triggers.best(found.target_map).and_then(|place| triggers.results.get(place));
             if let Some(finding) = best.and_then(|(_, result)| result.finding(found.target_map)) {
@@ -39,7 +39,7 @@ pub(crate) fn store(run: &RunDir, report: &mut Report, seen: &Observations) -> a
         }
     }
     for &label in &report.suspects {
-        report.consensus.extend(evidence::write_consensus(run, u32::try_from(label)?)?);
+        report.lenses.perturbations.consensus.extend(evidence::write_consensus(run, u32::try_from(label)?)?);
     }
     let mut text = render(report, run.path(), Format::Json)?;
     text.push('\n');

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aeva_scan::Report;
 use aeva_scan::report::{AttackKind, PassReport, TriggerReport};
+use aeva_scan::{LensReports, Report};
 use aeva_stats::Tally;
 use anstyle::{AnsiColor, Style};
 
@@ -21,18 +21,20 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
     let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
     let threshold = report.parameters.threshold;
 
+    // All lenses by name, so that none is forgotten here.
+    let LensReports { triggers, perturbations } = &report.lenses;
     let mut lines = Vec::new();
-    if let Some(triggers) = &report.triggers {
+    if let Some(triggers) = triggers {
         lines.extend(trigger_lines(triggers, &report.suspects));
     }
-    if !report.labels.is_empty() {
+    if !perturbations.labels.is_empty() {
         if !lines.is_empty() {
             lines.push(String::new());
         }
         lines.push(format!("{bold}label        GAP  anomaly index{bold:#}"));
     }
-    let highest = report.labels.iter().filter_map(|label| label.anomaly_index).fold(threshold, f64::max);
-    for label in &report.labels {
+    let highest = perturbations.labels.iter().filter_map(|label| label.anomaly_index).fold(threshold, f64::max);
+    for label in &perturbations.labels {
         let suspect = report.suspects.contains(&label.label);
         let style = if suspect { red } else { Style::new() };
         let index = label.anomaly_index.map_or_else(|| "-".to_owned(), |index| format!("{index:.2}"));
@@ -52,8 +54,8 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
         depth(report),
         report.parameters.seed,
     ));
-    if !report.consensus.is_empty() {
-        lines.push(format!("where perturbations towards the suspects agree:{}", files(&report.consensus)));
+    if !perturbations.consensus.is_empty() {
+        lines.push(format!("where perturbations towards the suspects agree:{}", files(&perturbations.consensus)));
     }
     lines.push(format!("model input: {}", plain(&report.run.provenance.model.preprocessing)));
     for note in &report.notes {
@@ -89,7 +91,7 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
 
 /// Samples and iterations of the perturbations, if there are any.
 fn depth(report: &Report) -> String {
-    if report.labels.is_empty() {
+    if report.lenses.perturbations.labels.is_empty() {
         return String::new();
     }
     let samples = report.parameters.samples;

@@ -9,8 +9,8 @@ use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_attack::trigger::{ImageSplit, Pass, PassId, Setting, TRIGGER_SEARCH_VERSION};
 use aeva_model::{Dataset, Loader, ValueRange};
 use aeva_scan::{
-    Budget, DecisionRule, Lenses, MemoryStore, Observation, PERTURBATION_BUDGET, Passes, PerturbationRequest, Request,
-    Scan, TriggerPlan,
+    Budget, DecisionRule, LensName, Lenses, MemoryStore, Observation, PERTURBATION_BUDGET, Passes, PerturbationRequest,
+    Request, Scan, TriggerPlan,
 };
 use aeva_stats::{CombinedRule, PassTally};
 use anyhow::Context;
@@ -81,7 +81,7 @@ impl Triggers {
         let data = Dataset::load(data)?;
         let mut model = Loader::plain(model, &data, ValueRange::UNIT)?;
         let request = Request {
-            lenses: Lenses::Triggers,
+            lenses: Lenses::Only(LensName::Triggers),
             rule: DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive: true },
             perturbations: default_perturbations(model.spec.values())?,
             seed,

@@ -6,21 +6,9 @@ use aeva_scan::Estimate;
 
 pub(super) fn text(estimate: &Estimate, model: &str) -> String {
     let (least, most) = estimate.queries;
-    let passes = match (estimate.exploring_passes, estimate.perturbation_searches) {
-        (0, searches) => format!("perturbations: {searches} searches"),
-        (exploring, searches) => format!(
-            "passes over triggers: {exploring}, and up to {} refining ones; {}",
-            estimate.refining_passes,
-            if searches == 0 {
-                "no perturbations".to_owned()
-            } else {
-                format!("{searches} searches for perturbations if those leave the verdict open")
-            }
-        ),
-    };
-    let lines = [
-        format!("{model}: nothing was searched (--dry-run)"),
-        passes,
+    let mut lines = vec![format!("{model}: nothing was searched (--dry-run)")];
+    lines.extend(estimate.work.sentences());
+    lines.extend([
         format!("queries: about {least} to {most}; fewer if the verdict is clear earlier"),
         format!(
             "time: about {} to {}, at {:.0} queries a second as measured on the clean images",
@@ -29,7 +17,7 @@ pub(super) fn text(estimate: &Estimate, model: &str) -> String {
             estimate.queries_per_second
         ),
         format!("memory: at most about {} MiB, plus the model itself", estimate.memory_bytes.div_ceil(1 << 20)),
-    ];
+    ]);
     lines.join("\n")
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Provenance, RunDir, RunInfo};
 use aeva_model::{Dataset, LoadedModel};
-use aeva_scan::{Budget, End, Exhausted, Lenses, Outcome, Report, Scan};
+use aeva_scan::{Budget, End, Exhausted, LensName, Lenses, Outcome, Report, Scan};
 use aeva_stats::LABELS_NEEDED;
 use anyhow::Context;
 
@@ -124,7 +124,7 @@ fn limit_note(exhausted: Exhausted) -> String {
 fn check_classes(data: &Dataset, lenses: Lenses) -> anyhow::Result<()> {
     let classes: BTreeSet<u32> = data.labels.iter().copied().collect();
     // With few classes, a part of the perturbations may still be searched; a part gives no verdict.
-    if lenses == Lenses::Perturbations || classes.len() >= LABELS_NEEDED {
+    if lenses == Lenses::Only(LensName::Perturbations) || classes.len() >= LABELS_NEEDED {
         return Ok(());
     }
     let noun = if classes.len() == 1 { "class" } else { "classes" };

@@ -3,29 +3,32 @@
 use std::num::NonZero;
 
 use aeva_attack::HopSkipJumpBuilder;
-use aeva_scan::{DecisionRule, Lenses, PerturbationRequest};
+use aeva_scan::{DecisionRule, LensName, Lenses, PerturbationRequest};
 use anyhow::Context;
 
-use crate::args::{Lens, Rule, ScanArgs};
+use crate::args::{Rule, ScanArgs};
 use crate::hint::Hinted;
+
+const PERTURBATIONS: Lenses = Lenses::Only(LensName::Perturbations);
 
 /// The lenses and the rule of the scan.
 pub(super) fn lenses(args: &ScanArgs) -> anyhow::Result<(Lenses, DecisionRule)> {
-    let parts = args.sources.is_some() || args.targets.is_some();
-    let (lenses, rule) = match (args.lens, args.rule) {
-        (Lens::Trigger, Some(Rule::Published)) => {
-            return Err(Hinted::error("the published rule does not use triggers", "omit --lens or --rule"));
+    let lenses = args.lens.0;
+    let (lenses, rule) = match (lenses, args.rule) {
+        (Lenses::All | PERTURBATIONS, Some(Rule::Published)) => (PERTURBATIONS, Rule::Published),
+        (Lenses::Only(lens), Some(Rule::Published)) => {
+            let searched = lens.searched();
+            let error = format!("the published rule does not use {searched}");
+            return Err(Hinted::error(error, "omit --lens or --rule"));
         }
-        (_, Some(Rule::Published)) | (Lens::Perturbation, None) => (Lenses::Perturbations, Rule::Published),
-        (Lens::Perturbation, Some(rule)) => (Lenses::Perturbations, rule),
-        _ if parts => {
+        (PERTURBATIONS, rule) => (PERTURBATIONS, rule.unwrap_or(Rule::Published)),
+        _ if args.sources.is_some() || args.targets.is_some() => {
             return Err(Hinted::error(
                 "--sources and --targets name pairs of labels, which only perturbations use",
                 "add --lens perturbation",
             ));
         }
-        (Lens::Trigger, _) => (Lenses::Triggers, Rule::Combined),
-        (Lens::All, _) => (Lenses::All, Rule::Combined),
+        (lenses, _) => (lenses, Rule::Combined),
     };
     Ok((lenses, rule.decision(args.false_positive_rate, args.exhaustive)?))
 }

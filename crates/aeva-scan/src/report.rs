@@ -3,16 +3,14 @@
 //!
 //! Its sentences are for people; everything they say is also in a field.
 
-mod triggers;
-
 use aeva_artifact::RunInfo;
-use aeva_attack::perturbation::QueryCounts;
-use aeva_stats::{LabelAnomaly, PublishedRule, Reason, TargetMap, Verdict};
+use aeva_stats::{PublishedRule, Reason, TargetMap, Verdict};
 use serde::Serialize;
 
-pub use triggers::{FoundTrigger, PassReport, TriggerReport};
-
-use crate::{Assessment, DecisionRule, Observations, PairSummary};
+use crate::assess::Assessment;
+pub use crate::lens::{FoundTrigger, PairSummary, PassReport, PerturbationReport, TriggerReport};
+use crate::lens::{LensQueries, LensReports, Observations, Reporting};
+use crate::rule::DecisionRule;
 
 /// Version of the report format.
 pub const SCHEMA_VERSION: u32 = 3;
@@ -38,15 +36,9 @@ pub struct Report {
     pub score: Option<f64>,
     /// The probability that a clean model looks like this, under the combined rule.
     pub p_value: Option<f64>,
-    /// The trigger lens, if it was used.
-    pub triggers: Option<TriggerReport>,
-    /// The perturbation lens, if it was used: GAP and anomaly index of each label.
-    pub labels: Vec<LabelAnomaly>,
-    /// The perturbation lens: all pairs that were searched.
-    pub pairs: Vec<PairSummary>,
-    /// Files that show where the perturbations towards each suspect agree.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub consensus: Vec<String>,
+    /// What the lenses have to report.
+    #[serde(flatten)]
+    pub lenses: LensReports,
     /// Images classified for the clean accuracy and for finished passes and pairs.
     pub queries: u64,
     /// The queries by purpose.
@@ -95,19 +87,9 @@ pub enum AttackKind {
 pub struct QueriesByPhase {
     /// Measuring the clean accuracy.
     pub clean: u64,
-    /// Searching for triggers.
-    pub triggers: u64,
-    /// Searching for perturbations.
+    /// Searching through each lens.
     #[serde(flatten)]
-    pub search: QueryCounts,
-}
-
-impl QueriesByPhase {
-    fn total(&self) -> u64 {
-        // All fields by name, so that no lens is forgotten here.
-        let Self { clean, triggers, search } = self;
-        clean.saturating_add(*triggers).saturating_add(search.total())
-    }
+    pub lenses: LensQueries,
 }
 
 /// The requested parameters of a scan.
@@ -134,19 +116,10 @@ pub struct Parameters {
 impl Report {
     /// The report of what was seen of the model in `run`, with its assessment under `rule`.
     pub fn new(run: &RunInfo, seen: &Observations, assessment: &Assessment, rule: &DecisionRule) -> Self {
-        // All fields by name, so that no lens is forgotten here.
-        let Observations { triggers: _, perturbations, holdout: _ } = seen;
-        // The triggers are shown only if they take part in the assessment.
-        let shown = seen.triggers.as_ref().zip(assessment.triggers.as_ref());
         let (of_triggers, _) = rule.of_triggers();
-        let alpha = of_triggers.trigger_alpha();
-        let found = shown.map_or_else(Vec::new, |(_, test)| test.target_maps(alpha));
-        let triggers = shown.map(|(seen, test)| TriggerReport::new(seen, test, &found));
-        let queries_by_phase = QueriesByPhase {
-            clean: run.clean_queries,
-            triggers: seen.triggers.as_ref().map_or(0, |triggers| triggers.passes.queries()),
-            search: perturbations.queries,
-        };
+        let test = assessment.triggers.as_ref();
+        let found = test.map_or_else(Vec::new, |test| test.target_maps(of_triggers.trigger_alpha()));
+        let queries_by_phase = QueriesByPhase { clean: run.clean_queries, lenses: seen.queries() };
         let search = &run.perturbations.search;
         let reason = assessment.verdict.reason();
         Self {
@@ -159,15 +132,12 @@ impl Report {
             rule: rule.name(),
             score: assessment.score,
             p_value: assessment.p_value,
-            triggers,
-            labels: if perturbations.pairs.is_empty() { Vec::new() } else { perturbations.decision.labels.clone() },
-            pairs: perturbations.pairs.clone(),
-            consensus: Vec::new(),
-            queries: queries_by_phase.total(),
+            lenses: seen.report(&Reporting { triggers: test, found: &found }),
+            queries: run.clean_queries.saturating_add(queries_by_phase.lenses.total()),
             queries_by_phase,
             seconds: None,
             clean_accuracy: run.clean_accuracy,
-            notes: notes(&perturbations.pairs, run),
+            notes: notes(seen, run),
             parameters: Parameters {
                 samples: run.perturbations.samples,
                 iterations: search.iterations,
@@ -207,7 +177,7 @@ impl Attack {
 /// Below this share of correct images, the search hardly sees what the model learned.
 const LOW_ACCURACY: f64 = 0.5;
 
-fn notes(pairs: &[PairSummary], run: &RunInfo) -> Vec<String> {
+fn notes(seen: &Observations, run: &RunInfo) -> Vec<String> {
     let mut notes = run.notes.clone();
     if run.clean_accuracy < LOW_ACCURACY {
         notes.push(format!(
@@ -215,18 +185,7 @@ fn notes(pairs: &[PairSummary], run: &RunInfo) -> Vec<String> {
             100.0 * run.clean_accuracy
         ));
     }
-    let wanted = run.perturbations.samples as usize;
-    let short = pairs.iter().filter(|pair| pair.samples + pair.unfinished.len() < wanted).count();
-    if short > 0 {
-        notes.push(format!(
-            "{short} of {} pairs have fewer than {wanted} samples: a class has fewer correct images than that",
-            pairs.len()
-        ));
-    }
-    let unfinished: usize = pairs.iter().map(|pair| pair.unfinished.len()).sum();
-    if unfinished > 0 {
-        notes.push(format!("{unfinished} searches did not finish and do not count"));
-    }
+    notes.extend(seen.notes(run));
     notes
 }
 

@@ -86,6 +86,12 @@ impl Passes {
         test(&self.made)
     }
 
+    /// Why they cannot clear a model yet; no plan is without passes.
+    pub(super) fn still_missing(&self) -> Option<Reason> {
+        let none = self.made.is_empty().then_some(Reason::PassesLeft { made: 0 });
+        self.left.clone().or(none)
+    }
+
     /// Images classified by them.
     pub fn queries(&self) -> u64 {
         self.made.iter().fold(0, |sum, one| sum.saturating_add(one.queries))

@@ -4,16 +4,18 @@ use aeva_attack::ScanError;
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION, TriggerSearch, WarmStart};
 use aeva_stats::Tally;
 
+use super::plan::{Observation, TriggerPlan};
+use super::store::TriggerStore;
 use crate::ledger::Counted;
-use crate::session::{End, Ended, Failure, Session, place};
-use crate::store::{Store, usable};
-use crate::{DecisionRule, Observation, TriggerPlan};
+use crate::rule::DecisionRule;
+use crate::session::{End, Ended, Failure, Session, usable};
 
 /// Runs the passes that the rule requires and the store does not have; returns the results of all passes, in order.
-pub(crate) fn run(
+pub(super) fn run(
     search: &TriggerSearch,
     rule: &DecisionRule,
     session: &mut Session<'_, '_>,
+    store: &mut dyn TriggerStore,
 ) -> Result<(Ended, Vec<(PassId, PassResult)>), Failure> {
     let (_, height, width, channels) = session.images.dim();
     let shape = [height, width, channels];
@@ -23,7 +25,7 @@ pub(crate) fn run(
     let (mut results, mut observations) = (Vec::<(PassId, PassResult)>::new(), Vec::<Observation>::new());
     let (mut kept, mut searched) = (0, false);
     while let Some(id) = plan.next(&observations) {
-        let result = if let Some(result) = stored(session.store, id, shape)? {
+        let result = if let Some(result) = stored(store, id, shape)? {
             kept += 1;
             session.ledger.count(result.queries);
             session.observer.known(result.queries);
@@ -31,7 +33,7 @@ pub(crate) fn run(
         } else {
             searched = true;
             session.observer.begins(&id.to_string());
-            let Some(result) = pass(search, id, shape, &results, session)? else {
+            let Some(result) = pass(search, id, shape, &results, session, store)? else {
                 return Ok((Ended { end: End::Stopped, searched }, results));
             };
             result
@@ -45,7 +47,7 @@ pub(crate) fn run(
     }
     if kept > 0 {
         let noun = if kept == 1 { "pass over triggers was" } else { "passes over triggers were" };
-        tracing::info!("{kept} {noun} already {}", place(session.store));
+        tracing::info!("{kept} {noun} already {}", session.place);
     }
     Ok((Ended { end: End::Complete, searched }, results))
 }
@@ -57,8 +59,9 @@ fn pass(
     shape: [usize; 3],
     made: &[(PassId, PassResult)],
     session: &mut Session<'_, '_>,
+    store: &mut dyn TriggerStore,
 ) -> Result<Option<PassResult>, Failure> {
-    let mut answers = usable(session.store.pass_answers(id), Vec::new(), "its queries are repeated")?;
+    let mut answers = usable(store.pass_answers(id), Vec::new(), "its queries are repeated")?;
     if !answers.is_empty() {
         tracing::info!("continuing {id} after {} answers", answers.len());
         session.ledger.count(answers.len() as u64);
@@ -70,11 +73,11 @@ fn pass(
     let counted = Counted { observer: session.observer, ledger: session.ledger };
     let found = search.run(id, session.oracles, session.images, &warm, &mut answers, &counted);
     if found.is_err() && answers.len() > before {
-        session.store.store_pass_answers(id, answers)?;
+        store.store_pass_answers(id, answers)?;
     }
     match found {
         Ok(result) => {
-            session.store.store_pass(id, shape, &result)?;
+            store.store_pass(id, shape, &result)?;
             Ok(Some(result))
         }
         Err(ScanError::Stopped) => Ok(None),
@@ -84,7 +87,7 @@ fn pass(
 
 /// A stored pass, if it is usable. A damaged pass, or one of another version of the search or of other images, is
 /// searched again.
-fn stored(store: &dyn Store, id: PassId, shape: [usize; 3]) -> Result<Option<PassResult>, Failure> {
+fn stored(store: &dyn TriggerStore, id: PassId, shape: [usize; 3]) -> Result<Option<PassResult>, Failure> {
     let stored = usable(store.pass(id), None, "it is computed again")?;
     let fits = stored.filter(|stored| stored.version == TRIGGER_SEARCH_VERSION && stored.shape == shape);
     Ok(fits.map(|stored| stored.result))

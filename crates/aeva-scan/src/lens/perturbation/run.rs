@@ -5,27 +5,28 @@ use std::collections::BTreeSet;
 use aeva_attack::Label;
 use aeva_attack::perturbation::{Answers, PairResult, PerturbationPlan, PerturbationSettings, ScanEnd, search};
 
+use super::store::PerturbationStore;
 use crate::ledger::Counted;
-use crate::session::{End, Ended, Failure, Session, place};
-use crate::store::usable;
+use crate::session::{End, Ended, Failure, Session, usable};
 
 /// Searches the pairs of the plan that are not in the store.
-pub(crate) fn run(
+pub(super) fn run(
     plan: &PerturbationPlan,
     settings: &PerturbationSettings,
     session: &mut Session<'_, '_>,
+    store: &mut dyn PerturbationStore,
 ) -> Result<Ended, Failure> {
-    let rest = unfinished(plan, session)?;
+    let rest = unfinished(plan, session, store)?;
     let done = plan.pairs.len() - rest.pairs.len();
     if done > 0 {
-        tracing::info!("{done} of {} pairs are already {}", plan.pairs.len(), place(session.store));
+        tracing::info!("{done} of {} pairs are already {}", plan.pairs.len(), session.place);
     }
     if rest.pairs.is_empty() {
         return Ok(Ended { end: End::Complete, searched: false });
     }
-    let mut answers = usable(session.store.pair_answers(), Answers::new(), "its queries are repeated")?;
+    let mut answers = usable(store.pair_answers(), Answers::new(), "its queries are repeated")?;
     // Another run of the same scan may have finished some of them.
-    let stored: BTreeSet<(Label, Label)> = session.store.pairs()?.into_iter().collect();
+    let stored: BTreeSet<(Label, Label)> = store.pairs()?.into_iter().collect();
     answers.retain(|job, _| !stored.contains(&(job.source, job.target)));
     let known: u64 = answers.values().map(|answers| answers.len() as u64).sum();
     if known > 0 {
@@ -35,12 +36,11 @@ pub(crate) fn run(
     }
     session.observer.begins("perturbations");
     let counted = Counted { observer: session.observer, ledger: session.ledger };
-    let keep = &mut *session.store;
-    let mut store = |result: PairResult| keep.store_pair(result).map_err(Into::into);
-    let end = search(session.oracles, session.images, &rest, settings, &mut answers, &counted, &mut store);
+    let mut keep = |result: PairResult| store.store_pair(result).map_err(Into::into);
+    let end = search(session.oracles, session.images, &rest, settings, &mut answers, &counted, &mut keep);
     // Stored even without an answer: the verdict must wait for searches that have begun.
     let unfinished = !matches!(end, Ok(ScanEnd::Complete)) || answers.values().any(|answers| !answers.is_empty());
-    session.store.store_pair_answers(unfinished.then_some(answers))?;
+    store.store_pair_answers(unfinished.then_some(answers))?;
     let end = match end? {
         ScanEnd::Complete => End::Complete,
         ScanEnd::Stopped => End::Stopped,
@@ -49,10 +49,14 @@ pub(crate) fn run(
 }
 
 /// The part of the plan that is not in the store. Damaged pairs are searched again.
-fn unfinished(plan: &PerturbationPlan, session: &Session<'_, '_>) -> Result<PerturbationPlan, Failure> {
+fn unfinished(
+    plan: &PerturbationPlan,
+    session: &Session<'_, '_>,
+    store: &dyn PerturbationStore,
+) -> Result<PerturbationPlan, Failure> {
     let mut pairs = Vec::new();
     for pair in &plan.pairs {
-        match usable(session.store.pair(pair.source, pair.target), None, "it is computed again")? {
+        match usable(store.pair(pair.source, pair.target), None, "it is computed again")? {
             Some(stored) => {
                 let queries = stored.queries().total();
                 session.ledger.count(queries);

@@ -4,7 +4,8 @@ use aeva_attack::trigger::{Pass, PassId, Setting, Trigger, TriggerFinding};
 use aeva_stats::{Family, PairTally, Tally, TargetMap, TriggerTest, binomial_interval};
 use serde::Serialize;
 
-use crate::{Observation, TriggerObservations};
+use super::observations::TriggerObservations;
+use super::plan::Observation;
 
 /// Confidence of the intervals in a report.
 const CONFIDENCE: f64 = 0.95;

@@ -1,0 +1,150 @@
+//! The trigger lens: searches one change for all images that sends them to a label.
+
+mod memory;
+mod observations;
+mod plan;
+mod report;
+mod run;
+mod store;
+
+use aeva_artifact::ArtifactError;
+use aeva_attack::PlanError;
+use aeva_attack::trigger::{ImageSplit, Setting, TriggerSearch};
+use aeva_stats::{LensEvidence, Reason};
+use serde::Serialize;
+
+pub use observations::TriggerObservations;
+pub use plan::{Observation, Passes, TriggerPlan};
+pub use report::{FoundTrigger, PassReport, TriggerReport};
+pub use store::{StoredPass, TriggerStore};
+
+use super::{Cost, Judging, Lens, Planning, Reporting};
+use crate::rule::DecisionRule;
+use crate::session::{Ended, Failure, Session};
+use store::TriggerMemory;
+
+/// The trigger lens.
+pub(crate) struct Triggers;
+
+/// The passes to make.
+#[derive(Debug)]
+pub(crate) struct TriggerSearches {
+    search: TriggerSearch,
+    rule: DecisionRule,
+    /// Shape `[h, w, c]` of the images.
+    shape: [usize; 3],
+}
+
+/// The passes that a scan makes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TriggerWork {
+    /// Exploring passes.
+    pub exploring_passes: usize,
+    /// Refining passes, at most.
+    pub refining_passes: usize,
+}
+
+/// Candidates kept in memory while a setting is explored.
+const CANDIDATES: usize = 300;
+/// Triggers that a pass keeps in addition to one for each label: pairs and the all-to-all map.
+const OTHER_FINDINGS: usize = 29;
+
+impl Lens for Triggers {
+    const OPTION: &'static str = "trigger";
+    const EARLIER_OPTION: &'static str = "patch";
+    const SEARCHED: &'static str = "triggers";
+    const HELP: &'static str =
+        "Triggers, one for all images: patches of up to a quarter of the side, and patterns over the whole image";
+
+    type Plan = TriggerSearches;
+    type Work = TriggerWork;
+    type Store<'s> = dyn TriggerStore + 's;
+    type Memory = TriggerMemory;
+    type Seen = Option<TriggerObservations>;
+    type Evidence = Passes;
+    type Queries = u64;
+    type Report = Option<TriggerReport>;
+
+    fn plan(planning: &Planning<'_>) -> Result<Option<TriggerSearches>, PlanError> {
+        if planning.limits.no_verdict.is_some() {
+            return Ok(None);
+        }
+        let search = TriggerSearch::new(ImageSplit::new(planning.correct), planning.seed, planning.batch_rows);
+        Ok(Some(TriggerSearches { search, rule: planning.rule, shape: planning.spec.shape() }))
+    }
+
+    fn work(plan: &TriggerSearches) -> (TriggerWork, Cost) {
+        let explored = Setting::explored(plan.shape);
+        let searched = explored.iter().filter(|setting| !setting.is_random()).count();
+        let (exploring_passes, refining_passes) = (explored.len(), Setting::refined(plan.shape).len());
+        // A refining pass takes about as long as an exploring one.
+        let queries = |passes: usize| passes as u64 * plan.search.expected_queries();
+        let most = queries(searched + refining_passes);
+        let (_, exhaustive) = plan.rule.of_triggers();
+        let least = if exhaustive { most } else { queries(searched) };
+        let kept = plan.search.split().classes() as usize + OTHER_FINDINGS;
+        let images = CANDIDATES + (exploring_passes + refining_passes) * kept;
+        (TriggerWork { exploring_passes, refining_passes }, Cost { queries: (least, most), images })
+    }
+
+    fn describe(work: &TriggerWork) -> Option<String> {
+        let &TriggerWork { exploring_passes, refining_passes } = work;
+        (exploring_passes > 0)
+            .then(|| format!("passes over triggers: {exploring_passes}, and up to {refining_passes} refining ones"))
+    }
+
+    fn run<'s>(
+        plan: &TriggerSearches,
+        session: &mut Session<'_, '_>,
+        store: &'s mut (dyn TriggerStore + 's),
+    ) -> Result<(Ended, Option<TriggerObservations>), Failure> {
+        let (ended, results) = run::run(&plan.search, &plan.rule, session, store)?;
+        let classes = plan.search.split().classes();
+        Ok((ended, Some(TriggerObservations::of_results(results, plan.shape, classes, &plan.rule))))
+    }
+
+    /// Triggers that an earlier scan of the same run found count, too. Without a pass, only the store tells whether one
+    /// was begun.
+    fn observe<'s>(
+        seen: Option<TriggerObservations>,
+        store: &'s (dyn TriggerStore + 's),
+        classes: u32,
+        rule: &DecisionRule,
+    ) -> Result<Option<TriggerObservations>, ArtifactError> {
+        match seen.filter(|triggers| !triggers.passes.made.is_empty()) {
+            Some(triggers) => Ok(Some(triggers)),
+            None => TriggerObservations::of_store(store, classes, rule),
+        }
+    }
+
+    fn queries(seen: &Option<TriggerObservations>) -> u64 {
+        seen.as_ref().map_or(0, |triggers| triggers.passes.queries())
+    }
+
+    fn total(queries: &u64) -> u64 {
+        *queries
+    }
+
+    fn evidence<'a>(seen: &'a Option<TriggerObservations>, _: &DecisionRule) -> Option<&'a Passes> {
+        seen.as_ref().map(|triggers| &triggers.passes)
+    }
+
+    fn weigh(_: &Passes, judging: &Judging<'_>) -> Option<LensEvidence> {
+        judging.triggers.map(|test| judging.rule.trigger_evidence(test))
+    }
+
+    fn undecided(passes: &Passes) -> Option<Reason> {
+        passes.still_missing()
+    }
+
+    /// A clean verdict requires triggers, and no pass left that could still raise an alarm.
+    fn missing(passes: Option<&Passes>, _: &Judging<'_>) -> Option<Reason> {
+        passes.map_or(Some(Reason::NoTriggers), Passes::still_missing)
+    }
+
+    /// The triggers are shown only if they take part in the assessment.
+    fn report(seen: &Option<TriggerObservations>, reporting: &Reporting<'_>) -> Option<TriggerReport> {
+        let (seen, test) = seen.as_ref().zip(reporting.triggers)?;
+        Some(TriggerReport::new(seen, test, reporting.found))
+    }
+}

@@ -1,0 +1,87 @@
+//! The trigger passes in a store that count under a rule.
+
+use aeva_artifact::ArtifactError;
+use aeva_attack::trigger::{Pass, PassId, PassResult, Setting, TRIGGER_SEARCH_VERSION};
+use aeva_stats::TargetMap;
+
+use super::plan::{Observation, Passes, TriggerPlan};
+use super::store::{StoredPass, TriggerStore};
+use crate::rule::DecisionRule;
+
+/// The trigger passes that count.
+#[derive(Debug, Clone)]
+pub struct TriggerObservations {
+    /// Shape `[h, w, c]` of the images.
+    pub shape: [usize; 3],
+    /// Their results in the form for the assessment.
+    pub passes: Passes,
+    /// Their complete results, in the same order.
+    pub results: Vec<(PassId, PassResult)>,
+}
+
+impl TriggerObservations {
+    /// The passes that a scan under this rule makes, as far as they are in the store; `None` if the store has no
+    /// passes, and no answers to one either.
+    ///
+    /// # Errors
+    /// If a pass in the store is damaged or foreign.
+    pub fn of_store(
+        store: &dyn TriggerStore,
+        classes: u32,
+        rule: &DecisionRule,
+    ) -> Result<Option<Self>, ArtifactError> {
+        let ids =
+            || Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }));
+        let mut there: Vec<(PassId, StoredPass)> = Vec::new();
+        for id in ids() {
+            there.extend(store.pass(id)?.map(|stored| (id, stored)));
+        }
+        // Damaged answers, too, say that the first pass was begun.
+        let begun = |id| !store.pass_answers(id).is_ok_and(|answers| answers.is_empty());
+        if there.is_empty() && !ids().any(begun) {
+            return Ok(None);
+        }
+        // Passes of another version of the search do not count.
+        there.retain(|(_, stored)| stored.version == TRIGGER_SEARCH_VERSION);
+        let shape = there.first().map_or([0; 3], |(_, stored)| stored.shape);
+        there.retain(|(_, stored)| stored.shape == shape);
+        Ok(Some(Self::of_results(
+            there.into_iter().map(|(id, stored)| (id, stored.result)).collect(),
+            shape,
+            classes,
+            rule,
+        )))
+    }
+
+    /// The passes that a scan under this rule makes, selected from passes over images `[h, w, c]`.
+    pub(crate) fn of_results(
+        mut there: Vec<(PassId, PassResult)>,
+        shape: [usize; 3],
+        classes: u32,
+        rule: &DecisionRule,
+    ) -> Self {
+        let (of_triggers, exhaustive) = rule.of_triggers();
+        let mut results = Vec::new();
+        let passes = TriggerPlan::new(shape, of_triggers, exhaustive).replay(|id| {
+            let place = there.iter().position(|(other, _)| *other == id)?;
+            let (_, result) = there.swap_remove(place);
+            let observation =
+                Observation { id, tally: result.tally(id.setting, shape, classes), queries: result.queries };
+            results.push((id, result));
+            Some(observation)
+        });
+        Self { shape, passes, results }
+    }
+
+    /// The pass whose trigger for this backdoor stands out most, or else has the highest success rate.
+    pub fn best(&self, map: TargetMap) -> Option<usize> {
+        let has = |place: usize| self.results.get(place).is_some_and(|(_, result)| result.finding(map).is_some());
+        if let Some(standout) = self.passes.test().standout(map)
+            && has(standout.pass)
+        {
+            return Some(standout.pass);
+        }
+        let hits = |place: usize| self.results[place].1.finding(map).map_or(0, |finding| finding.success().hits());
+        (0..self.results.len()).filter(|&place| has(place)).max_by_key(|&place| hits(place))
+    }
+}

@@ -1,0 +1,96 @@
+//! Storage for trigger passes.
+
+use std::collections::BTreeMap;
+
+use aeva_artifact::{AnsweredSearch, ArtifactError, PartialAnswers, RunDir, TriggerArtifact, WorkProvenance};
+use aeva_attack::Label;
+use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION};
+
+/// The stored result of a trigger pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredPass {
+    /// Version of the search.
+    pub version: u32,
+    /// Shape `[h, w, c]` of its images.
+    pub shape: [usize; 3],
+    /// The findings.
+    pub result: PassResult,
+}
+
+/// Stores trigger passes.
+pub trait TriggerStore {
+    /// The result of a pass; `None` if it has not run.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn pass(&self, id: PassId) -> Result<Option<StoredPass>, ArtifactError>;
+
+    /// Stores the result of a pass over images `[h, w, c]`, and drops its answers.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn store_pass(&mut self, id: PassId, shape: [usize; 3], result: &PassResult) -> Result<(), ArtifactError>;
+
+    /// The answers to a pass that was stopped; empty if there are none.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn pass_answers(&self, id: PassId) -> Result<Vec<Label>, ArtifactError>;
+
+    /// Stores the answers to a pass that was stopped.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    fn store_pass_answers(&mut self, id: PassId, answers: Vec<Label>) -> Result<(), ArtifactError>;
+}
+
+/// Trigger passes in memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TriggerMemory {
+    pub(super) passes: BTreeMap<PassId, StoredPass>,
+    pub(super) answers: BTreeMap<PassId, Vec<Label>>,
+}
+
+/// A pass has only one search, so its identifier carries no information.
+const ONLY: [u32; 3] = [0; 3];
+
+impl TriggerStore for RunDir {
+    fn pass(&self, id: PassId) -> Result<Option<StoredPass>, ArtifactError> {
+        let stored = |artifact: TriggerArtifact| StoredPass {
+            version: artifact.trigger_search_version,
+            shape: artifact.shape,
+            result: artifact.result,
+        };
+        Ok(self.load_triggers(id)?.map(stored))
+    }
+
+    fn store_pass(&mut self, id: PassId, shape: [usize; 3], result: &PassResult) -> Result<(), ArtifactError> {
+        self.store_triggers(&TriggerArtifact {
+            provenance: self.info().provenance.clone(),
+            trigger_search_version: TRIGGER_SEARCH_VERSION,
+            id,
+            shape,
+            result: result.clone(),
+        })?;
+        self.remove_partial(&id.to_string());
+        Ok(())
+    }
+
+    fn pass_answers(&self, id: PassId) -> Result<Vec<Label>, ArtifactError> {
+        let partial = self.load_partial(&id.to_string())?;
+        let partial = partial.filter(|partial| partial.search_version == TRIGGER_SEARCH_VERSION);
+        let answers = partial.and_then(|partial| partial.searches.into_iter().find(|search| search.id == ONLY));
+        let answers = answers.map_or_else(Vec::new, |search| search.answers);
+        let classes = self.info().provenance.model.classes;
+        Ok(if answers.iter().all(|&label| label < classes) { answers } else { Vec::new() })
+    }
+
+    fn store_pass_answers(&mut self, id: PassId, answers: Vec<Label>) -> Result<(), ArtifactError> {
+        self.store_partial(&PartialAnswers {
+            provenance: WorkProvenance::Run(self.info().provenance.clone()),
+            search_version: TRIGGER_SEARCH_VERSION,
+            work: id.to_string(),
+            searches: vec![AnsweredSearch { id: ONLY, answers }],
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! The rule for the verdict.
+
+use aeva_stats::CombinedRule;
+
+/// The rule for the verdict.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DecisionRule {
+    /// Perturbations only: an anomaly index above 4.
+    Published,
+    /// All evidence, at a stated rate of false alarms.
+    Combined {
+        /// The rate, and its division between the lenses.
+        rule: CombinedRule,
+        /// Whether all passes count, or only those of a plain scan.
+        exhaustive: bool,
+    },
+}
+
+impl DecisionRule {
+    /// The combined rule at the default rate of false alarms, over the passes of a plain scan.
+    pub const DEFAULT: Self = Self::Combined { rule: CombinedRule::DEFAULT, exhaustive: false };
+
+    /// Name in reports: `published` or `combined`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Combined { .. } => "combined",
+        }
+    }
+
+    /// The rule for testing triggers; under the published rule, triggers are only shown.
+    pub fn of_triggers(&self) -> (CombinedRule, bool) {
+        match *self {
+            Self::Published => (CombinedRule::DEFAULT, false),
+            Self::Combined { rule, exhaustive } => (rule, exhaustive),
+        }
+    }
+
+    /// The share of clean models that it may call backdoored; `None` for the published rule.
+    pub fn false_positive_rate(&self) -> Option<f64> {
+        match self {
+            Self::Published => None,
+            Self::Combined { rule, .. } => Some(rule.false_positive_rate()),
+        }
+    }
+}
