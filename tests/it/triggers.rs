@@ -219,7 +219,7 @@ fn a_label_without_images_leaves_triggers() {
     let (model, data) = (shipped("digits-infected.onnx"), some(&aeva, |label| if label == 4 { 0 } else { 40 }));
     let args = ["scan", model.to_str().unwrap(), "--data", &data, "--out", "run"];
     let ran = aeva.run(&args).ends_with(1);
-    assert!(ran.stdout.contains("triggers decide alone") && ran.stdout.contains("to label 3 "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("perturbations are left out") && ran.stdout.contains("to label 3 "), "{}", ran.stdout);
     assert_eq!(aeva.report("run")["suspects"], json!([3]));
 }
 
@@ -229,7 +229,7 @@ fn perturbations_that_would_take_too_long_are_left_out() {
     let aeva = Aeva::new();
     let args = ["--out", "run", "--perturbation-budget", "1000"];
     let ran = aeva.scan("digits-clean.onnx", &args).ends_with(0);
-    assert!(ran.stdout.contains("triggers decide alone") && ran.stdout.contains("1000 are allowed"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("perturbations are left out") && ran.stdout.contains("1000 are allowed"), "{}", ran.stdout);
     assert_eq!(aeva.report("run")["pairs"], json!([]));
 }
 

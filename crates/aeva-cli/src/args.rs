@@ -122,7 +122,7 @@ pub(crate) struct ScanArgs {
     #[arg(long)]
     pub(crate) exhaustive: bool,
     /// Queries that perturbations may be expected to take where triggers leave the verdict open. If they would take more, as with
-    /// many labels, triggers decide alone. It has no effect with `--lens perturbation`.
+    /// many labels, they are left out. It has no effect with `--lens perturbation`.
     #[arg(long, default_value_t = aeva_scan::PERTURBATION_BUDGET, value_name = "N")]
     pub(crate) perturbation_budget: u64,
     /// Most queries of the whole scan, those of earlier runs included. The scan ends there, inconclusive unless the verdict was already

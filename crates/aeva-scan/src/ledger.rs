@@ -1,4 +1,4 @@
-//! The query and time budget of a scan, and its spending: one count over both lenses and all runs of the scan.
+//! The query and time budget of a scan, and its spending: one count over all lenses and all runs of the scan.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! `cargo xtask calibrate ZOO`: what both lenses show in the clean models from which the null distributions are taken.
+//! `cargo xtask calibrate ZOO`: what the lenses show in the clean models from which the null distributions are taken.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
