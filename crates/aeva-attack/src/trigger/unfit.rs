@@ -42,12 +42,14 @@ pub enum Unfit {
         /// Amplitude of the setting.
         expected: f32,
     },
-    /// Too few or too many values.
-    #[error("a {what} has {found} values, needs {needed}")]
+    /// Too few or too many values, or other numbers.
+    #[error("a {what} has {found} {part}, needs {needed}")]
     Count {
-        /// What the values belong to.
+        /// What they belong to.
         what: &'static str,
-        /// Number of values.
+        /// What is counted.
+        part: &'static str,
+        /// How many there are.
         found: usize,
         /// Number that is needed.
         needed: usize,
@@ -74,7 +76,7 @@ pub(super) fn check_values(
     [low, high]: [f32; 2],
 ) -> Result<(), Unfit> {
     if values.len() != needed {
-        return Err(Unfit::Count { what, found: values.len(), needed });
+        return Err(Unfit::Count { what, part: "values", found: values.len(), needed });
     }
     match values.iter().find(|value| !(low..=high).contains(value)) {
         Some(&found) => Err(Unfit::Value { what, found, low, high }),
