@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::shaped::Shaped;
 use super::stream::RandomStream;
-use super::{Overlay, Parts, Patch, Setting, TriggerArray, Unfit};
+use super::{Parts, Setting, TriggerArray, Unfit};
 
 /// Makes the enum of triggers from the list of their shapes, which are those of [`Shape`].
 macro_rules! triggers {
@@ -15,7 +15,7 @@ macro_rules! triggers {
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(tag = "shape", rename_all = "snake_case")]
         pub enum Trigger {
-            $($(#[$meaning])* $shape($shape),)*
+            $($(#[$meaning])* $shape(super::$shape),)*
         }
 
         impl Trigger {
@@ -61,7 +61,7 @@ macro_rules! triggers {
             /// [`Unfit::Count`] if a trigger of this shape has more or fewer numbers.
             pub fn from_parts(shape: Shape, parts: Parts) -> Result<Self, Unfit> {
                 match shape {
-                    $(Shape::$shape => $shape::from_parts(parts).map(Self::$shape),)*
+                    $(Shape::$shape => super::$shape::from_parts(parts).map(Self::$shape),)*
                 }
             }
 
@@ -122,7 +122,7 @@ triggers! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trigger::candidates;
+    use crate::trigger::{Overlay, Patch, candidates};
     use aeva_stats::Family;
 
     #[test]
