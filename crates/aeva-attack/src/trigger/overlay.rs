@@ -41,7 +41,7 @@ impl Shaped for Overlay {
         let (found, expected) = (self.amplitude, setting.amplitude());
         let same = (found - expected).abs() <= SAME_AMPLITUDE;
         if !(same && (0.0..=1.0).contains(&found)) {
-            return Err(Unfit::Amplitude { found, expected });
+            return Err(Unfit::Amplitude { what: "pattern", found, expected });
         }
         check_values("pattern", &self.pattern, shape.iter().product(), [-1.0, 1.0])
     }

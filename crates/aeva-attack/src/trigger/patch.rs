@@ -36,11 +36,11 @@ impl Shaped for Patch {
         let [height, width, channels] = shape;
         let &Self { row, column, side, ref values } = self;
         if row.saturating_add(side) > height || column.saturating_add(side) > width {
-            return Err(Unfit::Outside { row, column, side, height, width });
+            return Err(Unfit::Outside { what: "patch", row, column, rows: side, columns: side, height, width });
         }
         let expected = setting.side(shape);
         if side != expected {
-            return Err(Unfit::Side { found: side, expected });
+            return Err(Unfit::Size { what: "patch", found: side, expected });
         }
         // The patch lies within an image that fits in memory, so the product cannot overflow.
         check_values("patch", values, side * side * channels, [0.0, 1.0])
