@@ -93,13 +93,15 @@ pub(crate) fn to_payload(wire: impl Serialize) -> Result<Vec<u8>, EncodeError> {
     bincode::serde::encode_to_vec(wire, wire_config()).map_err(|error| EncodeError::Payload(Box::new(error)))
 }
 
-/// Dimensions of an image or positions in it, in the 32 bits of the file format.
+/// The dimensions of an image, in the 32 bits of the file format.
 pub(crate) fn dimensions(found: [usize; 3]) -> Result<[u32; 3], EncodeError> {
-    let mut dimensions = [0; 3];
-    for (wire, dimension) in dimensions.iter_mut().zip(found) {
-        *wire = u32::try_from(dimension).map_err(|_| EncodeError::Dimension { found: dimension })?;
-    }
-    Ok(dimensions)
+    let [height, width, channels] = found;
+    Ok([dimension(height)?, dimension(width)?, dimension(channels)?])
+}
+
+/// A dimension of an image or a position in it, in the 32 bits of the file format.
+pub(crate) fn dimension(found: usize) -> Result<u32, EncodeError> {
+    u32::try_from(found).map_err(|_| EncodeError::Dimension { found })
 }
 
 /// Reads a whole payload of any kind.

@@ -4,6 +4,8 @@
 //! models. The plan, the search, the files, the report and the documentation all use it. A new family with an existing
 //! [`Shape`] needs a row here and a way to draw a random trigger (`candidate` in `aeva-attack`).
 
+use crate::Shape;
+
 /// Makes the enum of families from the table of their rows.
 macro_rules! families {
     ($($(#[$meaning:meta])* $family:ident => $row:ident,)*) => {
@@ -40,38 +42,6 @@ families! {
     Noise => NOISE,
     /// A random square of pixels at a random place. It measures the baseline of pairs of labels and is not tested itself.
     Square => SQUARE,
-}
-
-/// How the triggers of a family change an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// A square replaces pixels. The strength is its side in pixels on an image 32 pixels wide.
-    Patch,
-    /// A pattern is added to all pixels. The strength is its amplitude in 255ths.
-    Overlay,
-}
-
-/// What there is to know of a shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShapeSpec {
-    /// What a trigger of it is called in messages.
-    pub noun: &'static str,
-    /// What the strength counts, in the documentation.
-    pub unit: &'static str,
-    /// Whether the strength is rounded to whole pixels of the image at hand.
-    pub is_in_pixels: bool,
-}
-
-impl Shape {
-    /// Its row of the table.
-    pub const fn spec(self) -> ShapeSpec {
-        match self {
-            Self::Patch => {
-                ShapeSpec { noun: "patch", unit: "side in pixels of an image of 32 pixels", is_in_pixels: true }
-            }
-            Self::Overlay => ShapeSpec { noun: "pattern", unit: "amplitude in 255ths", is_in_pixels: false },
-        }
-    }
 }
 
 /// How triggers of one strength are found.

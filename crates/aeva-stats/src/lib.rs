@@ -75,6 +75,7 @@ mod kappa;
 mod mad;
 mod peak;
 mod published;
+mod shape;
 mod tally;
 mod target_map;
 mod trigger;
@@ -84,16 +85,17 @@ pub use binomial::binomial_interval;
 pub use combined::{CombinedDecision, CombinedRule, INDEX_MEDIAN, INDEX_SCALE, LensEvidence, combine, index_p_value};
 pub use consensus::ConsensusMap;
 pub use error::StatsError;
-pub use family::{About, Family, FamilySpec, Margins, RandomSample, Search, Shape, ShapeSpec, Strength};
+pub use family::{About, Family, FamilySpec, Margins, RandomSample, Search, Strength};
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use kappa::cohen_kappa;
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};
 pub use peak::{PEAK_PIXELS, pair_score, peak_share, pixel_mass};
 pub use published::{LabelAnomaly, PublishedDecision, PublishedRule};
+pub use shape::{Shape, ShapeSpec};
 pub use tally::{PairTally, Tally};
 pub use target_map::TargetMap;
 pub use trigger::{
-    IMAGES_NEEDED, LABELS_NEEDED, Limits, NULLS, PairStandout, PassTally, Standout, StandsOut, Strongest, TriggerTest,
-    limits, test_triggers,
+    IMAGES_NEEDED, LABELS_NEEDED, Limits, NULLS, PairStandout, PassTally, STATISTICS, Standout, StandsOut, Statistic,
+    Statistics, Strongest, TriggerTest, limits, test_triggers,
 };
 pub use verdict::{Reason, Verdict};

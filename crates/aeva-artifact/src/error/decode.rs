@@ -120,6 +120,14 @@ pub enum DecodeError {
         /// Number in the file.
         found: u32,
     },
+    /// A trigger of an unknown shape; a later version of this program wrote it.
+    #[error("a trigger has shape number {found}, but this program knows {supported:?}")]
+    UnknownShape {
+        /// Number in the file.
+        found: u32,
+        /// Numbers of the shapes that are known.
+        supported: Vec<u8>,
+    },
     /// A trigger that does not fit its setting and images.
     #[error(transparent)]
     Trigger(#[from] aeva_attack::trigger::Unfit),

@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn patches_fit_their_setting_and_image() {
         let none = patch(|p| (p.side, p.values) = (0, vec![]));
-        assert!(matches!(none, DecodeError::Trigger(Unfit::Side { found: 0, expected: 2 })), "{none}");
+        assert!(matches!(none, DecodeError::Trigger(Unfit::Size { found: 0, expected: 2, .. })), "{none}");
         let other = patch(|p| (p.row, p.column, p.side, p.values) = (0, 0, 3, vec![0.0; 27]));
-        assert!(matches!(other, DecodeError::Trigger(Unfit::Side { found: 3, expected: 2 })), "{other}");
+        assert!(matches!(other, DecodeError::Trigger(Unfit::Size { found: 3, expected: 2, .. })), "{other}");
         assert!(patch(|p| p.row = 7).to_string().contains("leaves an image of 8 x 9"));
         assert!(patch(|p| p.column = 0xffff_ffff).to_string().contains("leaves an image of 8 x 9"));
         assert!(patch(|p| p.values.truncate(11)).to_string().contains("a patch has 11 values, needs 12"));

@@ -2,6 +2,8 @@
 
 mod artifact;
 mod check;
+mod earlier;
+mod payload;
 mod wire;
 
 pub use artifact::TriggerArtifact;

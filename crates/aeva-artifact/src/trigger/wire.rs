@@ -1,39 +1,21 @@
-//! The payload of trigger artifacts in the file. Wire types never change; new versions are added beside them.
+//! The file of trigger artifacts: headers, versions, and which payload goes with which.
 
-use aeva_attack::trigger::{Overlay, Pass, PassId, PassResult, Patch, Setting, Trigger, TriggerFinding};
-use aeva_stats::{Family, PairTally, Tally, TargetMap};
+use aeva_attack::trigger::{Pass, PassId};
 use serde::{Deserialize, Serialize};
 
 use super::TriggerArtifact;
 use super::check::check;
+use super::earlier::{self, HeaderV1};
+use super::payload::TriggersV4;
 use crate::container;
 use crate::error::{DecodeError, EncodeError};
-use crate::provenance::{PairProvenance, Provenance};
-use crate::wire::{dimensions, from_payload, to_header, to_payload};
+use crate::provenance::Provenance;
+use crate::wire::{from_payload, to_header, to_payload};
 
 const KIND_TRIGGERS: u16 = 2;
-const PAYLOAD_VERSION: u16 = 3;
+const PAYLOAD_VERSION: u16 = 4;
 
-/// JSON header of payload versions 1 and 2. At that time, every provenance included the parameters of perturbations.
-#[derive(Serialize, Deserialize)]
-struct HeaderV1 {
-    provenance: PairProvenance,
-    trigger_search_version: u32,
-    level: String,
-    /// Missing for the exploring pass, and in files from before there was a refining pass.
-    #[serde(default, skip_serializing_if = "LookV1::is_first")]
-    look: LookV1,
-}
-
-#[derive(Serialize, Deserialize, Default, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum LookV1 {
-    #[default]
-    First,
-    Second,
-}
-
-/// JSON header of payload version 3.
+/// JSON header of payload versions 3 and 4.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderV3 {
@@ -48,57 +30,6 @@ struct HeaderV3 {
 enum PassV3 {
     Explore,
     Refine,
-}
-
-#[derive(Serialize, Deserialize)]
-struct TriggersV1 {
-    /// [`FamilySpec::number`](aeva_stats::FamilySpec::number)
-    family: u32,
-    strength: u32,
-    shape: [u32; 3],
-    queries: u64,
-    findings: Vec<FindingV1>,
-}
-
-/// Version 1 plus the outcomes of the images under random triggers. Version 3 has the same payload.
-#[derive(Serialize, Deserialize)]
-struct TriggersV2 {
-    first: TriggersV1,
-    /// source, answer, images with this answer, all images of the source
-    confusion: Vec<[u32; 4]>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct FindingV1 {
-    goal: GoalV1,
-    trigger: TriggerV1,
-    climbed: bool,
-    /// hits, trials
-    search: [u32; 2],
-    /// source, target, hits, trials
-    holdout: Vec<[u32; 4]>,
-}
-
-#[derive(Serialize, Deserialize)]
-enum GoalV1 {
-    AllToOne(u32),
-    /// source, target
-    SourceSpecific(u32, u32),
-    AllToAll,
-}
-
-#[derive(Serialize, Deserialize)]
-enum TriggerV1 {
-    /// row, column, side, values
-    Patch(u32, u32, u32, Vec<f32>),
-    /// amplitude, pattern
-    Overlay(f32, Vec<f32>),
-}
-
-impl LookV1 {
-    fn is_first(&self) -> bool {
-        *self == Self::First
-    }
 }
 
 impl TriggerArtifact {
@@ -135,21 +66,10 @@ fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), EncodeError>
             Pass::Refine => PassV3::Refine,
         },
     };
-    Ok((to_header(&header)?, to_payload(payload(artifact)?)?))
+    Ok((to_header(&header)?, to_payload(TriggersV4::new(setting, artifact.shape, &artifact.result)?)?))
 }
 
-fn payload(artifact: &TriggerArtifact) -> Result<TriggersV2, EncodeError> {
-    let first = TriggersV1 {
-        family: u32::from(artifact.id.setting.family.spec().number),
-        strength: artifact.id.setting.strength,
-        shape: dimensions(artifact.shape)?,
-        queries: artifact.result.queries,
-        findings: artifact.result.findings.iter().map(FindingV1::new).collect::<Result<_, _>>()?,
-    };
-    Ok(TriggersV2 { first, confusion: artifact.result.confusion.iter().map(as_array).collect() })
-}
-
-/// Decodes the content of the file without checking it.
+/// Decodes the content of the file. Whether its parts go together is for [`check`] to say.
 fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact, DecodeError> {
     let (provenance, trigger_search_version, name, pass) = match version {
         1 | 2 => {
@@ -158,7 +78,7 @@ fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact
             let pass = if look.is_first() { Pass::Explore } else { Pass::Refine };
             (provenance.split().0, trigger_search_version, level, pass)
         }
-        PAYLOAD_VERSION => {
+        3 | PAYLOAD_VERSION => {
             let HeaderV3 { provenance, trigger_search_version, setting, pass } =
                 serde_json::from_slice(header).map_err(DecodeError::Header)?;
             let pass = match pass {
@@ -169,93 +89,26 @@ fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact
         }
         _ => return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION }),
     };
-    let (wire, confusion): (TriggersV1, Vec<[u32; 4]>) = if version == 1 {
-        (from_payload(payload)?, Vec::new())
-    } else {
-        let TriggersV2 { first, confusion } = from_payload(payload)?;
-        (first, confusion)
-    };
-    let family = Family::numbered(wire.family).ok_or(DecodeError::UnknownFamily { found: wire.family })?;
-    let setting = Setting { family, strength: wire.strength };
+    let wire: TriggersV4 =
+        if version == PAYLOAD_VERSION { from_payload(payload)? } else { earlier::read(version, payload)? };
+    let (setting, shape, result) = wire.into_domain()?;
     if setting.to_string() != name {
         return Err(DecodeError::Inconsistent(format!("header of setting {name}, payload of {setting}")));
     }
-    let result = PassResult {
-        findings: wire.findings.into_iter().map(FindingV1::into_domain).collect::<Result<_, _>>()?,
-        confusion: confusion.into_iter().map(from_array).collect::<Result<_, _>>()?,
-        queries: wire.queries,
-    };
-    let shape = wire.shape.map(|dimension| dimension as usize);
     Ok(TriggerArtifact { provenance, trigger_search_version, id: PassId { setting, pass }, shape, result })
-}
-
-impl FindingV1 {
-    fn new(finding: &TriggerFinding) -> Result<Self, EncodeError> {
-        Ok(Self {
-            goal: match finding.goal {
-                TargetMap::AllToOne { target } => GoalV1::AllToOne(target),
-                TargetMap::SourceSpecific { source, target } => GoalV1::SourceSpecific(source, target),
-                TargetMap::AllToAll => GoalV1::AllToAll,
-            },
-            trigger: TriggerV1::new(&finding.trigger)?,
-            climbed: finding.climbed,
-            search: [finding.search.hits(), finding.search.trials()],
-            holdout: finding.holdout.iter().map(as_array).collect(),
-        })
-    }
-
-    fn into_domain(self) -> Result<TriggerFinding, DecodeError> {
-        Ok(TriggerFinding {
-            goal: match self.goal {
-                GoalV1::AllToOne(target) => TargetMap::AllToOne { target },
-                GoalV1::SourceSpecific(source, target) => TargetMap::SourceSpecific { source, target },
-                GoalV1::AllToAll => TargetMap::AllToAll,
-            },
-            trigger: self.trigger.into_domain(),
-            climbed: self.climbed,
-            search: tally(self.search)?,
-            holdout: self.holdout.into_iter().map(from_array).collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-impl TriggerV1 {
-    fn new(trigger: &Trigger) -> Result<Self, EncodeError> {
-        Ok(match trigger {
-            Trigger::Patch(patch) => {
-                let [row, column, side] = dimensions([patch.row, patch.column, patch.side])?;
-                Self::Patch(row, column, side, patch.values.clone())
-            }
-            Trigger::Overlay(overlay) => Self::Overlay(overlay.amplitude, overlay.pattern.clone()),
-        })
-    }
-
-    fn into_domain(self) -> Trigger {
-        match self {
-            Self::Patch(row, column, side, values) => {
-                Trigger::Patch(Patch { row: row as usize, column: column as usize, side: side as usize, values })
-            }
-            Self::Overlay(amplitude, pattern) => Trigger::Overlay(Overlay { amplitude, pattern }),
-        }
-    }
-}
-
-fn tally([hits, trials]: [u32; 2]) -> Result<Tally, DecodeError> {
-    Tally::new(hits, trials).map_err(|error| DecodeError::Inconsistent(error.to_string()))
-}
-
-fn as_array(cell: &PairTally) -> [u32; 4] {
-    [cell.source, cell.target, cell.tally.hits(), cell.tally.trials()]
-}
-
-fn from_array([source, target, hits, trials]: [u32; 4]) -> Result<PairTally, DecodeError> {
-    Ok(PairTally { source, target, tally: tally([hits, trials])? })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::earlier::LookV1;
     use super::*;
     use crate::provenance::examples;
+    use aeva_attack::trigger::{Overlay, PassResult, Patch, Setting, Trigger, TriggerFinding, Unfit};
+    use aeva_stats::{Family, PairTally, Shape, Tally, TargetMap};
+
+    fn wire(artifact: &TriggerArtifact) -> TriggersV4 {
+        TriggersV4::new(artifact.id.setting, artifact.shape, &artifact.result).unwrap()
+    }
 
     fn artifact() -> TriggerArtifact {
         let tally = |hits, trials| Tally::new(hits, trials).unwrap();
@@ -302,20 +155,23 @@ mod tests {
             look: LookV1::Second,
         };
         let header = serde_json::to_vec(&header).unwrap();
-        let TriggersV2 { first, confusion } = payload(&artifact()).unwrap();
-        let without = container::encode(KIND_TRIGGERS, 1, &header, &to_payload(&first).unwrap()).unwrap();
+        let old = |version| {
+            let payload = earlier::examples::written(version, wire(&artifact()));
+            container::encode(KIND_TRIGGERS, version, &header, &payload).unwrap()
+        };
         let mut expected = artifact();
         expected.result.confusion.clear();
-        assert_eq!(TriggerArtifact::from_bytes(&without).unwrap(), expected);
-        let payload = to_payload(TriggersV2 { first, confusion }).unwrap();
-        let second = container::encode(KIND_TRIGGERS, 2, &header, &payload).unwrap();
-        assert_eq!(TriggerArtifact::from_bytes(&second).unwrap(), artifact());
-        let newer = container::encode(KIND_TRIGGERS, 4, &header, &payload).unwrap();
-        let error = TriggerArtifact::from_bytes(&newer).unwrap_err();
-        assert!(matches!(error, DecodeError::PayloadVersion { found: 4, supported: 3 }));
+        assert_eq!(TriggerArtifact::from_bytes(&old(1)).unwrap(), expected);
+        assert_eq!(TriggerArtifact::from_bytes(&old(2)).unwrap(), artifact());
         // A header of one version does not go with the payload of another.
-        let mixed = container::encode(KIND_TRIGGERS, 3, &header, &payload).unwrap();
-        assert!(matches!(TriggerArtifact::from_bytes(&mixed), Err(DecodeError::Header(_))));
+        assert!(matches!(TriggerArtifact::from_bytes(&old(3)), Err(DecodeError::Header(_))));
+        let (header, payload) = encode(&artifact()).unwrap();
+        let third = earlier::examples::written(3, wire(&artifact()));
+        let third = container::encode(KIND_TRIGGERS, 3, &header, &third).unwrap();
+        assert_eq!(TriggerArtifact::from_bytes(&third).unwrap(), artifact());
+        let newer = container::encode(KIND_TRIGGERS, 5, &header, &payload).unwrap();
+        let error = TriggerArtifact::from_bytes(&newer).unwrap_err();
+        assert!(matches!(error, DecodeError::PayloadVersion { found: 5, supported: 4 }));
     }
 
     #[test]
@@ -325,11 +181,20 @@ mod tests {
         let mut artifact = TriggerArtifact { id: PassId { setting, pass: Pass::Explore }, ..artifact() };
         artifact.result.findings.iter_mut().for_each(|finding| finding.trigger = overlay.clone());
         assert_eq!(TriggerArtifact::from_bytes(&artifact.to_bytes().unwrap()).unwrap(), artifact);
+        let header = HeaderV1 {
+            provenance: examples::pair(),
+            trigger_search_version: 1,
+            level: "wave-08".to_owned(),
+            look: LookV1::First,
+        };
+        let payload = earlier::examples::written(2, wire(&artifact));
+        let old = container::encode(KIND_TRIGGERS, 2, &to_header(&header).unwrap(), &payload).unwrap();
+        assert_eq!(TriggerArtifact::from_bytes(&old).unwrap(), artifact);
     }
 
     /// The error of a payload that was changed after encoding, with a valid checksum.
-    fn tampered(change: impl FnOnce(&mut TriggersV2)) -> DecodeError {
-        let mut wire = payload(&artifact()).unwrap();
+    fn tampered(change: impl FnOnce(&mut TriggersV4)) -> DecodeError {
+        let mut wire = wire(&artifact());
         change(&mut wire);
         let (header, _) = encode(&artifact()).unwrap();
         let bytes = container::encode(KIND_TRIGGERS, PAYLOAD_VERSION, &header, &to_payload(wire).unwrap()).unwrap();
@@ -338,15 +203,44 @@ mod tests {
 
     #[test]
     fn impossible_contents_are_named() {
-        let error = tampered(|wire| wire.first.strength = 31).to_string();
+        let error = tampered(|wire| wire.strength = 31).to_string();
         assert!(error.contains("header of setting patch-32, payload of patch-31"), "{error}");
-        let family = tampered(|wire| wire.first.family = 9);
+        let family = tampered(|wire| wire.family = 9);
         assert!(matches!(family, DecodeError::UnknownFamily { found: 9 }), "{family}");
-        let hits = tampered(|wire| wire.first.findings[2].holdout = vec![[1, 2, 5, 4]]).to_string();
+        let hits = tampered(|wire| wire.findings[2].holdout = vec![[1, 2, 5, 4]]).to_string();
         assert!(hits.contains("5 hits of 4 trials"), "{hits}");
-        let search = tampered(|wire| wire.first.findings[2].search = [7, 6]).to_string();
+        let search = tampered(|wire| wire.findings[2].search = [7, 6]).to_string();
         assert!(search.contains("7 hits of 6 trials"), "{search}");
         let confusion = tampered(|wire| wire.confusion = vec![[0, 1, 101, 100]]).to_string();
         assert!(confusion.contains("101 hits of 100 trials"), "{confusion}");
+    }
+
+    #[test]
+    fn triggers_that_no_shape_has_are_named() {
+        let shape = tampered(|wire| wire.findings[2].trigger.shape = 256);
+        let known = Shape::ALL.map(|shape| shape.spec().number);
+        assert!(
+            matches!(&shape, DecodeError::UnknownShape { found: 256, supported } if *supported == known),
+            "{shape}"
+        );
+        assert_eq!(shape.to_string(), format!("a trigger has shape number 256, but this program knows {known:?}"));
+        let count = |change: fn(&mut Vec<u32>, &mut Vec<f32>)| {
+            tampered(|wire| {
+                let trigger = &mut wire.findings[2].trigger;
+                change(&mut trigger.numbers, &mut trigger.reals);
+            })
+        };
+        let few = count(|numbers, _| numbers.truncate(2));
+        assert!(matches!(few, DecodeError::Trigger(Unfit::Count { part: "numbers", found: 2, .. })), "{few}");
+        let more = count(|_, reals| reals.push(0.5));
+        assert!(matches!(more, DecodeError::Trigger(Unfit::Count { part: "reals", found: 1, .. })), "{more}");
+        let far = count(|numbers, _| numbers[0] = u32::MAX);
+        assert!(matches!(far, DecodeError::Trigger(Unfit::Outside { row: 0xffff_ffff, .. })), "{far}");
+        // A shape that is known, though not that of the family.
+        let other = tampered(|wire| {
+            let trigger = &mut wire.findings[2].trigger;
+            (trigger.shape, trigger.numbers, trigger.reals) = (1, vec![], vec![0.5]);
+        });
+        assert!(matches!(other, DecodeError::Trigger(Unfit::Family { expected: "patch", .. })), "{other}");
     }
 }

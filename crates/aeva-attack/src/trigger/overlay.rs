@@ -2,10 +2,10 @@
 
 use std::f32::consts::{PI, TAU};
 
-use aeva_stats::Shape;
 use serde::Serialize;
 
 use super::Setting;
+use super::parts::{Parts, TriggerArray};
 use super::shaped::Shaped;
 use super::stream::RandomStream;
 use super::unfit::{Unfit, check_values};
@@ -31,8 +31,6 @@ impl Overlay {
 }
 
 impl Shaped for Overlay {
-    const SHAPE: Shape = Shape::Overlay;
-
     fn stamp(&self, image: &[f32], _: [usize; 3], out: &mut [f32]) {
         for ((out, value), change) in out.iter_mut().zip(image).zip(&self.pattern) {
             *out = (value + self.amplitude * change).clamp(0.0, 1.0);
@@ -43,9 +41,30 @@ impl Shaped for Overlay {
         let (found, expected) = (self.amplitude, setting.amplitude());
         let same = (found - expected).abs() <= SAME_AMPLITUDE;
         if !(same && (0.0..=1.0).contains(&found)) {
-            return Err(Unfit::Amplitude { found, expected });
+            return Err(Unfit::Amplitude { what: "pattern", found, expected });
         }
         check_values("pattern", &self.pattern, shape.iter().product(), [-1.0, 1.0])
+    }
+
+    /// The amplitude; the pattern.
+    fn parts(&self) -> Parts {
+        Parts { numbers: Vec::new(), reals: vec![self.amplitude], values: self.pattern.clone() }
+    }
+
+    fn from_parts(parts: Parts) -> Result<Self, Unfit> {
+        let ([], [amplitude], pattern) = parts.exactly("pattern")?;
+        Ok(Self { amplitude, pattern })
+    }
+
+    /// What is added to an image.
+    fn arrays(&self, shape: [usize; 3]) -> Vec<TriggerArray> {
+        let added = self.pattern.iter().map(|value| value * self.amplitude).collect();
+        vec![TriggerArray::values("overlay", shape, added)]
+    }
+
+    /// The pattern at full contrast, as its amplitude is too small to see.
+    fn picture(&self, _: [usize; 3]) -> Vec<f32> {
+        self.pattern.iter().map(|value| 0.5 + 0.5 * value).collect()
     }
 
     fn describe(&self, name: &str) -> String {

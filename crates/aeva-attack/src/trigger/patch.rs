@@ -1,9 +1,9 @@
 //! Squares that replace pixels.
 
-use aeva_stats::Shape;
 use serde::Serialize;
 
 use super::Setting;
+use super::parts::{Parts, TriggerArray};
 use super::shaped::Shaped;
 use super::stream::RandomStream;
 use super::unfit::{Unfit, check_values};
@@ -23,8 +23,6 @@ pub struct Patch {
 }
 
 impl Shaped for Patch {
-    const SHAPE: Shape = Shape::Patch;
-
     fn stamp(&self, image: &[f32], [_, width, channels]: [usize; 3], out: &mut [f32]) {
         out.copy_from_slice(image);
         let length = self.side * channels;
@@ -38,14 +36,33 @@ impl Shaped for Patch {
         let [height, width, channels] = shape;
         let &Self { row, column, side, ref values } = self;
         if row.saturating_add(side) > height || column.saturating_add(side) > width {
-            return Err(Unfit::Outside { row, column, side, height, width });
+            return Err(Unfit::Outside { what: "patch", row, column, rows: side, columns: side, height, width });
         }
         let expected = setting.side(shape);
         if side != expected {
-            return Err(Unfit::Side { found: side, expected });
+            return Err(Unfit::Size { what: "patch", found: side, expected });
         }
         // The patch lies within an image that fits in memory, so the product cannot overflow.
         check_values("patch", values, side * side * channels, [0.0, 1.0])
+    }
+
+    /// Row, column and side; the values.
+    fn parts(&self) -> Parts {
+        let &Self { row, column, side, ref values } = self;
+        Parts { numbers: vec![row, column, side], reals: Vec::new(), values: values.clone() }
+    }
+
+    fn from_parts(parts: Parts) -> Result<Self, Unfit> {
+        let ([row, column, side], [], values) = parts.exactly("patch")?;
+        Ok(Self { row, column, side, values })
+    }
+
+    fn arrays(&self, [_, _, channels]: [usize; 3]) -> Vec<TriggerArray> {
+        vec![
+            TriggerArray::values("patch", [self.side, self.side, channels], self.values.clone()),
+            TriggerArray::number("row", self.row),
+            TriggerArray::number("column", self.column),
+        ]
     }
 
     fn describe(&self, name: &str) -> String {

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::shaped::Shaped;
 use super::stream::RandomStream;
-use super::{Overlay, Patch, Setting, Unfit};
+use super::{Parts, Setting, TriggerArray, Unfit};
 
-/// Makes the enum of triggers from the list of their shapes.
+/// Makes the enum of triggers from the list of their shapes, which are those of [`Shape`].
 macro_rules! triggers {
     ($($(#[$meaning:meta])* $shape:ident,)*) => {
         /// A change that is the same for every image.
@@ -15,14 +15,14 @@ macro_rules! triggers {
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(tag = "shape", rename_all = "snake_case")]
         pub enum Trigger {
-            $($(#[$meaning])* $shape($shape),)*
+            $($(#[$meaning])* $shape(super::$shape),)*
         }
 
         impl Trigger {
             /// Its shape, which is that of its family.
             pub fn shape(&self) -> Shape {
                 match self {
-                    $(Self::$shape(_) => $shape::SHAPE,)*
+                    $(Self::$shape(_) => Shape::$shape,)*
                 }
             }
 
@@ -44,6 +44,38 @@ macro_rules! triggers {
                 }
                 match self {
                     $(Self::$shape(trigger) => trigger.check(setting, shape),)*
+                }
+            }
+
+            /// It as lists of numbers. With its shape, they are all there is to know of it.
+            pub fn parts(&self) -> Parts {
+                match self {
+                    $(Self::$shape(trigger) => trigger.parts(),)*
+                }
+            }
+
+            /// The trigger of a shape that these lists are, bit for bit.
+            /// Whether it fits an image is for [`Trigger::check`] to say.
+            ///
+            /// # Errors
+            /// [`Unfit::Count`] if a trigger of this shape has more or fewer numbers.
+            pub fn from_parts(shape: Shape, parts: Parts) -> Result<Self, Unfit> {
+                match shape {
+                    $(Shape::$shape => super::$shape::from_parts(parts).map(Self::$shape),)*
+                }
+            }
+
+            /// Its arrays on images `[h, w, c]` with this shape, which it fits ([`Trigger::check`]).
+            pub fn arrays(&self, shape: [usize; 3]) -> Vec<TriggerArray> {
+                match self {
+                    $(Self::$shape(trigger) => trigger.arrays(shape),)*
+                }
+            }
+
+            /// How it looks on images `[h, w, c]` with this shape, which it fits: row-major, in `[0, 1]`.
+            pub fn picture(&self, shape: [usize; 3]) -> Vec<f32> {
+                match self {
+                    $(Self::$shape(trigger) => trigger.picture(shape),)*
                 }
             }
 
@@ -90,7 +122,7 @@ triggers! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trigger::candidates;
+    use crate::trigger::{Overlay, Patch, candidates};
     use aeva_stats::Family;
 
     #[test]
@@ -124,14 +156,7 @@ mod tests {
             let mut trigger = candidates::candidate(setting, shape, &[], &mut stream);
             for _ in 0..300 {
                 trigger = trigger.neighbour(shape, &[], &mut stream);
-                match &trigger {
-                    Trigger::Patch(patch) => {
-                        assert!(patch.row + patch.side <= 8 && patch.column + patch.side <= 11);
-                        assert_eq!(patch.side, setting.side(shape));
-                        assert!(patch.values.iter().all(|value| (0.0..=1.0).contains(value)));
-                    }
-                    Trigger::Overlay(overlay) => assert!(overlay.pattern.iter().all(|v| v.abs() <= 1.0)),
-                }
+                assert_eq!(trigger.check(setting, shape), Ok(()));
             }
         }
     }

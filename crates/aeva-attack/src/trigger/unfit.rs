@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// A patch in a family of overlays, or an overlay in a family of patches.
+    /// A trigger of another shape than that of its family.
     #[error("setting {setting} holds a trigger that is no {expected}")]
     Family {
         /// The setting.
@@ -12,42 +12,54 @@ pub enum Unfit {
         /// The kind of triggers in this setting.
         expected: &'static str,
     },
-    /// A patch that is not within the image.
-    #[error("a patch of side {side} at row {row}, column {column} leaves an image of {height} x {width}")]
+    /// A trigger that is not within the image.
+    #[error(
+        "a {what} of {rows} x {columns} pixels at row {row}, column {column} leaves an image of {height} x {width}"
+    )]
     Outside {
+        /// What it is.
+        what: &'static str,
         /// Row of its upper left pixel.
         row: usize,
         /// Column of its upper left pixel.
         column: usize,
-        /// Side of the patch.
-        side: usize,
+        /// Its height.
+        rows: usize,
+        /// Its width.
+        columns: usize,
         /// Height of the image.
         height: usize,
         /// Width of the image.
         width: usize,
     },
-    /// A patch whose size differs from that of its setting.
-    #[error("the side of a patch is {found}, but its setting has {expected}")]
-    Side {
-        /// Side of the patch.
+    /// A trigger whose size differs from that of its setting.
+    #[error("a {what} has a size of {found} pixels, but its setting has {expected}")]
+    Size {
+        /// What it is.
+        what: &'static str,
+        /// Size of the trigger, in what the strength of its shape counts.
         found: usize,
-        /// Side of the setting on images of this shape.
+        /// Size of the setting on images of this shape.
         expected: usize,
     },
-    /// A pattern whose amplitude differs from that of its setting, or is larger than an image can show.
-    #[error("the amplitude of a pattern is {found}, but its setting has {expected}; at most 1 is possible")]
+    /// A trigger whose amplitude differs from that of its setting, or is larger than an image can show.
+    #[error("a {what} has an amplitude of {found}, but its setting has {expected}; at most 1 is possible")]
     Amplitude {
-        /// Amplitude of the pattern.
+        /// What it is.
+        what: &'static str,
+        /// Amplitude of the trigger.
         found: f32,
         /// Amplitude of the setting.
         expected: f32,
     },
-    /// Too few or too many values.
-    #[error("a {what} has {found} values, needs {needed}")]
+    /// Too few or too many values, or other numbers.
+    #[error("a {what} has {found} {part}, needs {needed}")]
     Count {
-        /// What the values belong to.
+        /// What they belong to.
         what: &'static str,
-        /// Number of values.
+        /// What is counted.
+        part: &'static str,
+        /// How many there are.
         found: usize,
         /// Number that is needed.
         needed: usize,
@@ -74,7 +86,7 @@ pub(super) fn check_values(
     [low, high]: [f32; 2],
 ) -> Result<(), Unfit> {
     if values.len() != needed {
-        return Err(Unfit::Count { what, found: values.len(), needed });
+        return Err(Unfit::Count { what, part: "values", found: values.len(), needed });
     }
     match values.iter().find(|value| !(low..=high).contains(value)) {
         Some(&found) => Err(Unfit::Value { what, found, low, high }),

@@ -26,7 +26,11 @@ pub(super) fn artifact(error: &ArtifactError) -> Option<&'static str> {
             "the file is a valid artifact of another kind: `aeva inspect` shows it, `aeva stamp` puts triggers on images"
         }
         ArtifactError::Decode {
-            source: DecodeError::PayloadVersion { .. } | DecodeError::ContainerVersion { .. },
+            source:
+                DecodeError::PayloadVersion { .. }
+                | DecodeError::ContainerVersion { .. }
+                | DecodeError::UnknownFamily { .. }
+                | DecodeError::UnknownShape { .. },
             ..
         } => "a later version of aeva wrote the file: use that version",
         ArtifactError::Decode { .. } | ArtifactError::Foreign { .. } => {

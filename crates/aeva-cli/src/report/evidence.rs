@@ -3,18 +3,18 @@
 use std::io::Cursor;
 
 use aeva_artifact::{RunDir, write_atomically};
-use aeva_attack::trigger::{Trigger, TriggerFinding};
+use aeva_attack::trigger::{Items, Trigger, TriggerArray, TriggerFinding};
 use aeva_stats::{ConsensusMap, TargetMap};
 use anyhow::Context;
-use ndarray::{Array0, Array2, Array3};
+use ndarray::{Array2, ArrayD};
 use ndarray_npy::NpzWriter;
 
 use crate::imaging::{byte, enlarged_png};
 
 const FOLDER: &str = "evidence";
 
-/// Writes a trigger as `evidence/label-3.png` (on grey, or a pattern at full contrast) and
-/// `evidence/label-3.npz`; returns the file names.
+/// Writes a trigger as `evidence/label-3.png` and `evidence/label-3.npz`; its shape says what they show. Returns the
+/// file names.
 pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -> anyhow::Result<Vec<String>> {
     let name = match finding.goal {
         TargetMap::AllToOne { target } => format!("label-{target}"),
@@ -61,33 +61,50 @@ pub(super) fn write_consensus(run: &RunDir, label: u32) -> anyhow::Result<Vec<St
 }
 
 fn picture(trigger: &Trigger, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
-    let [height, width, channels] = shape;
-    let grey = vec![0.5; height * width * channels];
-    let pixels: Vec<u8> = if let Trigger::Overlay(overlay) = trigger {
-        overlay.pattern.iter().map(|value| byte(0.5 + 0.5 * value)).collect()
-    } else {
-        let mut out = grey.clone();
-        trigger.stamp(&grey, shape, &mut out);
-        out.into_iter().map(byte).collect()
-    };
+    let pixels: Vec<u8> = trigger.picture(shape).into_iter().map(byte).collect();
     enlarged_png(&pixels, shape)
 }
 
-/// A patch becomes `patch` `[side, side, c]`, `row` and `column`; a pattern becomes `overlay` `[h, w, c]`, the values
-/// to add; for images in `[0, 1]`.
-fn values(trigger: &Trigger, [height, width, channels]: [usize; 3]) -> anyhow::Result<Vec<u8>> {
+/// The arrays of a trigger, whose names depend on its shape; for images in `[0, 1]`.
+fn values(trigger: &Trigger, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
     let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
-    match trigger {
-        Trigger::Patch(patch) => {
-            let values = Array3::from_shape_vec((patch.side, patch.side, channels), patch.values.clone())?;
-            writer.add_array("patch", &values)?;
-            writer.add_array("row", &Array0::from_elem((), i64::try_from(patch.row)?))?;
-            writer.add_array("column", &Array0::from_elem((), i64::try_from(patch.column)?))?;
-        }
-        Trigger::Overlay(overlay) => {
-            let added = overlay.pattern.iter().map(|value| value * overlay.amplitude).collect();
-            writer.add_array("overlay", &Array3::from_shape_vec((height, width, channels), added)?)?;
+    for TriggerArray { name, dimensions, items } in trigger.arrays(shape) {
+        match items {
+            Items::Numbers(numbers) => {
+                let numbers = numbers.into_iter().map(i64::try_from).collect::<Result<_, _>>()?;
+                writer.add_array(name, &ArrayD::from_shape_vec(dimensions, numbers)?)?;
+            }
+            Items::Values(values) => writer.add_array(name, &ArrayD::from_shape_vec(dimensions, values)?)?,
         }
     }
     Ok(writer.finish().context("cannot write .npz")?.into_inner())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+    use aeva_attack::trigger::{Overlay, Patch};
+    use ndarray::{Array0, Array3};
+    use ndarray_npy::NpzReader;
+
+    #[test]
+    fn the_arrays_of_a_patch_are_its_values_and_its_place() {
+        let patch = Trigger::Patch(Patch { row: 1, column: 2, side: 1, values: vec![0.25, 0.5, 0.75] });
+        let mut npz = NpzReader::new(Cursor::new(values(&patch, [4, 5, 3]).unwrap())).unwrap();
+        assert_eq!(npz.names().unwrap(), ["patch", "row", "column"]);
+        let patch: Array3<f32> = npz.by_name("patch").unwrap();
+        assert_eq!((patch.shape(), patch.as_slice().unwrap()), (&[1, 1, 3][..], &[0.25, 0.5, 0.75][..]));
+        let [row, column] = ["row", "column"].map(|name| npz.by_name::<_, _>(name).unwrap());
+        assert_eq!((row, column), (Array0::from_elem((), 1_i64), Array0::from_elem((), 2_i64)));
+    }
+
+    #[test]
+    fn the_array_of_a_pattern_is_what_it_adds() {
+        let pattern = Trigger::Overlay(Overlay { amplitude: 0.25, pattern: vec![1.0, -1.0] });
+        let mut npz = NpzReader::new(Cursor::new(values(&pattern, [1, 2, 1]).unwrap())).unwrap();
+        assert_eq!(npz.names().unwrap(), ["overlay"]);
+        let added: Array3<f32> = npz.by_name("overlay").unwrap();
+        assert_eq!((added.shape(), added.as_slice().unwrap()), (&[1, 2, 1][..], &[0.25, -0.25][..]));
+    }
 }

@@ -9,6 +9,7 @@ use super::odds::log_odds;
 use super::pairs::{self, Baseline, Pair};
 use super::pass::PassTally;
 use super::standout::{PairStandout, Standout, StandsOut, Strongest, TriggerTest};
+use super::statistics::Statistics;
 use crate::Family;
 
 /// Added to the log odds of an all-to-all map. Unlike a single label, a map has no neighbours to compare with.
@@ -76,7 +77,7 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
         Strongest::keep(&mut strongest, StandsOut::Pair { source, target }, standout);
     }
     let p_value = strongest.as_ref().map_or(1.0, |strongest| null_p_value(strongest.standout.evidence, classes));
-    TriggerTest { strongest, p_value, labels, pair, map }
+    TriggerTest { strongest, p_value, labels, pair, map, statistics: Statistics::new(passes) }
 }
 
 /// How far the map of labels stands out in a pass; `None` if it reaches fewer than half of the images, or if there are

@@ -1,6 +1,7 @@
 //! The result of the trigger test.
 
 use super::null::null_p_value;
+use super::statistics::Statistics;
 use crate::TargetMap;
 
 /// How far something stands out.
@@ -66,6 +67,8 @@ pub struct TriggerTest {
     pub pair: Option<PairStandout>,
     /// The highest evidence of an all-to-all map.
     pub map: Option<Standout>,
+    /// Figures that are shown beside the test and do not enter it.
+    pub statistics: Statistics,
 }
 
 impl Strongest {

@@ -177,15 +177,15 @@ fn fields(payload: &[u8]) -> Vec<(String, Vec<u8>)> {
         ("channels", 16),
         ("aim", 36),
         ("label", 40),
-        ("kind of trigger", 44),
-        ("row", 48),
-        ("column", 52),
-        ("side", 56),
+        ("shape of a trigger", 44),
+        ("row", 56),
+        ("column", 60),
+        ("side", 64),
     ] {
         let numbers = NUMBERS.iter().map(|number| (number.to_string(), with(payload, at, &number.to_le_bytes())));
         changed.extend(numbers.filter_map(|(number, payload)| Some((format!("{name} {number}"), payload?))));
     }
-    for (name, at) in [("queries", 20), ("findings", 28), ("values", 60)] {
+    for (name, at) in [("queries", 20), ("findings", 28), ("numbers", 48), ("reals", 68), ("values", 76)] {
         let numbers = LARGE.iter().map(|number| (number.to_string(), with(payload, at, &number.to_le_bytes())));
         changed.extend(numbers.filter_map(|(number, payload)| Some((format!("{name} {number}"), payload?))));
     }

@@ -20,13 +20,22 @@ struct Finding {
     values: Vec<f32>,
     /// The amplitude of an overlay in place of the patch.
     amplitude: Option<f32>,
+    /// A shape with a number too many.
+    shape: Option<u32>,
     /// Cells of source, target, hits and trials.
     cells: Vec<[u32; 4]>,
 }
 
 impl Finding {
     fn of_label(label: u32) -> Self {
-        Self { aim: vec![0, label], side: 1, values: vec![0.5], amplitude: None, cells: vec![[1, 0, 3, 4]] }
+        Self {
+            aim: vec![0, label],
+            side: 1,
+            values: vec![0.5],
+            amplitude: None,
+            shape: None,
+            cells: vec![[1, 0, 3, 4]],
+        }
     }
 
     fn aimed(aim: &[u32], cells: &[[u32; 4]]) -> Self {
@@ -42,19 +51,20 @@ impl Finding {
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = words(&self.aim);
         let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        match self.amplitude {
-            None => {
-                bytes.extend(words(&[0, 0, 0, self.side]));
-                bytes.extend(long(self.values.len() as u64));
-                bytes.extend(floats(&self.values));
+        // The shape, then its numbers, reals and values.
+        let lists = |shape: u32, numbers: &[u32], reals: &[f32], values: &[f32]| {
+            let mut bytes = words(&[shape]);
+            bytes.extend([long(numbers.len() as u64), words(numbers)].concat());
+            for list in [reals, values] {
+                bytes.extend([long(list.len() as u64), floats(list)].concat());
             }
-            Some(amplitude) => {
-                bytes.extend(words(&[1]));
-                bytes.extend(amplitude.to_le_bytes());
-                bytes.extend(long(256));
-                bytes.extend(floats(&[1.0; 256]));
-            }
-        }
+            bytes
+        };
+        bytes.extend(match (self.shape, self.amplitude) {
+            (Some(shape), _) => lists(shape, &[0, 0, self.side, 7], &[], &self.values),
+            (None, Some(amplitude)) => lists(1, &[], &[amplitude], &[1.0; 256]),
+            (None, None) => lists(0, &[0, 0, self.side], &[], &self.values),
+        });
         bytes.push(1);
         bytes.extend(words(&[1, 2]));
         bytes.extend(long(self.cells.len() as u64));
@@ -127,6 +137,9 @@ pub(crate) fn forged_triggers(strength: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
             "overlays without end",
             each(&|label| Finding { amplitude: Some(f32::INFINITY), ..Finding::standing_out(label) }),
         ),
+        ("numbers too many", each(&|label| Finding { shape: Some(0), ..Finding::standing_out(label) })),
+        ("numbers of an overlay", each(&|label| Finding { shape: Some(1), ..Finding::standing_out(label) })),
+        ("a shape of no name", each(&|label| Finding { shape: Some(TOP), ..Finding::standing_out(label) })),
         ("100000 pairs", more(plain(), many)),
     ];
     let mut payloads: Vec<(&'static str, Vec<u8>)> =
