@@ -229,7 +229,11 @@ fn perturbations_that_would_take_too_long_are_left_out() {
     let aeva = Aeva::new();
     let args = ["--out", "run", "--perturbation-budget", "1000"];
     let ran = aeva.scan("digits-clean.onnx", &args).ends_with(0);
-    assert!(ran.stdout.contains("perturbations are left out") && ran.stdout.contains("1000 are allowed"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("perturbations are left out") && ran.stdout.contains("1000 are allowed"),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(aeva.report("run")["pairs"], json!([]));
 }
 

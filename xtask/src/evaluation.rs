@@ -22,6 +22,9 @@ pub enum Evaluation {
     /// Scans the calibration models of a zoo, which are clean: the null distributions of the verdict.
     #[command(disable_help_flag = true)]
     Calibrate(Arguments),
+    /// Scans models that other people made and measures how often the verdict is right.
+    #[command(disable_help_flag = true)]
+    Bank(Arguments),
     /// Scans one model deeply and prints what the published rule says at every smaller depth.
     #[command(disable_help_flag = true)]
     Sweep(Arguments),
@@ -49,6 +52,7 @@ impl Evaluation {
             Self::TrainZoo(arguments) => ("train-zoo", arguments),
             Self::Evaluate(arguments) => ("evaluate", arguments),
             Self::Calibrate(arguments) => ("calibrate", arguments),
+            Self::Bank(arguments) => ("bank", arguments),
             Self::Sweep(arguments) => ("sweep", arguments),
             Self::Compare(arguments) => ("compare", arguments),
             Self::Growth(arguments) => ("growth", arguments),

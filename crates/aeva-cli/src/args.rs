@@ -15,6 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::lens::Lens;
 use crate::report::Format;
+use crate::seed::Seed;
 
 /// Tells whether an image classifier carries a backdoor, when labels are all that it answers (AEVA, ICLR 2022).
 ///
@@ -105,9 +106,10 @@ pub(crate) struct ScanArgs {
     /// missing device is an error. A device that computes too coarsely for the search is refused.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
-    /// Seed of all random choices.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// Seed of all random choices: a number, or `random`. A maker of models who knows the seed can hide a backdoor from it, so use
+    /// `random` for a gate. The report names the number, which repeats and continues the scan.
+    #[arg(long, default_value = "0", value_name = "SEED")]
+    pub(crate) seed: Seed,
     /// Threads; all cores by default. They do not change the result.
     #[arg(long, value_name = "N", value_parser = at_most::<MOST_THREADS>)]
     pub(crate) threads: Option<NonZeroUsize>,

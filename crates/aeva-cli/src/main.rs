@@ -9,6 +9,7 @@ mod lens;
 mod output;
 mod progress;
 mod report;
+mod seed;
 mod signals;
 mod supervise;
 

@@ -2,6 +2,7 @@
 //!
 //! Whatever does not need the libraries of AEVA (other programs, Python environments, conversion) is in the library of `xtask`.
 
+mod bank;
 mod compare;
 mod evaluate;
 mod growth;
@@ -34,6 +35,8 @@ enum Task {
     Evaluate(evaluate::Args),
     /// Scans the calibration models of a zoo, which are clean: the null distributions of the verdict.
     Calibrate(evaluate::calibrate::Args),
+    /// Scans models that other people made and measures how often the verdict is right.
+    Bank(bank::Args),
     /// Scans one model deeply and prints what the published rule says at every smaller depth.
     Sweep(sweep::Args),
     /// Compares the speed of `aeva`, a common toolbox and the method of the published program on the same searches.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::TrainZoo(args) => train_zoo::run(&args),
         Task::Evaluate(args) => evaluate::run(&args),
         Task::Calibrate(args) => evaluate::calibrate::run(&args),
+        Task::Bank(args) => bank::run(&args),
         Task::Sweep(args) => sweep::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Growth { quick } => growth::run(quick),

@@ -137,7 +137,7 @@ impl Report {
             queries_by_phase,
             seconds: None,
             clean_accuracy: run.clean_accuracy,
-            notes: notes(seen, run),
+            notes: notes(seen, run, assessment, rule),
             parameters: Parameters {
                 samples: run.perturbations.samples,
                 iterations: search.iterations,
@@ -177,7 +177,7 @@ impl Attack {
 /// Below this share of correct images, the search hardly sees what the model learned.
 const LOW_ACCURACY: f64 = 0.5;
 
-fn notes(seen: &Observations, run: &RunInfo) -> Vec<String> {
+fn notes(seen: &Observations, run: &RunInfo, assessment: &Assessment, rule: &DecisionRule) -> Vec<String> {
     let mut notes = run.notes.clone();
     if run.clean_accuracy < LOW_ACCURACY {
         notes.push(format!(
@@ -186,6 +186,9 @@ fn notes(seen: &Observations, run: &RunInfo) -> Vec<String> {
         ));
     }
     notes.extend(seen.notes(run));
+    if assessment.triggers.is_some() && assessment.p_value.is_some() {
+        notes.extend(rule.caveats(run.provenance.model.classes));
+    }
     notes
 }
 

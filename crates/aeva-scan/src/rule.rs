@@ -1,6 +1,6 @@
 //! The rule for the verdict.
 
-use aeva_stats::CombinedRule;
+use aeva_stats::{CombinedRule, NULL_LABELS};
 
 /// The rule for the verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +34,26 @@ impl DecisionRule {
             Self::Published => (CombinedRule::DEFAULT, false),
             Self::Combined { rule, exhaustive } => (rule, exhaustive),
         }
+    }
+
+    /// Why the p-value of a model with `classes` labels is a rough figure: the null distribution was measured in other
+    /// circumstances. Empty if it was measured in these.
+    pub(crate) fn caveats(&self, classes: u32) -> Vec<String> {
+        let Self::Combined { rule, exhaustive } = self else { return Vec::new() };
+        let mut caveats = Vec::new();
+        if *exhaustive || *rule != CombinedRule::DEFAULT {
+            let rate = 100.0 * CombinedRule::DEFAULT.false_positive_rate();
+            caveats.push(format!(
+                "the p-value is a rough figure: it was calibrated for plain scans at a rate of {rate} %, and other options make other passes"
+            ));
+        }
+        if !NULL_LABELS.contains(&(classes as usize)) {
+            let labels = NULL_LABELS.map(|labels| labels.to_string()).join(", ");
+            caveats.push(format!(
+                "the p-value is a rough figure: it was calibrated on models of {labels} labels, this one has {classes}"
+            ));
+        }
+        caveats
     }
 
     /// The share of clean models that it may call backdoored; `None` for the published rule.

@@ -58,7 +58,9 @@ impl CombinedRule {
 
     /// Whether the trigger lens leaves the verdict open, so that perturbations are worth their queries.
     pub fn escalates(&self, triggers: &TriggerTest) -> bool {
-        triggers.p_value > self.trigger_alpha() && triggers.p_value < self.escalate_below
+        // At a high rate, the alpha itself comes close to the usual limit.
+        let limit = self.escalate_below.max(2.0 * self.trigger_alpha());
+        triggers.p_value > self.trigger_alpha() && triggers.p_value < limit
     }
 
     /// The evidence of the trigger lens for [`combine`].
@@ -193,6 +195,9 @@ mod tests {
         assert!(rule.stops_early(&at(0.01)) && !rule.stops_early(&at(0.010_000_1)));
         assert!(!rule.escalates(&at(0.04)) && rule.escalates(&at(0.040_000_1)));
         assert!(rule.escalates(&at(0.149_999)) && !rule.escalates(&at(0.15)));
+        // With a rate of 0.3, the alpha of 0.24 is beyond 0.15; there is still something between alarm and clearance.
+        let high = CombinedRule::at_rate(0.3).unwrap();
+        assert!(!high.escalates(&at(0.24)) && high.escalates(&at(0.25)) && !high.escalates(&at(0.48)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ const RESAMPLES: u32 = 1000;
 
 /// Area under the ROC curve: the chance that an infected model scores above a clean one; ties count half (Mann and Whitney, 1947).
 /// `None` without models of both kinds.
-pub(super) fn auc(infected: &[f64], clean: &[f64]) -> Option<f64> {
+pub(crate) fn auc(infected: &[f64], clean: &[f64]) -> Option<f64> {
     if infected.is_empty() || clean.is_empty() {
         return None;
     }
@@ -71,7 +71,7 @@ pub(super) fn share<T>(values: &[T], holds: impl Fn(&T) -> bool) -> Option<f64> 
 }
 
 /// 95 % interval of a share (Wilson, 1927).
-pub(super) fn share_interval(share: f64, count: usize) -> [f64; 2] {
+pub(crate) fn share_interval(share: f64, count: usize) -> [f64; 2] {
     let (n, z) = (count as f64, 1.96);
     let centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
     let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();

@@ -2,7 +2,7 @@
 
 mod against;
 pub(crate) mod calibrate;
-mod measures;
+pub(crate) mod measures;
 mod preset;
 mod report;
 mod rules;

@@ -5,12 +5,14 @@ mod markdown;
 mod triggers;
 
 use std::fs;
+use std::path::Path;
 
 use aeva_artifact::write_atomically;
 use anyhow::{Context, bail};
 use xtask::process::say;
 use xtask::root;
 
+use crate::bank::Figures;
 use crate::evaluate::Evaluation;
 
 /// The end of every generated block.
@@ -25,15 +27,14 @@ type Block = (&'static str, String);
 /// When a page or the figures cannot be read, a block has no place, or (with `check`) a page is not up to date.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let docs = root().join("docs");
-    let figures = docs.join("evaluation.json");
-    let text = fs::read(&figures).with_context(|| format!("cannot read {}", figures.display()))?;
-    let evaluation = Evaluation::from_json(&text).with_context(|| format!("cannot use {}", figures.display()))?;
+    let evaluation = figures(&docs.join("evaluation.json"), Evaluation::from_json)?;
+    let bank = figures(&docs.join("bank.json"), Figures::from_json)?;
     let pages: [(&str, &[Block]); 2] = [
         (
             "triggers.md",
             &[("families", triggers::families()), ("margins", triggers::margins()), ("null", triggers::null())],
         ),
-        ("evaluation.md", &[("evaluation", evaluation.markdown())]),
+        ("evaluation.md", &[("bank", bank.markdown()), ("evaluation", evaluation.markdown())]),
     ];
     for (name, blocks) in pages {
         let path = docs.join(name);
@@ -56,6 +57,12 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
         say("the generated tables are up to date");
     }
     Ok(())
+}
+
+/// The figures in a file.
+fn figures<T>(path: &Path, from_json: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    from_json(&text).with_context(|| format!("cannot use {}", path.display()))
 }
 
 /// The page with this content, which ends with a line break, in a block.

@@ -5,6 +5,9 @@
 /// clean models that are used for nothing else.
 pub const NULLS: [(usize, f64, f64); 3] = [(7, 0.75, 0.9), (20, 0.65, 0.75), (usize::MAX, 0.3, 0.75)];
 
+/// The numbers of labels of the clean models that the null distribution was measured on.
+pub const NULL_LABELS: [usize; 3] = [5, 10, 43];
+
 /// The probability that a clean model with `classes` labels shows this evidence or more: an exponential tail on both
 /// sides of 0.
 pub(super) fn null_p_value(evidence: f64, classes: usize) -> f64 {

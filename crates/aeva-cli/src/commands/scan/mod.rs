@@ -57,14 +57,14 @@ fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
         lenses,
         rule,
         perturbations,
-        seed: args.seed,
+        seed: args.seed.number,
         batch_rows: args.batch_size.unwrap_or(default_rows),
         threads,
     };
     let scan = Scan::new(request, model.spec, &model.correct)
         .with_context(|| format!("{} cannot be scanned with {}", args.model.display(), args.data.display()))?;
     if let Some(plan) = scan.precision_plan() {
-        model.check_precision(data.images.view(), plan, args.seed)?;
+        model.check_precision(data.images.view(), plan, args.seed.number)?;
     }
     model.notes.extend(scan.notes());
     for note in &model.notes {
@@ -93,11 +93,11 @@ fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
 
     let mut report = Report::new(run.info(), &outcome.observations, &outcome.assessment, &rule);
     report.seconds = Some(seconds(begin, earlier, &outcome));
-    report.notes.extend(outcome.exhausted.map(limit_note));
+    report.notes.extend(outcome.exhausted.map(|limit| limit_note(limit, args)));
     report::store(&run, &mut report, &outcome.observations)?;
     show(&report::render(&report, run.path(), args.output.format())?)?;
     if outcome.end == End::Stopped && outcome.exhausted.is_none() {
-        tracing::warn!("stopped; all answers are kept: start the same command again to continue");
+        tracing::warn!("stopped; all answers are kept: start {} again to continue", same_command(args));
         return Ok(ExitStatus::Interrupted(signals::received()));
     }
     Ok(ExitStatus::from(&outcome.assessment.verdict))
@@ -112,12 +112,22 @@ fn seconds(begin: Instant, earlier: Option<f64>, outcome: &Outcome) -> f64 {
     }
 }
 
-fn limit_note(exhausted: Exhausted) -> String {
+/// The command that continues this scan. A seed that was drawn has to be named.
+fn same_command(args: &ScanArgs) -> String {
+    if args.seed.is_drawn {
+        format!("the same command with --seed {}", args.seed)
+    } else {
+        "the same command".to_owned()
+    }
+}
+
+fn limit_note(exhausted: Exhausted, args: &ScanArgs) -> String {
     let limit = match exhausted {
         Exhausted::Queries => "--max-queries",
         Exhausted::Time => "--max-time",
     };
-    format!("the scan ended at its limit ({limit}); the same command with a higher limit continues from there")
+    let command = same_command(args);
+    format!("the scan ended at its limit ({limit}); {command} and a higher limit continues from there")
 }
 
 /// Refuses data with too few classes to judge any model, before the first query.
@@ -148,7 +158,7 @@ fn describe(args: &ScanArgs, data: &Dataset, model: &LoadedModel, perturbations:
             preprocessing: identity.preprocessing,
         },
         data: DataProvenance { sha256: data.sha256(), images: data.labels.len() as u64 },
-        seed: args.seed,
+        seed: args.seed.number,
         provider: identity.provider,
     };
     RunInfo {

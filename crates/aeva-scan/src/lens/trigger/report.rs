@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::observations::TriggerObservations;
 use super::plan::Observation;
 
-/// Confidence of the intervals in a report.
-const CONFIDENCE: f64 = 0.95;
+/// The chance that an interval in a report misses the true rate.
+const MISS: f64 = 0.05;
 
 /// The trigger lens.
 #[derive(Debug, Clone, Serialize)]
@@ -57,7 +57,8 @@ pub struct FoundTrigger {
     /// Success on hold-out images.
     #[serde(flatten)]
     pub success: Tally,
-    /// 95 % interval of its success rate (Clopper and Pearson).
+    /// 95 % interval of its success rate (Clopper and Pearson). The trigger is the best of all passes, measured on the
+    /// same images, so the interval holds for all passes together (Bonferroni).
     pub interval: [f64; 2],
     /// Success by label of the images.
     pub by_source: Vec<PairTally>,
@@ -71,7 +72,7 @@ impl TriggerReport {
         let trigger = |&map: &TargetMap| {
             let (id, result) = seen.results.get(seen.best(map)?)?;
             let evidence = test.standout(map).map_or(0.0, |standout| standout.evidence);
-            Some(FoundTrigger::new(id.setting, result.finding(map)?, evidence))
+            Some(FoundTrigger::new(id.setting, result.finding(map)?, evidence, seen.results.len()))
         };
         Self {
             test: test.clone(),
@@ -100,9 +101,9 @@ impl PassReport {
 }
 
 impl FoundTrigger {
-    fn new(setting: Setting, finding: &TriggerFinding, evidence: f64) -> Self {
+    fn new(setting: Setting, finding: &TriggerFinding, evidence: f64, passes: usize) -> Self {
         let success = finding.success();
-        let interval = binomial_interval(success.hits(), success.trials(), CONFIDENCE);
+        let interval = binomial_interval(success.hits(), success.trials(), 1.0 - MISS / passes.max(1) as f64);
         let rate = format!(
             "{:.0} % of {} hold-out images ({:.0} to {:.0} %)",
             100.0 * success.rate(),
@@ -146,7 +147,7 @@ mod tests {
         let cell = |source, target| PairTally { source, target, tally: Tally::new(9, 10).unwrap() };
         let holdout = vec![cell(0, 1), cell(1, 2)];
         let finding = TriggerFinding { goal, trigger, climbed: true, search: Tally::ZERO, holdout };
-        FoundTrigger::new(setting.parse().unwrap(), &finding, 1.5)
+        FoundTrigger::new(setting.parse().unwrap(), &finding, 1.5, 1)
     }
 
     #[test]

@@ -1,0 +1,224 @@
+//! The figures of a bank: `bank.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::index::Truth;
+use super::judged::Judged;
+use crate::evaluate::measures::{auc, share_interval};
+
+/// Version of the form of `bank.json`.
+const SCHEMA_VERSION: u32 = 1;
+/// The name of the row of all models.
+const ALL: &str = "all";
+
+/// `bank.json`. It has no names of models: they are those of other people.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Figures {
+    schema_version: u32,
+    seed: u64,
+    /// One entry a data set, then one for all models.
+    datasets: Vec<Group>,
+    /// One entry a kind of attack.
+    attacks: Vec<Attack>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Group {
+    name: String,
+    clean: Verdicts,
+    infected: Verdicts,
+    /// Verdicts infected models whose first suspect is the target label, of those that have one.
+    right_label: [usize; 2],
+    auc: Option<f64>,
+    /// Medians.
+    queries_clean: Option<u64>,
+    queries_infected: Option<u64>,
+}
+
+/// How many models are called backdoored.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Verdicts {
+    models: usize,
+    /// Their owners. Models of one owner are not independent, so the interval counts owners.
+    owners: usize,
+    flagged: usize,
+    inconclusive: usize,
+    /// 95 % interval of the share that is flagged.
+    interval: Option<[f64; 2]>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Attack {
+    name: String,
+    models: usize,
+    flagged: usize,
+}
+
+impl Figures {
+    pub(super) fn new(judged: &[Judged], seed: u64) -> Self {
+        let mut by_dataset: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
+        let mut attacks: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+        for one in judged {
+            by_dataset.entry(&one.model.dataset).or_default().push(one);
+            if let Truth::Infected { attack, .. } = &one.model.truth {
+                let [models, flagged] = attacks.entry(attack).or_default();
+                *models += 1;
+                *flagged += usize::from(one.is_flagged());
+            }
+        }
+        let mut datasets: Vec<Group> = by_dataset.into_iter().map(|(name, models)| Group::new(name, &models)).collect();
+        datasets.push(Group::new(ALL, &judged.iter().collect::<Vec<_>>()));
+        let attack = |(name, [models, flagged]): (&str, [usize; 2])| Attack { name: name.to_owned(), models, flagged };
+        let attacks = attacks.into_iter().map(attack).collect();
+        Self { schema_version: SCHEMA_VERSION, seed, datasets, attacks }
+    }
+
+    /// The figures in these bytes.
+    ///
+    /// # Errors
+    /// When they are none of this version.
+    pub(crate) fn from_json(text: &[u8]) -> anyhow::Result<Self> {
+        let figures: Self = serde_json::from_slice(text)?;
+        let found = figures.schema_version;
+        anyhow::ensure!(found == SCHEMA_VERSION, "it has version {found}, expected {SCHEMA_VERSION}");
+        Ok(figures)
+    }
+
+    /// The figures as tables.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = format!("Seed {}.\n\n", self.seed);
+        text.push_str("| data set | clean models (owners) | flagged | interval | inconclusive | queries | infected models (owners) | flagged | interval | right label | AUC | queries |\n");
+        text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+        for group in &self.datasets {
+            let Group { name, clean, infected, right_label: [right, named], .. } = group;
+            let _ = writeln!(
+                text,
+                "| {name} | {} ({}) | {} | {} | {} | {} | {} ({}) | {} | {} | {right} of {named} | {} | {} |",
+                clean.models,
+                clean.owners,
+                clean.flagged,
+                interval(clean),
+                clean.inconclusive,
+                count(group.queries_clean),
+                infected.models,
+                infected.owners,
+                infected.flagged,
+                interval(infected),
+                group.auc.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.2}")),
+                count(group.queries_infected),
+            );
+        }
+        text.push_str("\n| attack | models | flagged |\n| --- | --- | --- |\n");
+        for Attack { name, models, flagged } in &self.attacks {
+            let _ = writeln!(text, "| {name} | {models} | {flagged} |");
+        }
+        text
+    }
+}
+
+fn interval(verdicts: &Verdicts) -> String {
+    verdicts
+        .interval
+        .map_or_else(|| "-".to_owned(), |[low, high]| format!("{:.0} to {:.0} %", 100.0 * low, 100.0 * high))
+}
+
+fn count(queries: Option<u64>) -> String {
+    queries.map_or_else(|| "-".to_owned(), |queries| queries.to_string())
+}
+
+impl Group {
+    fn new(name: &str, models: &[&Judged]) -> Self {
+        let (infected, clean): (Vec<&Judged>, Vec<&Judged>) = models.iter().partition(|one| one.is_infected());
+        let named: Vec<bool> = infected.iter().filter_map(|one| one.names_the_target()).collect();
+        let scores = |models: &[&Judged]| models.iter().map(|one| one.score.unwrap_or_default()).collect::<Vec<f64>>();
+        Self {
+            name: name.to_owned(),
+            clean: Verdicts::new(&clean),
+            infected: Verdicts::new(&infected),
+            right_label: [named.iter().filter(|&&right| right).count(), named.len()],
+            auc: auc(&scores(&infected), &scores(&clean)),
+            queries_clean: median(&clean),
+            queries_infected: median(&infected),
+        }
+    }
+}
+
+impl Verdicts {
+    fn new(models: &[&Judged]) -> Self {
+        let owners = models.iter().map(|one| one.model.owner.as_str()).collect::<BTreeSet<&str>>().len();
+        let flagged = models.iter().filter(|one| one.is_flagged()).count();
+        let share = flagged as f64 / models.len().max(1) as f64;
+        Self {
+            models: models.len(),
+            owners,
+            flagged,
+            inconclusive: models.iter().filter(|one| one.is_inconclusive()).count(),
+            interval: (owners > 0).then(|| share_interval(share, owners)),
+        }
+    }
+}
+
+fn median(models: &[&Judged]) -> Option<u64> {
+    let mut queries: Vec<u64> = models.iter().map(|one| one.queries).collect();
+    queries.sort_unstable();
+    queries.get(queries.len().saturating_sub(1) / 2).copied()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::super::index::Model;
+    use super::*;
+    use aeva_stats::{Reason, Verdict};
+    use std::path::PathBuf;
+
+    fn judged(dataset: &str, owner: &str, truth: Truth, verdict: Verdict, score: f64) -> Judged {
+        let model = Model {
+            name: format!("{owner}-{score}"),
+            dataset: dataset.to_owned(),
+            owner: owner.to_owned(),
+            truth,
+            file: PathBuf::new(),
+            images: PathBuf::new(),
+        };
+        Judged { model, verdict, score: Some(score), p_value: None, queries: 100 }
+    }
+
+    fn infected(target: Option<usize>) -> Truth {
+        Truth::Infected { target, attack: "patch".to_owned() }
+    }
+
+    #[test]
+    fn models_are_counted_by_data_set_and_owner() {
+        let backdoored = |suspects: &[usize]| Verdict::Backdoored { suspects: suspects.to_vec() };
+        let unclear = Verdict::Inconclusive { why: Reason::NoTriggers };
+        let figures = Figures::new(
+            &[
+                judged("mnist", "a", Truth::Clean, Verdict::Clean, 0.1),
+                judged("mnist", "a", Truth::Clean, backdoored(&[7]), 2.0),
+                judged("mnist", "b", Truth::Clean, unclear, 0.0),
+                judged("mnist", "c", infected(Some(3)), backdoored(&[3, 5]), 3.0),
+                judged("mnist", "c", infected(None), backdoored(&[0, 1]), 4.0),
+                judged("gtsrb", "d", infected(Some(1)), backdoored(&[2]), 1.0),
+                judged("gtsrb", "d", infected(Some(1)), Verdict::Clean, 0.3),
+            ],
+            0,
+        );
+        let [gtsrb, mnist, all] = figures.datasets.as_slice() else { panic!("two data sets and all") };
+        assert_eq!((mnist.clean.models, mnist.clean.owners, mnist.clean.flagged), (3, 2, 1));
+        assert_eq!((mnist.clean.inconclusive, mnist.right_label, mnist.auc), (1, [1, 1], Some(1.0)));
+        assert_eq!((gtsrb.clean.models, gtsrb.clean.interval, gtsrb.right_label), (0, None, [0, 1]));
+        assert_eq!((all.name.as_str(), all.infected.models, all.infected.flagged), ("all", 4, 3));
+        assert_eq!(figures.attacks, [Attack { name: "patch".to_owned(), models: 4, flagged: 3 }]);
+        // One of three models, but two owners: wider than for three independent models.
+        let [low, high] = mnist.clean.interval.unwrap();
+        assert!(low < 0.06 && high > 0.83, "{low} {high}");
+        let text = serde_json::to_vec(&figures).unwrap();
+        assert_eq!(Figures::from_json(&text).unwrap(), figures);
+        assert!(figures.markdown().contains("| mnist | 3 (2) | 1 |"), "{}", figures.markdown());
+        assert!(!String::from_utf8(text).unwrap().contains("a-0.1"), "no names of models");
+    }
+}

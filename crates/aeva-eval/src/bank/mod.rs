@@ -1,0 +1,98 @@
+//! `cargo xtask bank FOLDER`: how often the verdict is right on models that other people made.
+
+mod figures;
+mod index;
+mod judged;
+mod scans;
+
+use std::fs;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::thread;
+
+use aeva_artifact::write_atomically;
+use aeva_scan::DecisionRule;
+use anyhow::bail;
+use xtask::process::{print, say};
+use xtask::{demo, root};
+
+pub(crate) use self::figures::Figures;
+use self::index::{Model, Truth};
+use self::judged::Judged;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder of the models, with `INDEX.tsv` (docs/evaluation.md says what is in it).
+    bank: PathBuf,
+    /// Folder of the scans, one run folder a model. Finished scans are kept, so another rule takes seconds.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Seed of the searches.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Scan and judge only models whose names or data sets contain this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Make only the passes of a plain scan. They are fewer, but another rule may need those that are missing.
+    #[arg(long)]
+    plain: bool,
+    /// Judge the scans that have been finished, and start none.
+    #[arg(long)]
+    judge_only: bool,
+    /// Models that are scanned at once; one for each core if not given.
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZero<usize>>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let out = args.out.clone().unwrap_or_else(|| root().join("target").join("bank"));
+    let wanted = |model: &Model| {
+        let has = |text: &String| model.name.contains(text.as_str()) || model.dataset.contains(text.as_str());
+        args.only.as_ref().is_none_or(has)
+    };
+    let mut models: Vec<Model> = index::read(&args.bank)?.into_iter().filter(wanted).collect();
+    let mut failed = Ok(());
+    if args.judge_only {
+        models.retain(|model| out.join(&model.name).join("report.json").is_file());
+    } else {
+        demo::setup()?;
+        let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        let workers = args.workers.unwrap_or_else(cores).get();
+        let settings = scans::Settings { seed: args.seed, exhaustive: !args.plain, workers };
+        failed = scans::scan(&models, &out, settings);
+        if failed.is_err() {
+            models.retain(|model| out.join(&model.name).join("report.json").is_file());
+        }
+    }
+    if models.is_empty() {
+        bail!("no model of {} has a finished scan in {}", args.bank.display(), out.display());
+    }
+    let judged = judged::judge(&models, &out, &DecisionRule::DEFAULT)?;
+    for one in &judged {
+        say(&line(one));
+    }
+    let figures = Figures::new(&judged, args.seed);
+    fs::create_dir_all(&out)?;
+    write_atomically(&out.join("bank.json"), &serde_json::to_vec_pretty(&figures)?)?;
+    print(&figures.markdown());
+    failed
+}
+
+/// A model in one line.
+fn line(one: &Judged) -> String {
+    let truth = match &one.model.truth {
+        Truth::Clean => "clean".to_owned(),
+        Truth::Infected { target: Some(target), attack } => format!("{attack} to label {target}"),
+        Truth::Infected { target: None, attack } => format!("{attack} to all labels"),
+    };
+    let p_value = one.p_value.map_or_else(|| "-".to_owned(), |p_value| format!("{p_value:.4}"));
+    let suspects = one.verdict.suspects();
+    let wrong = one.is_flagged() != one.is_infected() || one.names_the_target() == Some(false);
+    format!(
+        "{}{}: {} {suspects:?}, p = {p_value}, {} queries; it is {truth}",
+        if wrong { "WRONG " } else { "" },
+        one.model.name,
+        one.verdict.name(),
+        one.queries
+    )
+}
