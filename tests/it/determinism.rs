@@ -72,6 +72,25 @@ fn an_interrupted_scan_continues_where_it_was() {
     assert_eq!(aeva.artifacts("run"), aeva.artifacts("whole"));
 }
 
+/// A drawn seed is in the report, and repeats and continues the scan.
+#[test]
+fn a_drawn_seed_is_named() {
+    let aeva = Aeva::new();
+    let part = ["--sources", "0", "--targets", "1", "--iterations", "1", "--out", "run"];
+    let scan = |seed: &str| aeva.perturbations("digits-clean.onnx", &[&part[..], &["--seed", seed]].concat());
+    scan("random").ends_with(3);
+    let report = aeva.report("run");
+    let seed = report["parameters"]["seed"].as_u64().unwrap();
+    assert_eq!(report["run"]["provenance"]["seed"], seed);
+    let again = scan(&seed.to_string()).ends_with(3);
+    assert!(again.stderr.contains("1 of 1 pairs are already in run"), "{}", again.stderr);
+    // Another one is drawn, and the run does not take it.
+    let other = scan("random").ends_with(2);
+    assert!(other.stderr.contains("seed"), "{}", other.stderr);
+    let wrong = scan("-1").ends_with(2);
+    assert!(wrong.stderr.contains("`random`"), "{}", wrong.stderr);
+}
+
 /// A damaged artifact is computed again; a foreign one is never used.
 #[test]
 fn damaged_artifacts_are_computed_again() {

@@ -64,3 +64,22 @@ impl DecisionRule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_p_value_outside_of_its_calibration_is_a_rough_figure() {
+        let combined = |rule, exhaustive| DecisionRule::Combined { rule, exhaustive };
+        assert!(NULL_LABELS.iter().all(|&labels| DecisionRule::DEFAULT.caveats(labels as u32).is_empty()));
+        assert!(DecisionRule::Published.caveats(17).is_empty(), "it has no p-value");
+        let labels = DecisionRule::DEFAULT.caveats(17);
+        assert!(labels.len() == 1 && labels[0].ends_with("models of 5, 10, 43 labels, this one has 17"), "{labels:?}");
+        let options = combined(CombinedRule::DEFAULT, true).caveats(10);
+        assert!(options.len() == 1 && options[0].contains("plain scans at a rate of 5 %"), "{options:?}");
+        let Ok(strict) = CombinedRule::at_rate(0.01) else { panic!("a rate that is allowed") };
+        assert_eq!(combined(strict, false).caveats(10), options);
+        assert_eq!(combined(strict, false).caveats(2).len(), 2);
+    }
+}

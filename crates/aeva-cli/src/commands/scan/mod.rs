@@ -127,7 +127,7 @@ fn limit_note(exhausted: Exhausted, args: &ScanArgs) -> String {
         Exhausted::Time => "--max-time",
     };
     let command = same_command(args);
-    format!("the scan ended at its limit ({limit}); {command} and a higher limit continues from there")
+    format!("the scan ended at its limit ({limit}); {command}, with a higher limit, continues from there")
 }
 
 /// Refuses data with too few classes to judge any model, before the first query.
