@@ -87,7 +87,7 @@ fn a_drawn_seed_is_named() {
     // Another one is drawn, and the run does not take it.
     let other = scan("random").ends_with(2);
     assert!(other.stderr.contains("seed"), "{}", other.stderr);
-    let wrong = scan("-1").ends_with(2);
+    let wrong = scan("0.5").ends_with(2);
     assert!(wrong.stderr.contains("`random`"), "{}", wrong.stderr);
 }
 
