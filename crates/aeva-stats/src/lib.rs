@@ -95,7 +95,7 @@ pub use shape::{Shape, ShapeSpec};
 pub use tally::{PairTally, Tally};
 pub use target_map::TargetMap;
 pub use trigger::{
-    IMAGES_NEEDED, LABELS_NEEDED, Limits, NULL_LABELS, NULLS, PairStandout, PassTally, STATISTICS, Standout, StandsOut,
-    Statistic, Statistics, Strongest, TriggerTest, limits, test_triggers,
+    IMAGES_NEEDED, LABELS_NEEDED, Limits, NULL_LABELS, NULLS, PAIR_IMAGES_NEEDED, PairStandout, PassTally, STATISTICS,
+    Standout, StandsOut, Statistic, Statistics, Strongest, TriggerTest, limits, test_triggers,
 };
 pub use verdict::{Reason, Verdict};

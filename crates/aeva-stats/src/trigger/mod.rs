@@ -19,6 +19,7 @@ mod statistics;
 pub use gap_test::test_triggers;
 pub use limits::{IMAGES_NEEDED, LABELS_NEEDED, Limits, limits};
 pub use null::{NULL_LABELS, NULLS};
+pub use pairs::PAIR_IMAGES_NEEDED;
 pub use pass::PassTally;
 pub use standout::{PairStandout, Standout, StandsOut, Strongest, TriggerTest};
 pub use statistics::{STATISTICS, Statistic, Statistics};

@@ -14,8 +14,9 @@ use crate::{PairTally, Tally};
 /// Log odds under random squares cannot be measured below this: there are too few images.
 const LOWEST_BASELINE: f64 = -5.0;
 
-/// With this many images of one label, a result is more than luck.
-const MANY_IMAGES: u32 = 10;
+/// A pair takes part only if it was measured on this many images: close classes, such as two speed limits, give way on
+/// five of five.
+pub const PAIR_IMAGES_NEEDED: u32 = 10;
 
 /// A pair that stands out from all other pairs of its setting.
 pub(super) struct Pair {
@@ -83,22 +84,22 @@ fn first(pairs: &[PairTally], baseline: Option<&Baseline>, margin: f64, minimum_
     }
 }
 
-/// What counts in a pass. After a search, it is the best trigger of every pair. For random triggers, it is all of them
-/// together: these are many more images than a single trigger is measured on.
+/// What counts in a pass, of the pairs that were measured on enough images. After a search, it is the best trigger of
+/// every pair. For random triggers, it is all of them together: these are many more trials than those of a single
+/// trigger, but on the same images.
 fn counted(pass: &PassTally) -> Vec<PairTally> {
-    let measured =
-        |cell: &&PairTally| pass.pairs.iter().any(|pair| (pair.source, pair.target) == (cell.source, cell.target));
+    let measured = pass.pairs.iter().filter(|pair| pair.tally.trials() >= PAIR_IMAGES_NEEDED);
     if pass.confusion.is_empty() {
-        pass.pairs.clone()
-    } else {
-        pass.confusion.iter().filter(measured).copied().collect()
+        return measured.copied().collect();
     }
+    let measured: Vec<(u32, u32)> = measured.map(|pair| (pair.source, pair.target)).collect();
+    pass.confusion.iter().filter(|cell| measured.contains(&(cell.source, cell.target))).copied().collect()
 }
 
 /// The pairs of all passes over a setting, added up.
 ///
 /// A pass that did not search a pair counts as trials without a hit, because luck in one pass seldom repeats in
-/// another. It counts half if the other passes have many images, because it may just not have tried that pair.
+/// another. It counts half, because it may just not have tried that pair.
 fn pooled(passes: &[&PassTally]) -> Vec<PairTally> {
     let mut sums = BTreeMap::<(u32, u32), (Tally, u32)>::new();
     for pair in passes.iter().flat_map(|pass| counted(pass)) {
@@ -109,8 +110,7 @@ fn pooled(passes: &[&PassTally]) -> Vec<PairTally> {
     let count = u32::try_from(passes.len()).unwrap_or(u32::MAX);
     let all = |((source, target), (sum, seen)): ((u32, u32), (Tally, u32))| {
         let missed = count.saturating_sub(seen).saturating_mul(sum.trials()) / seen.max(1);
-        let missed = if sum.trials() < MANY_IMAGES { missed } else { missed / 2 };
-        PairTally { source, target, tally: sum.with_misses(missed) }
+        PairTally { source, target, tally: sum.with_misses(missed / 2) }
     };
     sums.into_iter().map(all).collect()
 }
@@ -230,13 +230,28 @@ mod tests {
         let failed = with([0, 4, 0]);
         let [untried, failed] = [untried, failed].map(|first| evidence(&[first, once.clone()]));
         assert!(evidence(std::slice::from_ref(&once)) > untried && untried > failed, "{untried} {failed}");
-        // Five images are too few for the benefit of the doubt.
-        let five = |pass: &PassTally| PassTally {
-            pairs: pass.pairs.iter().map(|one| pair(one.source, one.target, one.tally.hits() / 4, 5)).collect(),
-            ..pass.clone()
+    }
+
+    /// With 43 labels there are five hold-out images of each, and with hundreds one: 3 of 5, 2 of 2 or 1 of 1 were alarms.
+    #[test]
+    fn a_pair_on_few_images_is_no_evidence() {
+        let with = |images: u32| {
+            let pairs =
+                [images, 0, 0].into_iter().zip(1..).map(|(hits, target)| pair(0, target, hits, images)).collect();
+            test_triggers(&[PassTally { pairs, ..pass(2, &[3; 43]) }])
         };
-        let (tried, first) = (five(&once), five(&once).pairs[1..].to_vec());
-        let untried = evidence(&[PassTally { pairs: first, ..tried.clone() }, tried.clone()]);
-        assert!((untried - evidence(&[five(&with([0, 4, 0])), tried])).abs() < 1e-12);
+        for few in [1, 2, 5, 9] {
+            assert_eq!((with(few).pair, with(few).suspect_pair(0.04)), (None, None), "{few} images");
+        }
+        assert_eq!(with(10).suspect_pair(0.04), Some((0, 1)));
+        // Many trials on the same five images are still five images.
+        let noise = PassTally {
+            family: Family::Noise,
+            labels: vec![Tally::ZERO; 43],
+            pairs: vec![pair(1, 4, 5, 5), pair(1, 7, 0, 5)],
+            confusion: [(4, 190), (7, 5)].map(|(target, hits)| pair(1, target, hits, 200)).to_vec(),
+            ..pass(64, &[])
+        };
+        assert_eq!(test_triggers(&[noise]).pair, None);
     }
 }

@@ -7,10 +7,10 @@ mod report;
 mod run;
 mod store;
 
-use aeva_artifact::ArtifactError;
+use aeva_artifact::{ArtifactError, RunInfo};
 use aeva_attack::PlanError;
 use aeva_attack::trigger::{ImageSplit, Setting, TriggerSearch};
-use aeva_stats::{LensEvidence, Reason};
+use aeva_stats::{LensEvidence, PAIR_IMAGES_NEEDED, Reason};
 use serde::Serialize;
 
 pub use observations::TriggerObservations;
@@ -146,5 +146,18 @@ impl Lens for Triggers {
     fn report(seen: &Option<TriggerObservations>, reporting: &Reporting<'_>) -> Option<TriggerReport> {
         let (seen, test) = seen.as_ref().zip(reporting.triggers)?;
         Some(TriggerReport::new(seen, test, reporting.found))
+    }
+
+    fn notes(seen: &Option<TriggerObservations>, run: &RunInfo) -> Vec<String> {
+        let correct: Vec<usize> = run.clean_correct.iter().map(|&count| count as usize).collect();
+        let (holdout, needed) = (ImageSplit::holdout_of(&correct), PAIR_IMAGES_NEEDED as usize);
+        let few = holdout.iter().filter(|&&images| images < needed).count();
+        if seen.is_none() || few == 0 {
+            return Vec::new();
+        }
+        vec![format!(
+            "source-specific backdoors of {few} of {} labels were not tested: a pair of labels needs {needed} hold-out images of its source",
+            holdout.len()
+        )]
     }
 }
