@@ -182,6 +182,20 @@ fn what_cannot_be_judged_is_said_before_the_first_query() {
     assert_eq!(outcome.assessment.verdict, Verdict::Inconclusive { why: reason });
 }
 
+/// Label 1 has six hold-out images, which are too few for a pair of labels.
+#[test]
+fn a_report_says_which_pairs_of_labels_cannot_be_tested() {
+    let notes = |counts| {
+        let setup = Setup::bars(Lenses::Only(LensName::Triggers), counts);
+        let outcome = setup.finish(&mut BlackBox::new(Backdoor::None), &mut MemoryStore::default());
+        let notes = setup.report(&outcome).notes;
+        notes.into_iter().filter(|note| note.contains("source-specific")).collect::<Vec<String>>()
+    };
+    let few = notes([40, 12, 40, 40]);
+    assert!(few.len() == 1 && few[0].contains("of 1 of 4 labels"), "{few:?}");
+    assert!(notes([40; 4]).is_empty());
+}
+
 /// Two labels by brightness.
 #[test]
 fn of_two_labels_nothing_is_asked() {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aeva_artifact::RunDir;
 use aeva_scan::{DecisionRule, Observations};
-use aeva_stats::Verdict;
+use aeva_stats::{Reason, Verdict};
 use anyhow::Context;
 
 use super::index::{Model, Truth};
@@ -60,6 +60,11 @@ impl Judged {
 
     pub(super) fn is_inconclusive(&self) -> bool {
         matches!(self.verdict, Verdict::Inconclusive { .. })
+    }
+
+    /// Whether passes are missing that the rule requires: the scan was stopped, or another rule made it.
+    pub(super) fn is_unfinished(&self) -> bool {
+        matches!(self.verdict, Verdict::Inconclusive { why: Reason::PassesLeft { .. } })
     }
 
     /// Whether the verdict names the target label first; `None` if there is no single one, or nothing is named.

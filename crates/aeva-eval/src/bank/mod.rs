@@ -51,23 +51,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args.only.as_ref().is_none_or(has)
     };
     let mut models: Vec<Model> = index::read(&args.bank)?.into_iter().filter(wanted).collect();
-    let mut failed = Ok(());
-    if args.judge_only {
-        models.retain(|model| out.join(&model.name).join("report.json").is_file());
-    } else {
+    let mut scanned = Ok(());
+    if !args.judge_only {
         demo::setup()?;
         let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
         let workers = args.workers.unwrap_or_else(cores).get();
         let settings = scans::Settings { seed: args.seed, exhaustive: !args.plain, workers };
-        failed = scans::scan(&models, &out, settings);
-        if failed.is_err() {
-            models.retain(|model| out.join(&model.name).join("report.json").is_file());
-        }
+        scanned = scans::scan(&models, &out, settings);
     }
-    if models.is_empty() {
+    models.retain(|model| out.join(&model.name).join("report.json").is_file());
+    let (unfinished, judged): (Vec<Judged>, Vec<Judged>) =
+        judged::judge(&models, &out, &DecisionRule::DEFAULT)?.into_iter().partition(Judged::is_unfinished);
+    for one in &unfinished {
+        say(&format!("{}: its scan is not finished and does not count", one.model.name));
+    }
+    if judged.is_empty() {
         bail!("no model of {} has a finished scan in {}", args.bank.display(), out.display());
     }
-    let judged = judged::judge(&models, &out, &DecisionRule::DEFAULT)?;
     for one in &judged {
         say(&line(one));
     }
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     fs::create_dir_all(&out)?;
     write_atomically(&out.join("bank.json"), &serde_json::to_vec_pretty(&figures)?)?;
     print(&figures.markdown());
-    failed
+    scanned
 }
 
 /// A model in one line.

@@ -9,8 +9,9 @@ use aeva_attack::trigger::ImageSplit;
 use aeva_stats::{LensEvidence, PublishedDecision, Reason};
 use serde::Serialize;
 
+use super::left_out::LeftOut;
 use super::perturbation::{
-    LeftOut, PerturbationObservations, PerturbationReport, PerturbationStore, PerturbationWork, Perturbations,
+    PerturbationObservations, PerturbationReport, PerturbationStore, PerturbationWork, Perturbations,
 };
 use super::trigger::{Passes, TriggerObservations, TriggerReport, TriggerStore, TriggerWork, Triggers};
 use super::{Cost, Judging, Lens, Planning, Reporting};

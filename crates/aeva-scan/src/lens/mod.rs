@@ -1,5 +1,6 @@
 //! The lenses: ways to look at a model. Each has a folder of its own and a row in the list of `list.rs`.
 
+mod left_out;
 mod list;
 mod perturbation;
 mod trigger;
@@ -13,10 +14,11 @@ use aeva_stats::{CombinedRule, LensEvidence, Limits, Reason, TargetMap, TriggerT
 use crate::rule::DecisionRule;
 use crate::session::{Ended, Failure, Session};
 
+pub use left_out::LeftOut;
 pub use list::{Evidence, LensName, LensQueries, LensReports, MemoryStore, Observations, Store, Work};
 pub(crate) use list::{Plans, Progress};
 pub use perturbation::{
-    LeftOut, PERTURBATION_BUDGET, PairSummary, PerturbationObservations, PerturbationReport, PerturbationRequest,
+    PERTURBATION_BUDGET, PairSummary, PerturbationObservations, PerturbationReport, PerturbationRequest,
     PerturbationStore, PerturbationWork,
 };
 pub use trigger::{

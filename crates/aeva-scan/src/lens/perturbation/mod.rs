@@ -15,9 +15,10 @@ use serde::Serialize;
 
 pub use observations::{PairSummary, PerturbationObservations};
 pub use report::PerturbationReport;
-pub use request::{LeftOut, PERTURBATION_BUDGET, PerturbationRequest};
+pub use request::{PERTURBATION_BUDGET, PerturbationRequest};
 pub use store::PerturbationStore;
 
+use super::left_out::LeftOut;
 use super::{Cost, Judging, Lens, Planning, Reporting};
 use crate::rule::DecisionRule;
 use crate::session::{Ended, Failure, Session};

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use aeva_attack::perturbation::PerturbationPlan;
 use aeva_attack::{CorrectImages, HopSkipJumpParams, Label, PlanError};
 
+use crate::lens::left_out::LeftOut;
+
 /// Default limit on the expected queries for perturbations when triggers leave the verdict open.
 pub const PERTURBATION_BUDGET: u64 = 2_000_000;
 
@@ -21,20 +23,6 @@ pub struct PerturbationRequest {
     pub targets: Option<BTreeSet<Label>>,
     /// Limit on their expected queries, if triggers come first.
     pub budget: u64,
-}
-
-/// Why a lens is left out of a scan through all of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeftOut {
-    /// Its expected queries exceed the limit.
-    Budget {
-        /// Expected queries.
-        expected: u64,
-        /// The limit.
-        budget: u64,
-    },
-    /// The images do not allow it.
-    Plan(PlanError),
 }
 
 impl PerturbationRequest {
@@ -76,15 +64,4 @@ pub(super) fn check_budget(
 /// Queries that so many searches of images of `values` values are expected to take.
 pub(super) fn expected_queries(params: &HopSkipJumpParams, searches: usize, values: usize) -> u64 {
     (searches as u64).saturating_mul(params.expected_queries(values))
-}
-
-impl std::fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Budget { expected, budget } => {
-                write!(f, "they would take about {expected} queries, but only {budget} are allowed")
-            }
-            Self::Plan(error) => error.fmt(f),
-        }
-    }
 }

@@ -1,0 +1,28 @@
+//! Why a lens is not used.
+
+use aeva_attack::PlanError;
+
+/// Why a lens is left out of a scan through all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// Its expected queries exceed the limit.
+    Budget {
+        /// Expected queries.
+        expected: u64,
+        /// The limit.
+        budget: u64,
+    },
+    /// The images do not allow it.
+    Plan(PlanError),
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Budget { expected, budget } => {
+                write!(f, "they would take about {expected} queries, but only {budget} are allowed")
+            }
+            Self::Plan(error) => error.fmt(f),
+        }
+    }
+}
