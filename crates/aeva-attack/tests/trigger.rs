@@ -87,7 +87,7 @@ fn black_boxes(backdoor: Backdoor, count: usize) -> (Vec<Box<dyn HardLabelOracle
 
 fn trigger_search(seed: u64, batch_rows: usize) -> TriggerSearch {
     let (_, labels) = images();
-    let split = ImageSplit::new(&CorrectImages::new(&labels, &labels, CLASSES).unwrap());
+    let split = ImageSplit::new(&CorrectImages::new(&labels, &labels, CLASSES).unwrap(), seed);
     TriggerSearch::new(split, seed, NonZeroUsize::new(batch_rows).unwrap())
 }
 

@@ -1,7 +1,9 @@
 //! The one place that turns evidence into a verdict: for a scan, for a run folder that is judged again, and for the
 //! evaluation.
 
-use aeva_stats::{CombinedDecision, Limits, PublishedDecision, Reason, Tally, TriggerTest, Verdict, combine, limits};
+use aeva_stats::{
+    CombinedDecision, CombinedRule, GoalTally, Limits, PublishedDecision, Reason, TriggerTest, Verdict, combine, limits,
+};
 
 use crate::lens::{Evidence, Judging, Observations, Passes};
 use crate::rule::DecisionRule;
@@ -32,10 +34,9 @@ impl Observations {
 /// and no pass left that could still raise an alarm. If anything is missing, the verdict is inconclusive, with the
 /// reason.
 pub fn assess(evidence: &Evidence<'_>, rule: &DecisionRule) -> Assessment {
-    let limits = limits_of(evidence);
+    let limits = limits_of(evidence, &rule.of_triggers().0);
     let no_verdict = limits.as_ref().and_then(|limits| limits.no_verdict.clone());
-    let passes = evidence.triggers.filter(|passes| no_verdict.is_none() && !passes.made.is_empty());
-    let triggers = passes.map(Passes::test);
+    let triggers = tested(evidence, no_verdict.as_ref());
     let rule = match rule {
         DecisionRule::Published => return published(evidence.perturbations, triggers),
         DecisionRule::Combined { rule, .. } => rule,
@@ -70,26 +71,32 @@ pub fn escalates(evidence: &Evidence<'_>, rule: &DecisionRule) -> bool {
     match rule {
         DecisionRule::Published => true,
         DecisionRule::Combined { rule, .. } => {
-            let triggers = assess(evidence, &DecisionRule::Published).triggers;
-            triggers.is_none_or(|test| rule.escalates(&test))
+            let no_verdict = limits_of(evidence, rule).and_then(|limits| limits.no_verdict);
+            tested(evidence, no_verdict.as_ref()).is_none_or(|test| rule.escalates(&test))
         }
     }
 }
 
+/// The test of the triggers, if they can be tested.
+fn tested(evidence: &Evidence<'_>, no_verdict: Option<&Reason>) -> Option<TriggerTest> {
+    let passes = evidence.triggers.filter(|passes| no_verdict.is_none() && !passes.made.is_empty());
+    passes.map(Passes::test)
+}
+
 /// What the hold-out images can show, computed from the passes or else from the known counts.
-fn limits_of(evidence: &Evidence<'_>) -> Option<Limits> {
+fn limits_of(evidence: &Evidence<'_>, rule: &CombinedRule) -> Option<Limits> {
     let made = evidence.triggers.map_or(&[][..], |passes| &passes.made);
     let holdout = made.iter().map(|one| holdout(&one.tally.labels)).fold(Vec::new(), most);
     if !holdout.is_empty() {
-        return Some(limits(&holdout));
+        return Some(limits(&holdout, rule));
     }
-    evidence.holdout.map(limits)
+    evidence.holdout.map(|holdout| limits(holdout, rule))
 }
 
 /// `[class]` -> its hold-out images, computed from the trials of each label, which cover all other classes. Empty if
 /// the pass did not measure labels.
-fn holdout(labels: &[Tally]) -> Vec<usize> {
-    let trials = || labels.iter().map(|label| label.trials() as usize);
+fn holdout(labels: &[GoalTally]) -> Vec<usize> {
+    let trials = || labels.iter().map(|label| label.pooled().trials() as usize);
     let sum: usize = trials().sum();
     if sum == 0 || labels.len() < 2 {
         return Vec::new();

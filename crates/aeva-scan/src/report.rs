@@ -118,7 +118,7 @@ impl Report {
     pub fn new(run: &RunInfo, seen: &Observations, assessment: &Assessment, rule: &DecisionRule) -> Self {
         let (of_triggers, _) = rule.of_triggers();
         let test = assessment.triggers.as_ref();
-        let found = test.map_or_else(Vec::new, |test| test.target_maps(of_triggers.trigger_alpha()));
+        let found = test.map_or_else(Vec::new, |test| test.target_maps(of_triggers.trigger_alpha(&test.null)));
         let queries_by_phase = QueriesByPhase { clean: run.clean_queries, lenses: seen.queries() };
         let search = &run.perturbations.search;
         let reason = assessment.verdict.reason();
@@ -187,7 +187,7 @@ fn notes(seen: &Observations, run: &RunInfo, assessment: &Assessment, rule: &Dec
     }
     notes.extend(seen.notes(run));
     if assessment.triggers.is_some() && assessment.p_value.is_some() {
-        notes.extend(rule.caveats(run.provenance.model.classes));
+        notes.extend(rule.caveats());
     }
     notes
 }

@@ -85,12 +85,12 @@ impl Scan {
     /// [`PlanError`] if only one lens was requested and there is nothing that it can search.
     pub fn new(request: Request, spec: InputSpec, correct: &CorrectImages) -> Result<Self, PlanError> {
         let counts = correct.counts();
-        let limits = limits(&ImageSplit::holdout_of(&counts));
+        let limits = limits(&ImageSplit::holdout_of(&counts), &request.rule.of_triggers().0);
         let planning = Planning {
             spec,
             correct,
             limits: &limits,
-            rule: request.rule,
+            rule: &request.rule,
             perturbations: &request.perturbations,
             seed: request.seed,
             batch_rows: request.batch_rows,
@@ -101,8 +101,10 @@ impl Scan {
             Lenses::Only(lens) => Some(lens),
         };
         let (mut plans, left_out) = Plans::new(&planning, alone)?;
-        // With two labels, no lens can single out one. A part of the perturbations may still be asked for by itself.
-        if alone.is_none() && matches!(limits.no_verdict, Some(Reason::TooFewLabels { .. })) {
+        // With two labels, no lens can single out one, and without models to compare with, no lens can say how rare a
+        // finding is. A part of the perturbations may still be asked for by itself.
+        let no_use = |why: &Reason| matches!(why, Reason::TooFewLabels { .. } | Reason::TooFewReferences { .. });
+        if alone.is_none() && limits.no_verdict.as_ref().is_some_and(no_use) {
             plans = Plans::none();
         }
         let (lenses, rule, batch_rows) = (request.lenses, request.rule, request.batch_rows.get());

@@ -1,12 +1,19 @@
 //! One verdict from the evidence of all lenses, at a stated rate of false alarms.
 
-use crate::{PublishedDecision, StatsError, TriggerTest, Verdict};
+use std::sync::Arc;
 
-/// How the rate of false alarms is divided between the lenses.
-#[derive(Debug, Clone, Copy, PartialEq)]
+use crate::{
+    Null, PassTally, PublishedDecision, Reference, ReferenceModel, StatsError, TriggerTest, Verdict,
+    test_triggers_against,
+};
+
+/// How the rate of false alarms is divided between the lenses, and which clean models a model is compared with.
+#[derive(Debug, Clone, PartialEq)]
 pub struct CombinedRule {
     false_positive_rate: f64,
     escalate_below: f64,
+    /// Clean models of the user's, besides those that are built in.
+    references: Option<Arc<[ReferenceModel]>>,
 }
 
 // The lenses' shares of the rate of false alarms. Four fifths go to the trigger lens, which detects more.
@@ -14,15 +21,15 @@ const TRIGGER_WEIGHT: f64 = 0.8;
 const PERTURBATION_WEIGHT: f64 = 1.0 - TRIGGER_WEIGHT;
 const _: () = assert!(TRIGGER_WEIGHT + PERTURBATION_WEIGHT <= 1.0, "a rate can be spent only once");
 
-/// Fraction of a lens's alpha at which a scan stops early.
-const STOP_FRACTION: f64 = 0.25;
+/// A scan stops early if the evidence is so far beyond the alarm and beyond every comparable clean model.
+const STOP_BEYOND: f64 = 1.0;
 
 /// Lowest and highest supported rate of false alarms.
 const RATES: std::ops::RangeInclusive<f64> = 0.0001..=0.5;
 
 impl CombinedRule {
-    /// One clean model in twenty.
-    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, escalate_below: 0.15 };
+    /// One clean model in twenty, compared with the clean models that are built in.
+    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, escalate_below: 0.15, references: None };
 
     /// The default rule at another rate of false alarms, from 0.0001 to 0.5.
     ///
@@ -36,14 +43,45 @@ impl CombinedRule {
         }
     }
 
+    /// The same rule, with these clean models besides those that are built in.
+    #[must_use]
+    pub fn with_references(self, models: &[ReferenceModel]) -> Self {
+        Self { references: (!models.is_empty()).then(|| models.into()), ..self }
+    }
+
+    /// The clean models that a model is compared with.
+    pub fn reference(&self) -> Reference {
+        Reference::built_in().and(self.references.as_deref().unwrap_or(&[]))
+    }
+
+    /// Tests the triggers of a model against these clean models.
+    pub fn test(&self, passes: &[PassTally]) -> TriggerTest {
+        test_triggers_against(passes, &self.reference())
+    }
+
     /// The share of clean models that may be called backdoored.
     pub fn false_positive_rate(&self) -> f64 {
         self.false_positive_rate
     }
 
+    /// Number of comparable clean models that this rate requires, those of one origin counted as one.
+    pub fn references_needed(&self) -> usize {
+        // The division must not make 20 of 19.999...
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 9999")]
+        let needed = (1.0 / self.false_positive_rate - 1.0 - ROUNDING).ceil().max(1.0) as usize;
+        needed
+    }
+
     /// The largest p-value of the trigger lens that raises an alarm.
-    pub fn trigger_alpha(&self) -> f64 {
-        self.false_positive_rate * TRIGGER_WEIGHT
+    ///
+    /// The other lenses get a share of the rate only if there are enough clean models for both: what cannot raise an alarm
+    /// needs no part of it.
+    pub fn trigger_alpha(&self, null: &Null) -> f64 {
+        self.false_positive_rate * Self::trigger_weight(self.false_positive_rate, null) + ROUNDING
+    }
+
+    fn trigger_weight(rate: f64, null: &Null) -> f64 {
+        if null.floor() <= rate * TRIGGER_WEIGHT + ROUNDING { TRIGGER_WEIGHT } else { 1.0 }
     }
 
     /// The largest p-value of the anomaly index that raises an alarm.
@@ -51,35 +89,51 @@ impl CombinedRule {
         self.false_positive_rate * PERTURBATION_WEIGHT
     }
 
-    /// Whether the triggers found so far are so clear an alarm that the search can stop: a quarter of the alpha.
+    /// Whether the triggers found so far are so clear an alarm that the search can stop: beyond every comparable clean
+    /// model, and not by little.
     pub fn stops_early(&self, triggers: &TriggerTest) -> bool {
-        triggers.p_value <= self.trigger_alpha() * STOP_FRACTION
+        let evidence = triggers.strongest.as_ref().map_or(f64::NEG_INFINITY, |strongest| strongest.standout.evidence);
+        let highest = triggers.null.highest().unwrap_or(f64::INFINITY);
+        triggers.p_value <= self.trigger_alpha(&triggers.null) && evidence >= highest.max(0.0) + STOP_BEYOND
     }
 
     /// Whether the trigger lens leaves the verdict open, so that perturbations are worth their queries.
     pub fn escalates(&self, triggers: &TriggerTest) -> bool {
         // At a high rate, the alpha itself comes close to the usual limit.
-        let limit = self.escalate_below.max(2.0 * self.trigger_alpha());
-        triggers.p_value > self.trigger_alpha() && triggers.p_value < limit
+        let alpha = self.trigger_alpha(&triggers.null);
+        let limit = self.escalate_below.max(2.0 * alpha);
+        triggers.p_value > alpha && triggers.p_value < limit
     }
 
     /// The evidence of the trigger lens for [`combine`].
     pub fn trigger_evidence(&self, test: &TriggerTest) -> LensEvidence {
-        let suspects = test.suspects(self.trigger_alpha());
-        LensEvidence { p_value: test.p_value, weight: TRIGGER_WEIGHT, suspects }
+        let suspects = test.suspects(self.trigger_alpha(&test.null));
+        let weight = Self::trigger_weight(self.false_positive_rate, &test.null);
+        LensEvidence { p_value: test.p_value, weight, suspects }
     }
 
-    /// The evidence of the perturbation lens for [`combine`]; `None` if it could not decide.
-    pub fn perturbation_evidence(&self, decision: &PublishedDecision) -> Option<LensEvidence> {
+    /// The evidence of the perturbation lens for [`combine`]; `None` if it could not decide, or if the trigger lens needs
+    /// the whole rate.
+    pub fn perturbation_evidence(
+        &self,
+        decision: &PublishedDecision,
+        triggers: Option<&TriggerTest>,
+    ) -> Option<LensEvidence> {
         let (index, label) = match decision.verdict {
             Verdict::Inconclusive { .. } => None,
             Verdict::Clean | Verdict::Backdoored { .. } => decision.highest(),
         }?;
+        if triggers.is_some_and(|test| Self::trigger_weight(self.false_positive_rate, &test.null) > TRIGGER_WEIGHT) {
+            return None;
+        }
         let p_value = index_p_value(index);
         let suspects = if p_value <= self.perturbation_alpha() { vec![label] } else { Vec::new() };
         Some(LensEvidence { p_value, weight: PERTURBATION_WEIGHT, suspects })
     }
 }
+
+/// Sums of weights such as a third and two thirds are off by a few ulp.
+const ROUNDING: f64 = 1e-9;
 
 /// The evidence of one lens.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,18 +192,28 @@ pub fn combine(lenses: &[LensEvidence]) -> Option<CombinedDecision> {
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
     use super::*;
-    use crate::{Family, LabelAnomaly, PassTally, Reason, Tally, test_triggers};
+    use crate::{Family, GoalTally, LabelAnomaly, PassTally, Reason, Tally};
 
-    fn triggers(first: u32) -> TriggerTest {
-        let labels = [first, 5, 1, 0, 2].map(|hits| Tally::new(hits, 100).unwrap()).to_vec();
-        test_triggers(&[PassTally {
+    /// Clean models of ten labels that nothing stands out of.
+    fn reference(count: usize) -> Reference {
+        Reference::of(vec![ReferenceModel { origin: None, labels: 5, evidence: 0.0 }; count])
+    }
+
+    fn triggers_against(first: u32, reference: &Reference) -> TriggerTest {
+        let labels = [first, 5, 1, 0, 2].map(|hits| Tally::new(hits, 100).unwrap().into()).to_vec();
+        let pass = PassTally {
             family: Family::Patch,
             strength: 3.0,
             labels,
             pairs: Vec::new(),
             confusion: Vec::new(),
-            map: Tally::new(0, 100).unwrap(),
-        }])
+            map: GoalTally::default(),
+        };
+        test_triggers_against(&[pass], reference)
+    }
+
+    fn triggers(first: u32) -> TriggerTest {
+        triggers_against(first, &reference(39))
     }
 
     fn perturbations(index: f64) -> PublishedDecision {
@@ -164,7 +228,7 @@ mod tests {
     fn each_lens_alone_can_raise_an_alarm_and_neither_is_clean() {
         let rule = CombinedRule::DEFAULT;
         let verdict = |first, index: Option<f64>| {
-            let index = index.and_then(|index| rule.perturbation_evidence(&perturbations(index)));
+            let index = index.and_then(|index| rule.perturbation_evidence(&perturbations(index), None));
             let lenses: Vec<LensEvidence> =
                 [rule.trigger_evidence(&triggers(first))].into_iter().chain(index).collect();
             combine(&lenses).unwrap().verdict
@@ -176,33 +240,67 @@ mod tests {
         assert_eq!(combine(&[]), None);
         let undecided = Verdict::Inconclusive { why: Reason::ZeroDeviation };
         let undecided = PublishedDecision { verdict: undecided, ..perturbations(20.0) };
-        assert_eq!(rule.perturbation_evidence(&undecided), None);
+        assert_eq!(rule.perturbation_evidence(&undecided, None), None);
     }
 
     #[test]
-    fn the_score_grows_with_the_evidence_and_p_values_stay_probabilities() {
+    fn p_values_stay_probabilities() {
         let at = |first| combine(&[CombinedRule::DEFAULT.trigger_evidence(&triggers(first))]).unwrap();
-        assert!(at(99).score > at(70).score && at(70).score >= at(10).score);
-        assert!((0.0..=1.0).contains(&at(10).p_value) && at(10).score < 0.1);
-        let rule = CombinedRule::DEFAULT;
-        assert!((rule.trigger_alpha() + rule.perturbation_alpha() - 0.05).abs() < 1e-12);
+        assert!(at(99).score > at(10).score && at(10).score < 0.1);
+        assert!((at(99).p_value - 1.0 / 40.0 / 0.8).abs() < 1e-12 && (at(10).p_value - 1.0).abs() < 1e-12);
     }
 
     #[test]
-    fn early_stops_and_escalations_have_sharp_edges() {
+    fn escalations_have_sharp_edges() {
         let rule = CombinedRule::DEFAULT;
         let at = |p_value| TriggerTest { p_value, ..triggers(50) };
-        assert!(rule.stops_early(&at(0.01)) && !rule.stops_early(&at(0.010_000_1)));
         assert!(!rule.escalates(&at(0.04)) && rule.escalates(&at(0.040_000_1)));
         assert!(rule.escalates(&at(0.149_999)) && !rule.escalates(&at(0.15)));
         // With a rate of 0.3, the alpha of 0.24 is beyond 0.15; there is still something between alarm and clearance.
         let high = CombinedRule::at_rate(0.3).unwrap();
-        assert!(!high.escalates(&at(0.24)) && high.escalates(&at(0.25)) && !high.escalates(&at(0.48)));
+        assert!(!high.escalates(&at(0.24)) && high.escalates(&at(0.25)) && !high.escalates(&at(0.49)));
+    }
+
+    #[test]
+    fn a_scan_stops_early_only_far_beyond_every_clean_model() {
+        let rule = CombinedRule::DEFAULT;
+        assert!(rule.stops_early(&triggers(97)));
+        let near = ReferenceModel { origin: None, labels: 5, evidence: triggers(97).strongest.unwrap().standout.evidence - 0.5 };
+        let alarm = triggers_against(97, &reference(39).and(&[near]));
+        assert!(!rule.stops_early(&alarm) && !rule.trigger_evidence(&alarm).suspects.is_empty());
+        // Two models would have to be twenty.
+        assert!(!rule.stops_early(&triggers_against(97, &reference(2))));
+    }
+
+    /// With 19 clean models the smallest p-value is 1/20: the triggers need the whole rate of 5 %.
+    #[test]
+    fn nineteen_clean_models_are_enough_for_five_percent() {
+        let rule = CombinedRule::DEFAULT;
+        assert_eq!(rule.references_needed(), 19);
+        let alarm = |count| !rule.trigger_evidence(&triggers_against(97, &reference(count))).suspects.is_empty();
+        assert_eq!([18, 19, 23, 24, 40].map(alarm), [false, true, true, true, true]);
+        for (count, share) in [(19, 1.0), (24, 0.8)] {
+            let test = triggers_against(50, &reference(count));
+            let alpha = rule.trigger_alpha(&test.null);
+            assert!((alpha - 0.05 * share).abs() < 1e-6, "{count}");
+            assert_eq!(rule.perturbation_evidence(&perturbations(20.0), Some(&test)).is_none(), share > 0.9);
+        }
+        assert_eq!(CombinedRule::at_rate(0.01).unwrap().references_needed(), 99);
+        assert_eq!(CombinedRule::at_rate(0.5).unwrap().references_needed(), 1);
+    }
+
+    #[test]
+    fn the_models_of_a_user_join_those_that_are_built_in() {
+        let own = ReferenceModel { origin: None, labels: 2, evidence: 1.0 };
+        let built_in = CombinedRule::DEFAULT.reference();
+        let rule = CombinedRule::DEFAULT.with_references(&[own; 19]);
+        assert_eq!((built_in.null(2).models(), rule.reference().null(2).models()), (0, 19));
+        assert_eq!(rule.reference().null(10), built_in.null(10));
+        assert_eq!(CombinedRule::DEFAULT.with_references(&[]), CombinedRule::DEFAULT);
     }
 
     #[test]
     fn rates_that_make_no_sense_are_refused() {
-        assert!((CombinedRule::at_rate(0.01).unwrap().trigger_alpha() - 0.008).abs() < 1e-15);
         for wrong in [0.0, 0.51, -1.0, f64::NAN] {
             assert!(matches!(CombinedRule::at_rate(wrong), Err(StatsError::Rate { .. })), "{wrong}");
         }

@@ -4,7 +4,7 @@
 //! models. The plan, the search, the files, the report and the documentation all use it. A new family with an existing
 //! [`Shape`] needs a row here and a way to draw a random trigger (`candidate` in `aeva-attack`).
 
-use crate::Shape;
+use crate::{Margins, Shape, margins};
 
 /// Makes the enum of families from the table of their rows.
 macro_rules! families {
@@ -86,24 +86,6 @@ pub struct Strength {
     pub search: Search,
 }
 
-/// How far clean models go: points (strength, largest gap in log odds in clean models), with linear interpolation
-/// between them.
-///
-/// The points were set by hand from clean models that are used for nothing else (`docs/triggers.md`, "Margins").
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Margins {
-    /// Margin of the gap between target labels.
-    pub labels: &'static [(f64, f64)],
-    /// Margin of the gap between pairs of labels.
-    pub pairs: &'static [(f64, f64)],
-    /// Margin of the gap between log odds ratios to the baseline of each pair, for families that are compared with it.
-    pub pairs_to_baseline: Option<&'static [(f64, f64)]>,
-    /// No target label with a lower success rate stands out, however low the others are.
-    pub minimum_rate: f64,
-    /// The same for pairs of labels.
-    pub minimum_pair_rate: f64,
-}
-
 /// A row of the table of families.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FamilySpec {
@@ -126,6 +108,9 @@ pub struct FamilySpec {
     pub strengths: &'static [Strength],
     /// Whether it is the baseline for pairs of labels. A baseline is not tested itself.
     pub is_baseline: bool,
+    /// Whether its pairs of labels are also compared with their baseline, because its triggers cover a part of the image
+    /// as the baseline's do.
+    pub is_beside_baseline: bool,
     /// How far clean models go.
     pub margins: Margins,
 }
@@ -138,9 +123,6 @@ const fn random(value: u32, count: u32, rank: usize, about: About) -> Strength {
     Strength { value, search: Search::Random(RandomSample { count, rank, about }) }
 }
 
-const NO_MARGINS: Margins =
-    Margins { labels: &[], pairs: &[], pairs_to_baseline: None, minimum_rate: 0.5, minimum_pair_rate: 0.5 };
-
 /// Sines differ much from each other: the sixth best of a hundred counts.
 const WAVE: FamilySpec = FamilySpec {
     family: Family::Wave,
@@ -152,7 +134,8 @@ const WAVE: FamilySpec = FamilySpec {
     number: 2,
     strengths: &[random(8, 100, 5, About::Labels)],
     is_baseline: false,
-    margins: Margins { labels: &[(8.0, 0.0)], minimum_rate: 0.25, ..NO_MARGINS },
+    is_beside_baseline: false,
+    margins: margins::WAVE,
 };
 
 /// Noise patterns are much alike. The strongest noise changes some images of every model, so it is evidence for pairs
@@ -171,12 +154,8 @@ const NOISE: FamilySpec = FamilySpec {
         random(64, 40, 10, About::Pairs(12)),
     ],
     is_baseline: false,
-    margins: Margins {
-        labels: &[(16.0, 2.0), (32.0, 3.0)],
-        pairs: &[(64.0, 0.5)],
-        minimum_pair_rate: 0.25,
-        ..NO_MARGINS
-    },
+    is_beside_baseline: false,
+    margins: margins::NOISE,
 };
 
 const SQUARE: FamilySpec = FamilySpec {
@@ -189,7 +168,8 @@ const SQUARE: FamilySpec = FamilySpec {
     number: 4,
     strengths: &[random(10, 100, 25, About::Pairs(0))],
     is_baseline: true,
-    margins: NO_MARGINS,
+    is_beside_baseline: false,
+    margins: margins::SQUARE,
 };
 
 const PATCH: FamilySpec = FamilySpec {
@@ -209,12 +189,8 @@ const PATCH: FamilySpec = FamilySpec {
         climbed(8),
     ],
     is_baseline: false,
-    margins: Margins {
-        labels: &[(3.0, 0.0), (4.0, 0.5), (6.0, 1.0), (8.0, 2.0)],
-        pairs: &[(3.0, 1.0), (4.0, 1.5), (6.0, 2.0), (8.0, 3.0)],
-        pairs_to_baseline: Some(&[(4.0, 0.75), (6.0, 1.25), (8.0, 2.0)]),
-        ..NO_MARGINS
-    },
+    is_beside_baseline: true,
+    margins: margins::PATCH,
 };
 
 const OVERLAY: FamilySpec = FamilySpec {
@@ -227,11 +203,8 @@ const OVERLAY: FamilySpec = FamilySpec {
     number: 1,
     strengths: &[climbed(8), climbed(16), climbed(32)],
     is_baseline: false,
-    margins: Margins {
-        labels: &[(8.0, 1.0), (16.0, 1.0), (32.0, 1.5)],
-        pairs: &[(8.0, 2.0), (16.0, 2.0), (32.0, 2.5)],
-        ..NO_MARGINS
-    },
+    is_beside_baseline: false,
+    margins: margins::OVERLAY,
 };
 
 impl Family {
@@ -254,7 +227,7 @@ impl Family {
     }
 
     /// Whether its triggers are random as they are drawn, from the weakest on.
-    const fn is_random(self) -> bool {
+    pub(crate) const fn is_random(self) -> bool {
         matches!(self.spec().strengths, [Strength { search: Search::Random(_), .. }, ..])
     }
 
@@ -276,36 +249,6 @@ impl FamilySpec {
         let row = self.strengths.iter().rev().find(|row| row.value <= strength).or(self.strengths.first());
         row.map_or(Search::HillClimb, |row| row.search)
     }
-}
-
-impl Margins {
-    /// The margin of a gap between target labels at a strength.
-    pub fn of_labels(&self, strength: f64) -> f64 {
-        between(self.labels, strength)
-    }
-
-    /// The margin of a gap between pairs of labels.
-    pub fn of_pairs(&self, strength: f64) -> f64 {
-        between(self.pairs, strength)
-    }
-
-    /// The margin of a gap between log odds ratios to the baseline; `None` for a family that is not compared with it.
-    pub fn of_pairs_to_baseline(&self, strength: f64) -> Option<f64> {
-        self.pairs_to_baseline.map(|points| between(points, strength))
-    }
-}
-
-/// Linear interpolation between the points, constant before the first and after the last.
-fn between(points: &[(f64, f64)], strength: f64) -> f64 {
-    let mut last: Option<(f64, f64)> = None;
-    for &(at, allowed) in points {
-        if strength <= at {
-            return last
-                .map_or(allowed, |(before, least)| least + (allowed - least) * (strength - before) / (at - before));
-        }
-        last = Some((at, allowed));
-    }
-    last.map_or(0.0, |(_, most)| most)
 }
 
 #[cfg(test)]
@@ -336,17 +279,5 @@ mod tests {
     fn numbers_never_change() {
         let numbers = Family::ALL.map(|family| (family.spec().name, family.spec().number));
         assert_eq!(numbers, [("wave", 2), ("noise", 3), ("square", 4), ("patch", 0), ("overlay", 1)]);
-    }
-
-    #[test]
-    fn margins_lie_on_straight_lines() {
-        let near = |found: f64, expected: f64| (found - expected).abs() < 1e-12;
-        let patch = |strength| PATCH.margins.of_labels(strength);
-        assert!(near(patch(1.0), 0.0) && near(patch(3.5), 0.25) && near(patch(6.0), 1.0) && near(patch(99.0), 2.0));
-        let overlay = |strength| OVERLAY.margins.of_labels(strength);
-        assert!(near(overlay(2.0), 1.0) && near(overlay(20.0), 1.125));
-        assert!(near(NOISE.margins.of_pairs(64.0), 0.5) && near(WAVE.margins.of_pairs(8.0), 0.0));
-        assert!(PATCH.margins.of_pairs_to_baseline(5.0).is_some_and(|margin| near(margin, 1.0)));
-        assert_eq!(OVERLAY.margins.of_pairs_to_baseline(5.0), None);
     }
 }

@@ -45,23 +45,23 @@
 //! # From triggers to labels that stand out
 //!
 //! ```
-//! use aeva_stats::{CombinedRule, Family, PassTally, Tally, combine, test_triggers};
+//! use aeva_stats::{CombinedRule, Family, GoalTally, PassTally, Tally, combine, test_triggers};
 //!
 //! // The best patch of three pixels for each of five labels, stamped on 100 images of the other labels.
-//! let labels = [97, 5, 1, 0, 2].map(|hits| Tally::new(hits, 100)).into_iter().collect::<Result<Vec<_>, _>>()?;
+//! let labels = [97, 5, 1, 0, 2].map(|hits| Tally::new(hits, 100).map(GoalTally::from)).into_iter().collect::<Result<Vec<_>, _>>()?;
 //! let pass = PassTally {
 //!     family: Family::Patch,
 //!     strength: 3.0,
 //!     labels,
 //!     pairs: Vec::new(),
 //!     confusion: Vec::new(),
-//!     map: Tally::ZERO,
+//!     map: GoalTally::default(),
 //! };
 //!
 //! let (rule, test) = (CombinedRule::DEFAULT, test_triggers(&[pass]));
-//! assert_eq!(test.suspects(rule.trigger_alpha()), [0]);
+//! assert_eq!(test.suspects(rule.trigger_alpha(&test.null)), [0]);
 //! let decision = combine(&[rule.trigger_evidence(&test)]);
-//! assert!(decision.is_some_and(|decision| decision.p_value < 0.05));
+//! assert!(decision.is_some_and(|decision| decision.p_value <= 0.05));
 //! # Ok::<(), aeva_stats::StatsError>(())
 //! ```
 
@@ -73,6 +73,7 @@ mod family;
 mod gap;
 mod kappa;
 mod mad;
+mod margins;
 mod peak;
 mod published;
 mod shape;
@@ -85,9 +86,10 @@ pub use binomial::binomial_interval;
 pub use combined::{CombinedDecision, CombinedRule, INDEX_MEDIAN, INDEX_SCALE, LensEvidence, combine, index_p_value};
 pub use consensus::ConsensusMap;
 pub use error::StatsError;
-pub use family::{About, Family, FamilySpec, Margins, RandomSample, Search, Strength};
+pub use family::{About, Family, FamilySpec, RandomSample, Search, Strength};
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use kappa::cohen_kappa;
+pub use margins::{Margins, Offsets, Points};
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};
 pub use peak::{PEAK_PIXELS, pair_score, peak_share, pixel_mass};
 pub use published::{LabelAnomaly, PublishedDecision, PublishedRule};
@@ -95,7 +97,8 @@ pub use shape::{Shape, ShapeSpec};
 pub use tally::{PairTally, Tally};
 pub use target_map::TargetMap;
 pub use trigger::{
-    IMAGES_NEEDED, LABELS_NEEDED, Limits, NULL_LABELS, NULLS, PAIR_IMAGES_NEEDED, PairStandout, PassTally, STATISTICS,
-    Standout, StandsOut, Statistic, Statistics, Strongest, TriggerTest, limits, test_triggers,
+    GoalTally, IMAGES_NEEDED, LABELS_NEEDED, Lead, Limits, Null, PAIR_IMAGES_NEEDED, PairStandout, PassTally, Reading,
+    Reference, ReferenceModel, STATISTICS, SearchedPair, Standout, StandsOut, Statistic, Statistics, Strongest,
+    TriggerTest, leads, limits, test_triggers, test_triggers_against, test_triggers_with,
 };
 pub use verdict::{Reason, Verdict};

@@ -57,6 +57,13 @@ pub enum Reason {
         /// Classes required.
         needed: usize,
     },
+    /// Too few clean models with about as many labels are known to say how rare a finding is in them.
+    TooFewReferences {
+        /// Comparable clean models.
+        found: usize,
+        /// Independent ones required at this rate of false alarms.
+        needed: usize,
+    },
     /// Triggers were not searched, and perturbations alone cannot clear a model.
     NoTriggers,
     /// The search for triggers ended before the model could be cleared.
@@ -106,6 +113,13 @@ impl fmt::Display for Reason {
             Self::TooFewClasses { found, needed } => {
                 let noun = if *found == 1 { "class has" } else { "classes have" };
                 write!(f, "only {found} {noun} images to measure a trigger on, {needed} are needed")
+            }
+            Self::TooFewReferences { found, needed } => {
+                let models = if *found == 1 { "model" } else { "models" };
+                write!(
+                    f,
+                    "{found} clean {models} with about as many labels to compare with; this rate of false alarms takes {needed} from different origins"
+                )
             }
             Self::NoTriggers => f.write_str(
                 "perturbations alone may raise an alarm but cannot clear a model, and triggers were not searched",

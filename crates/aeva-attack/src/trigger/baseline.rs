@@ -43,12 +43,17 @@ impl Baseline {
 
     /// The most promising goals, alternating between the highest odds ratio to the baseline and the highest odds. Both
     /// rankings are needed: a backdoor that reacts to anything that covers a part of the image raises its own baseline.
-    pub(super) fn leaders(&self, found: &[Outcome], count: usize) -> Vec<TargetMap> {
+    /// `tie` orders goals with the same odds, the lowest value first.
+    pub(super) fn leaders(
+        &self,
+        found: &[Outcome],
+        count: usize,
+        tie: impl Fn(TargetMap) -> usize,
+    ) -> Vec<TargetMap> {
         let ranked = |baseline: &Self| {
             let odds = |outcome: &Outcome| (baseline.odds_ratio(outcome.goal, outcome.tally), outcome.goal);
             let mut order: Vec<(f64, TargetMap)> = found.iter().map(odds).collect();
-            // Ties are broken by label to keep the order deterministic.
-            order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            order.sort_by(|a, b| b.0.total_cmp(&a.0).then(tie(a.1).cmp(&tie(b.1))).then(a.1.cmp(&b.1)));
             order
         };
         let mut leaders = Vec::new();
@@ -92,13 +97,16 @@ mod tests {
         let found = [outcome(9, 6), outcome(8, 5), outcome(2, 4), outcome(7, 3)];
         let baseline = Baseline::new(&[cell(9, 90), cell(8, 80), cell(2, 1)]);
         assert_eq!(
-            baseline.leaders(&found, 3),
+            baseline.leaders(&found, 3, |_| 0),
             [pair(7), pair(9), pair(2)],
             "the hardest pairs and the most frequent ones"
         );
-        assert_eq!(baseline.leaders(&found, 9).len(), 4);
+        assert_eq!(baseline.leaders(&found, 9, |_| 0).len(), 4);
         let none = Baseline::default();
-        assert_eq!(none.leaders(&found, 2), [pair(9), pair(8)]);
+        assert_eq!(none.leaders(&found, 2, |_| 0), [pair(9), pair(8)]);
+        let alike = [outcome(9, 6), outcome(8, 6)];
+        assert_eq!(none.leaders(&alike, 1, |goal| usize::from(goal == pair(8))), [pair(9)]);
+        assert_eq!(none.leaders(&alike, 1, |goal| usize::from(goal == pair(9))), [pair(8)]);
         assert!((none.odds_ratio(pair(9), tally(3, 6)) - none.odds_ratio(pair(2), tally(3, 6))).abs() < 1e-12);
     }
 }

@@ -3,15 +3,15 @@
 use aeva_stats::Family;
 
 use super::stream::RandomStream;
-use super::{Overlay, Setting, Trigger, overlay, patch};
+use super::{Overlay, Setting, Trigger, patch, pattern};
 
 /// A random trigger of a setting. `images` are whole images `[h, w, c]` to crop from.
 pub(super) fn candidate(setting: Setting, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger {
     match setting.family {
         Family::Patch => Trigger::Patch(patch::likely(setting.side(shape), shape, images, stream)),
-        Family::Overlay => Trigger::Overlay(Overlay::at(setting, overlay::pattern(shape, images, stream))),
-        Family::Wave => Trigger::Overlay(Overlay::at(setting, overlay::wave(shape, stream))),
-        Family::Noise => Trigger::Overlay(Overlay::at(setting, overlay::noise(shape, stream))),
+        Family::Overlay => Trigger::Overlay(Overlay::at(setting, pattern::pattern(shape, images, stream))),
+        Family::Wave => Trigger::Overlay(Overlay::at(setting, pattern::wave(shape, stream))),
+        Family::Noise => Trigger::Overlay(Overlay::at(setting, pattern::noise(shape, stream))),
         Family::Square => Trigger::Patch(patch::anywhere(setting.side(shape), shape, images, stream)),
     }
 }

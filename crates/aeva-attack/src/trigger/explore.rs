@@ -10,7 +10,7 @@ use super::baseline::{Baseline, Outcome};
 use super::candidates::candidate;
 use super::hill_climb::{self, Effort, HillClimb};
 use super::query::{Queries, Request};
-use super::score::score;
+use super::score::{confusion, score};
 use super::searcher::{Image, Searcher, images_of, indices, on_all};
 use super::{PassResult, Setting, Trigger, TriggerFinding, WarmStart};
 use crate::{Label, ScanError};
@@ -66,10 +66,11 @@ pub(super) fn explore(
     let (chosen, others): (Vec<_>, Vec<_>) = climbs.into_iter().partition(|(chosen, _)| *chosen);
     let mut chosen: Vec<HillClimb> = chosen.into_iter().map(|(_, climb)| climb).collect();
     hill_climb::run(&mut chosen, Effort::EXPLORE, &crops, queries)?;
-    let ended = chosen.into_iter().map(|climb| (true, climb)).chain(others).collect();
+    let ended = chosen.into_iter().map(|climb| (!climb.is_dropped(), climb)).chain(others).collect();
     let mut findings = searcher.measure(ended, queries)?;
     findings.sort_by_key(|finding| finding.goal);
-    Ok(PassResult { findings, confusion: Vec::new(), queries: queries.count() })
+    let attraction = confusion(searcher.split.explore(), explored.iter().map(|(_, answers)| answers.as_slice()));
+    Ok(PassResult { findings, confusion: attraction, queries: queries.count() })
 }
 
 struct Exploration<'a> {
@@ -90,13 +91,18 @@ impl Exploration<'_> {
         Ok(candidates.into_iter().zip(answers).collect())
     }
 
-    /// The labels that a single candidate reached from the most images.
+    /// The labels that a single candidate reached from the most images; ties are drawn.
     fn climbed_labels(&self, explored: &[Explored]) -> Vec<TargetMap> {
         let best = |goal| explored.iter().map(|(_, answers)| self.score(answers, goal)).max().unwrap_or(0);
-        let mut labels: Vec<(usize, TargetMap)> = self.searcher.labels().map(|goal| (best(goal), goal)).collect();
-        labels.sort_by_key(|&(score, _)| Reverse(score));
+        let ranked = |goal| (Reverse(best(goal)), self.tie(goal), goal);
+        let mut labels: Vec<(Reverse<usize>, usize, TargetMap)> = self.searcher.labels().map(ranked).collect();
+        labels.sort_unstable();
         labels.truncate(CLIMBED_LABELS);
-        labels.into_iter().map(|(_, goal)| goal).collect()
+        labels.into_iter().map(|(.., goal)| goal).collect()
+    }
+
+    fn tie(&self, goal: TargetMap) -> usize {
+        self.searcher.tie(self.setting, goal)
     }
 
     /// Success of a candidate for a goal. Only images that the goal applies to are counted.
@@ -140,11 +146,13 @@ impl Exploration<'_> {
         }
         let pairs = self.weaker.iter().filter(|finding| finding.goal.is_source_specific());
         let warm: Vec<Outcome> = pairs.map(Outcome::from).collect();
-        let leaders = self.baseline.leaders(&found, CLIMBED_PAIRS).into_iter();
-        Ok(leaders.chain(self.baseline.leaders(&warm, WARM_PAIRS)).collect())
+        let tie = |goal| self.tie(goal);
+        let leaders = self.baseline.leaders(&found, CLIMBED_PAIRS, tie).into_iter();
+        Ok(leaders.chain(self.baseline.leaders(&warm, WARM_PAIRS, tie)).collect())
     }
 
-    /// Pairs that some candidate sent an exploration image along: most images first, then the lowest baseline.
+    /// Pairs that some candidate sent an exploration image along: most images first, then the lowest baseline; ties are
+    /// drawn.
     fn screened(&self, explored: &[Explored]) -> Vec<TargetMap> {
         let mut cells: BTreeMap<TargetMap, usize> = BTreeMap::new();
         for (_, answers) in explored {
@@ -162,7 +170,8 @@ impl Exploration<'_> {
         let one_miss = Tally::ZERO.with_misses(1);
         let mut order: Vec<(usize, f64, TargetMap)> =
             cells.into_iter().map(|(goal, most)| (most, self.baseline.odds_ratio(goal, one_miss), goal)).collect();
-        order.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
+        let tie = |goal| (self.tie(goal), goal);
+        order.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then_with(|| tie(a.2).cmp(&tie(b.2))));
         order.into_iter().take(SCREENED_PAIRS).map(|(.., goal)| goal).collect()
     }
 

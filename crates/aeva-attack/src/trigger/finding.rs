@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aeva_stats::{PairTally, PassTally, Tally, TargetMap};
+use aeva_stats::{GoalTally, PairTally, PassTally, SearchedPair, Tally, TargetMap};
 
 use super::{Setting, Trigger};
 
@@ -61,22 +61,24 @@ impl PassResult {
     }
 
     /// `[label]` -> success of its trigger.
-    fn labels(&self, classes: u32) -> Vec<Tally> {
-        let mut labels = vec![Tally::ZERO; classes as usize];
+    fn labels(&self, classes: u32) -> Vec<GoalTally> {
+        let mut labels = vec![GoalTally::default(); classes as usize];
         for finding in &self.findings {
             if let TargetMap::AllToOne { target } = finding.goal
                 && let Some(label) = labels.get_mut(target as usize)
             {
-                *label = finding.success();
+                let by_source = finding.holdout.iter().map(|cell| cell.tally).collect();
+                *label = GoalTally { by_source, climbed: finding.climbed };
             }
         }
         labels
     }
 
-    fn pairs(&self) -> Vec<PairTally> {
+    fn pairs(&self) -> Vec<SearchedPair> {
         let pair = |finding: &TriggerFinding| match finding.goal {
             TargetMap::SourceSpecific { source, target } => {
-                Some(PairTally { source, target, tally: finding.success() })
+                let pair = PairTally { source, target, tally: finding.success() };
+                Some(SearchedPair { pair, climbed: finding.climbed })
             }
             TargetMap::AllToOne { .. } | TargetMap::AllToAll => None,
         };
@@ -84,13 +86,16 @@ impl PassResult {
     }
 
     /// Images whose label the map does not change count as misses.
-    fn map(&self) -> Tally {
+    fn map(&self) -> GoalTally {
         let labels = self.findings.iter().filter(|finding| finding.goal.is_all_to_one());
-        let trials: BTreeMap<u32, u32> =
-            labels.flat_map(|finding| &finding.holdout).map(|cell| (cell.source, cell.tally.trials())).collect();
-        let trials = trials.into_values().fold(0, u32::saturating_add);
-        let found = self.finding(TargetMap::AllToAll).map_or(Tally::ZERO, TriggerFinding::success);
-        found.with_misses(trials.saturating_sub(found.trials()))
+        let missed = |cell: &PairTally| (cell.source, Tally::ZERO.with_misses(cell.tally.trials()));
+        let mut by_source: BTreeMap<u32, Tally> =
+            labels.flat_map(|finding| &finding.holdout).map(missed).collect();
+        let found = self.finding(TargetMap::AllToAll);
+        let cells = found.map_or(&[][..], |finding| &finding.holdout);
+        by_source.extend(cells.iter().map(|cell| (cell.source, cell.tally)));
+        let climbed = found.is_some_and(|finding| finding.climbed);
+        GoalTally { by_source: by_source.into_values().collect(), climbed }
     }
 }
 
@@ -127,10 +132,12 @@ mod tests {
     fn every_hold_out_image_counts_once() {
         let tally = result().tally(Setting { family: Family::Patch, strength: 3 }, [16, 16, 1], 3);
         assert_eq!((tally.family, tally.strength.to_bits()), (Family::Patch, 4.0_f64.to_bits()), "two pixels of 16");
-        assert_eq!(tally.labels, [0, 2, 4].map(|hits| Tally::new(hits, 8).unwrap()));
-        assert_eq!(tally.pairs, [cell(1, 2, 3)]);
+        let pooled: Vec<Tally> = tally.labels.iter().map(GoalTally::pooled).collect();
+        assert_eq!(pooled, [0, 2, 4].map(|hits| Tally::new(hits, 8).unwrap()));
+        assert!(tally.labels.iter().all(|label| label.by_source.len() == 2 && label.climbed));
+        assert_eq!(tally.pairs, [SearchedPair { pair: cell(1, 2, 3), climbed: true }]);
         assert_eq!(tally.confusion, [cell(0, 0, 4)]);
         // The map does not change label 2: its four images are misses.
-        assert_eq!(tally.map, Tally::new(6, 12).unwrap());
+        assert_eq!(tally.map.by_source, [4, 2, 0].map(|hits| Tally::new(hits, 4).unwrap()));
     }
 }

@@ -23,6 +23,19 @@ impl Effort {
     pub(super) const REFINE: Self = Self { steps: 240, patience: 80 };
 }
 
+/// After some changes, the climbs that are behind are dropped: the test needs the best ones and the next one after them.
+/// It compares none of the dropped ones.
+struct Rung {
+    /// Changes until then.
+    steps: u32,
+    /// Labels that go on, besides those that reach every image already.
+    labels: usize,
+    /// Pairs that go on.
+    pairs: usize,
+}
+
+const RUNGS: [Rung; 2] = [Rung { steps: 15, labels: 6, pairs: 14 }, Rung { steps: 40, labels: 4, pairs: 6 }];
+
 /// The images are split into this many parts. A change that is clearly worse on one part is not tried on the others.
 const PARTS: usize = 3;
 /// With fewer images of a pair of labels, all images are tried at once.
@@ -40,6 +53,7 @@ pub(super) struct HillClimb {
     pub(super) answers: Vec<Label>,
     stream: RandomStream,
     since_better: u32,
+    is_dropped: bool,
 }
 
 impl HillClimb {
@@ -58,7 +72,7 @@ impl HillClimb {
                 best = Some((found, trigger, answers));
             }
         }
-        best.map(|(_, trigger, answers)| Self { goal, trigger, images, truth, answers, stream, since_better: 0 })
+        best.map(|(_, trigger, answers)| Self { goal, trigger, images, truth, answers, stream, since_better: 0, is_dropped: false })
     }
 
     /// Images that reach their target label.
@@ -71,6 +85,11 @@ impl HillClimb {
         Tally::clamped(self.score(), self.truth.len())
     }
 
+    /// Whether it ended early because others were further.
+    pub(super) fn is_dropped(&self) -> bool {
+        self.is_dropped
+    }
+
     /// The result of the climb, with its success on hold-out images.
     pub(super) fn finding(self, climbed: bool, holdout: Vec<PairTally>) -> TriggerFinding {
         let search = self.tally();
@@ -78,7 +97,7 @@ impl HillClimb {
     }
 
     fn active(&self, effort: Effort) -> bool {
-        self.since_better < effort.patience && self.score() < self.images.len()
+        !self.is_dropped && self.since_better < effort.patience && self.score() < self.images.len()
     }
 
     /// Positions of the images that are tried first. Classes take turns in the list of images, so a part contains every
@@ -117,6 +136,10 @@ pub(super) fn run(
 ) -> Result<(), ScanError> {
     let shape = queries.shape();
     for step in 0..effort.steps {
+        if let Some(rung) = RUNGS.iter().find(|rung| rung.steps == step) {
+            drop_last(climbs, effort, TargetMap::is_all_to_one, rung.labels);
+            drop_last(climbs, effort, TargetMap::is_source_specific, rung.pairs);
+        }
         let part = step as usize % PARTS;
         let mut tried: Vec<(&mut HillClimb, Trigger)> = Vec::new();
         for climb in climbs.iter_mut().filter(|climb| climb.active(effort)) {
@@ -148,6 +171,16 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// Drops the climbs of a kind that are behind the best `kept` ones. Climbs that reach all of their images have ended.
+fn drop_last(climbs: &mut [HillClimb], effort: Effort, kind: fn(TargetMap) -> bool, kept: usize) {
+    let mut going: Vec<&mut HillClimb> =
+        climbs.iter_mut().filter(|climb| kind(climb.goal) && climb.active(effort)).collect();
+    going.sort_by(|a, b| b.tally().rate().total_cmp(&a.tally().rate()));
+    for climb in going.into_iter().skip(kept) {
+        climb.is_dropped = true;
+    }
 }
 
 fn requests<'a>(

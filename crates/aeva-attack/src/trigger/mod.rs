@@ -27,7 +27,7 @@
 //! let centres = [0.1, 0.5, 0.9].map(|value| vec![value; 16]).to_vec();
 //! let mut oracles: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new(spec, centres))];
 //!
-//! let split = ImageSplit::new(&CorrectImages::new(&labels, &labels, 3)?);
+//! let split = ImageSplit::new(&CorrectImages::new(&labels, &labels, 3)?, 7);
 //! let search = TriggerSearch::new(split, 7, std::num::NonZeroUsize::MIN);
 //! let setting = "patch-03".parse()?;
 //! let pass = PassId { setting, pass: Pass::Explore };
@@ -46,6 +46,7 @@ mod image_split;
 mod overlay;
 mod parts;
 mod patch;
+mod pattern;
 mod query;
 mod random_triggers;
 mod refine;

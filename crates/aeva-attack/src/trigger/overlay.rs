@@ -1,11 +1,10 @@
 //! Patterns that are added to the whole image.
 
-use std::f32::consts::{PI, TAU};
-
 use serde::Serialize;
 
 use super::Setting;
 use super::parts::{Parts, TriggerArray};
+use super::pattern::pattern;
 use super::shaped::Shaped;
 use super::stream::RandomStream;
 use super::unfit::{Unfit, check_values};
@@ -101,55 +100,4 @@ impl Shaped for Overlay {
     fn weakened(&self, setting: Setting, _: [usize; 3]) -> Vec<Self> {
         vec![Self::at(setting, self.pattern.clone())]
     }
-}
-
-/// A pattern over the whole image in `[-1, 1]`: a wave, noise of some grain, or an image.
-pub(super) fn pattern(shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Vec<f32> {
-    match stream.below(8) {
-        0..=4 => wave(shape, stream),
-        5 | 6 => noise(shape, stream),
-        _ if images.is_empty() => wave(shape, stream),
-        _ => images[stream.below(images.len())].iter().map(|value| 2.0 * value - 1.0).collect(),
-    }
-}
-
-/// Squares of one pixel to eight, each of them at an end of the range, in every channel apart or in all alike.
-pub(super) fn noise([height, width, channels]: [usize; 3], stream: &mut RandomStream) -> Vec<f32> {
-    let grain = [1, 1, 2, 2, 3, 4, 8][stream.below(7)];
-    let columns = width.div_ceil(grain);
-    let grey = stream.chance(0.3);
-    let cells: Vec<f32> = (0..height.div_ceil(grain) * columns)
-        .flat_map(|_| {
-            let sign = |stream: &mut RandomStream| if stream.chance(0.5) { 1.0 } else { -1.0 };
-            let one = sign(stream);
-            (0..channels).map(|_| if grey { one } else { sign(stream) }).collect::<Vec<f32>>()
-        })
-        .collect();
-    (0..height * width * channels)
-        .map(|i| {
-            let (row, column, channel) = (i / (width * channels), i / channels % width, i % channels);
-            cells[(row / grain * columns + column / grain) * channels + channel]
-        })
-        .collect()
-}
-
-/// A sine along the rows, the columns or a diagonal, of one colour or grey.
-#[expect(clippy::cast_precision_loss, reason = "pixels of an image")]
-pub(super) fn wave([height, width, channels]: [usize; 3], stream: &mut RandomStream) -> Vec<f32> {
-    let most = (height.min(width) / 2).max(1);
-    let periods = (1 + stream.below(most)) as f32;
-    let phase = 0.5 * PI * stream.below(4) as f32;
-    let (along_rows, along_columns) = [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5), (0.5, -0.5)][stream.below(4)];
-    let weights: Vec<f32> = if stream.chance(0.7) {
-        vec![1.0; channels]
-    } else {
-        (0..channels).map(|_| 2.0 * stream.unit() - 1.0).collect()
-    };
-    (0..height * width * channels)
-        .map(|i| {
-            let (row, column, channel) = (i / (width * channels), i / channels % width, i % channels);
-            let (y, x) = ((row as f32 + 0.5) / height as f32, (column as f32 + 0.5) / width as f32);
-            weights[channel] * (TAU * periods * (along_rows * y + along_columns * x) + phase).sin()
-        })
-        .collect()
 }

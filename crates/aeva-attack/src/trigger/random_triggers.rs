@@ -10,15 +10,14 @@
 //! another in this model.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
-use aeva_stats::{About, PairTally, RandomSample, Tally, TargetMap};
+use aeva_stats::{About, PairTally, RandomSample, TargetMap};
 
 use super::candidates::candidate;
 use super::hill_climb::HillClimb;
 use super::query::Queries;
-use super::score::score;
-use super::searcher::{Image, Searcher, images_of, on_all};
+use super::score::{confusion, score};
+use super::searcher::{Searcher, images_of, on_all};
 use super::{PassResult, Setting, Trigger, TriggerFinding};
 use crate::{Label, ScanError};
 
@@ -39,7 +38,7 @@ pub(super) fn measure(
     let drawn: Vec<Trigger> =
         (0..count).map(|item| candidate(setting, shape, &crops, &mut searcher.stream(setting, item))).collect();
     let answers = queries.ask(&on_all(&drawn, &images))?;
-    let confusion = confusion(&images, &answers);
+    let confusion = confusion(&images, answers.iter().map(Vec::as_slice));
     let goals = searcher.labels().chain(leading(&confusion, pairs));
     let typical = goals.filter_map(|goal| {
         // Only images that the goal is about are counted.
@@ -58,20 +57,6 @@ pub(super) fn measure(
     let mut findings: Vec<TriggerFinding> = others.into_iter().map(|climb| climb.finding(false, Vec::new())).collect();
     findings.extend(searcher.measure(measured.into_iter().map(|climb| (false, climb)).collect(), queries)?);
     Ok(PassResult { findings, confusion, queries: queries.count() })
-}
-
-/// Outcomes of the images under all triggers together, by label and answer.
-fn confusion(images: &[Image], answers: &[Vec<Label>]) -> Vec<PairTally> {
-    let mut rows: BTreeMap<Label, (usize, BTreeMap<Label, usize>)> = BTreeMap::new();
-    for (&(_, truth), &answer) in answers.iter().flat_map(|answers| images.iter().zip(answers)) {
-        let (trials, row) = rows.entry(truth).or_default();
-        *trials += 1;
-        *row.entry(answer).or_default() += 1;
-    }
-    let cells = |(source, (trials, row)): (Label, (usize, BTreeMap<Label, usize>))| {
-        row.into_iter().map(move |(target, hits)| PairTally { source, target, tally: Tally::clamped(hits, trials) })
-    };
-    rows.into_iter().flat_map(cells).collect()
 }
 
 /// The pairs of labels with the highest rates, in the order of labels.
@@ -97,15 +82,6 @@ mod tests {
 
     fn cell(source: u32, target: u32, hits: u32, trials: u32) -> PairTally {
         PairTally { source, target, tally: Tally::new(hits, trials).unwrap() }
-    }
-
-    #[test]
-    fn every_answer_is_in_one_cell() {
-        let images = [(10, 0), (11, 1), (12, 0)];
-        let found = confusion(&images, &[vec![0, 2, 2], vec![0, 1, 2]]);
-        assert_eq!(found, [cell(0, 0, 2, 4), cell(0, 2, 2, 4), cell(1, 1, 1, 2), cell(1, 2, 1, 2)]);
-        let pair = |source, target| TargetMap::SourceSpecific { source, target };
-        assert_eq!(leading(&found, 9), [pair(0, 2), pair(1, 2)]);
     }
 
     #[test]

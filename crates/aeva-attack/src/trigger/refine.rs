@@ -32,22 +32,25 @@ pub(super) fn refine(
     let baseline = Baseline::new(warm.baseline);
     let crops: Vec<&[f32]> = searcher.split.search().iter().map(|&(index, _)| queries.image(index)).collect();
     let mut climbs = Vec::new();
-    for goal in goals(explored, stronger, &baseline) {
+    let tie = |goal| searcher.tie(setting, goal);
+    for goal in goals(explored, stronger, &baseline, tie) {
         let images = images(searcher, goal);
         let starts = starts(goal, setting, warm, queries.shape());
         let answers = queries.ask(&on_all(&starts, &images))?;
         let stream = searcher.refine_stream(setting, goal);
         climbs.extend(HillClimb::new(goal, &images, starts.into_iter().zip(answers).collect(), stream));
     }
-    let (mut climbs, others) = leading(climbs, &baseline);
+    let (mut climbs, others) = leading(climbs, &baseline, tie);
     hill_climb::run(&mut climbs, Effort::REFINE, &crops, queries)?;
-    let mut ended: Vec<(bool, HillClimb)> = climbs.into_iter().map(|climb| (true, climb)).collect();
+    let mut ended: Vec<(bool, HillClimb)> = climbs.into_iter().map(|climb| (!climb.is_dropped(), climb)).collect();
     if explored.is_empty() {
         let labels = others.into_iter().filter(|climb| climb.goal.is_all_to_one());
         ended.extend(labels.map(|climb| (false, climb)));
     }
     let refined = searcher.measure(ended, queries)?;
-    let old = explored.iter().filter(|old| refined.iter().all(|new| new.goal != old.goal)).cloned();
+    let old = explored.iter().filter(|old| refined.iter().all(|new| new.goal != old.goal));
+    // They were not climbed again, so they must not be compared with those that were.
+    let old = old.map(|old| TriggerFinding { climbed: false, ..old.clone() });
     let mut findings: Vec<TriggerFinding> = old.chain(refined.iter().cloned()).collect();
     findings.sort_by_key(|finding| finding.goal);
     Ok(PassResult { findings, confusion: Vec::new(), queries: queries.count() })
@@ -64,10 +67,15 @@ fn images(searcher: &Searcher<'_>, goal: TargetMap) -> Vec<Image> {
 
 /// Goals worth a measurement: the labels that the most search images reached, here or in the next stronger setting, the
 /// leading pairs, and the all-to-all map.
-fn goals(explored: &[TriggerFinding], stronger: &[TriggerFinding], baseline: &Baseline) -> Vec<TargetMap> {
+fn goals(
+    explored: &[TriggerFinding],
+    stronger: &[TriggerFinding],
+    baseline: &Baseline,
+    tie: impl Fn(TargetMap) -> usize,
+) -> Vec<TargetMap> {
     let leaders = |findings: &[TriggerFinding], kind: fn(TargetMap) -> bool, count: usize| -> Vec<TargetMap> {
         let of_kind = findings.iter().filter(|finding| kind(finding.goal) && finding.search.hits() > 0);
-        baseline.leaders(&of_kind.map(Outcome::from).collect::<Vec<Outcome>>(), count)
+        baseline.leaders(&of_kind.map(Outcome::from).collect::<Vec<Outcome>>(), count, &tie)
     };
     let mut goals = leaders(explored, TargetMap::is_all_to_one, LABELS);
     goals.extend(leaders(stronger, TargetMap::is_all_to_one, CLIMBED_LABELS));
@@ -93,11 +101,15 @@ fn starts(goal: TargetMap, setting: Setting, warm: &WarmStart<'_>, shape: [usize
 }
 
 /// The climbs with the best starting points, some of each kind, and the remaining ones.
-fn leading(climbs: Vec<HillClimb>, baseline: &Baseline) -> (Vec<HillClimb>, Vec<HillClimb>) {
+fn leading(
+    climbs: Vec<HillClimb>,
+    baseline: &Baseline,
+    tie: impl Fn(TargetMap) -> usize,
+) -> (Vec<HillClimb>, Vec<HillClimb>) {
     let leaders = |kind: fn(TargetMap) -> bool, count: usize| {
         let of_kind = climbs.iter().filter(|climb| kind(climb.goal));
         let outcome = |climb: &HillClimb| Outcome { goal: climb.goal, tally: climb.tally() };
-        baseline.leaders(&of_kind.map(outcome).collect::<Vec<Outcome>>(), count)
+        baseline.leaders(&of_kind.map(outcome).collect::<Vec<Outcome>>(), count, &tie)
     };
     let mut chosen = leaders(TargetMap::is_all_to_one, CLIMBED_LABELS);
     chosen.extend(leaders(TargetMap::is_source_specific, CLIMBED_PAIRS));

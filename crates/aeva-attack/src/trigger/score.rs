@@ -58,9 +58,34 @@ pub(super) fn tallies(pairs: &[(Label, Label)], truth: &[Label], answers: &[Labe
     pairs.iter().map(cell).collect()
 }
 
+/// Outcomes of the images `(index, label)` under several triggers together, by label and answer.
+pub(super) fn confusion<'a>(
+    images: &[(usize, Label)],
+    answers: impl Iterator<Item = &'a [Label]>,
+) -> Vec<PairTally> {
+    let mut rows: BTreeMap<Label, (usize, BTreeMap<Label, usize>)> = BTreeMap::new();
+    for (&(_, truth), &answer) in answers.flat_map(|answers| images.iter().zip(answers)) {
+        let (trials, row) = rows.entry(truth).or_default();
+        *trials += 1;
+        *row.entry(answer).or_default() += 1;
+    }
+    let cells = |(source, (trials, row)): (Label, (usize, BTreeMap<Label, usize>))| {
+        row.into_iter().map(move |(target, hits)| PairTally { source, target, tally: Tally::clamped(hits, trials) })
+    };
+    rows.into_iter().flat_map(cells).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_answer_is_in_one_cell() {
+        let cell = |source, target, hits, trials| PairTally { source, target, tally: Tally::clamped(hits, trials) };
+        let images = [(10, 0), (11, 1), (12, 0)];
+        let found = confusion(&images, [[0, 2, 2], [0, 1, 2]].iter().map(<[_; 3]>::as_slice));
+        assert_eq!(found, [cell(0, 0, 2, 4), cell(0, 2, 2, 4), cell(1, 1, 1, 2), cell(1, 2, 1, 2)]);
+    }
 
     #[test]
     fn a_map_takes_each_target_once() {

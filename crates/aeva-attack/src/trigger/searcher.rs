@@ -15,6 +15,8 @@ const CLIMB: u32 = 1 << 16;
 const CLIMB_PAIR: u32 = 1 << 18;
 /// Separates the streams of refining passes from those of exploring ones; strengths are far smaller.
 const REFINE: u32 = 1 << 12;
+/// Separates the streams that break ties from both.
+const TIE: u32 = 1 << 13;
 
 /// An image: its index in the data set and its label.
 pub(super) type Image = (usize, Label);
@@ -31,6 +33,21 @@ impl Searcher<'_> {
         (0..self.split.classes()).map(|target| TargetMap::AllToOne { target })
     }
 
+    /// The hold-out images that success for a goal is measured on.
+    fn holdout(&self, goal: TargetMap) -> Vec<Image> {
+        let mut images = images_of(self.split.holdout(), goal);
+        if goal.is_source_specific() {
+            images.extend(images_of(self.split.pair_holdout(), goal));
+        }
+        images
+    }
+
+    /// Orders goals that are equally promising. Ties are frequent where a label has few images, and always taking the
+    /// first label would never search the last ones.
+    pub(super) fn tie(&self, setting: Setting, goal: TargetMap) -> usize {
+        self.climb_stream(Setting { strength: TIE | setting.strength, ..setting }, goal).below(usize::MAX)
+    }
+
     /// Measures success on images that no search has seen.
     pub(super) fn measure(
         &self,
@@ -38,7 +55,7 @@ impl Searcher<'_> {
         queries: &mut Queries<'_, '_>,
     ) -> Result<Vec<TriggerFinding>, ScanError> {
         let holdout: Vec<Vec<Image>> =
-            ended.iter().map(|(_, climb)| images_of(self.split.holdout(), climb.goal)).collect();
+            ended.iter().map(|(_, climb)| self.holdout(climb.goal)).collect();
         let requests: Vec<Request<'_>> = ended
             .iter()
             .zip(&holdout)

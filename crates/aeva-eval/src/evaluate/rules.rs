@@ -128,7 +128,7 @@ impl Judged {
 pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Judged> {
     let rule = DecisionRule::DEFAULT;
     let (of_triggers, _) = rule.of_triggers();
-    let passes = triggers.under(of_triggers);
+    let passes = triggers.under(&of_triggers);
     // No passes at all: the images did not allow any.
     let seen = (!passes.made.is_empty()).then_some(&passes);
     let mut evidence = Evidence { triggers: seen, holdout: Some(&triggers.holdout), ..Evidence::default() };

@@ -17,7 +17,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 /// Versions of the search and of the form in which its results are kept.
-const VERSION: [u32; 2] = [TRIGGER_SEARCH_VERSION, 2];
+const VERSION: [u32; 2] = [TRIGGER_SEARCH_VERSION, 3];
 /// Images per batch.
 const BATCH_ROWS: usize = 64;
 
@@ -115,10 +115,10 @@ impl Triggers {
             tally: PassTally {
                 family: id.setting.family,
                 strength: id.setting.actual_strength(shape),
-                labels: hits(id).map(|hits| aeva_stats::Tally::clamped(hits as usize, 180)).to_vec(),
+                labels: hits(id).map(|hits| aeva_stats::Tally::clamped(hits as usize, 180).into()).to_vec(),
                 pairs: Vec::new(),
                 confusion: Vec::new(),
-                map: aeva_stats::Tally::clamped(0, 200),
+                map: aeva_stats::Tally::clamped(0, 200).into(),
             },
         };
         let passes = explored.chain(refined).map(kept).collect();
@@ -126,8 +126,8 @@ impl Triggers {
     }
 
     /// The passes that a plain scan makes under this rule.
-    pub(super) fn under(&self, rule: CombinedRule) -> Passes {
-        TriggerPlan::new(self.shape, rule, false)
+    pub(super) fn under(&self, rule: &CombinedRule) -> Passes {
+        TriggerPlan::new(self.shape, rule.clone(), false)
             .replay(|id| self.passes.iter().find(|kept| kept.id() == id).map(KeptPass::observation))
     }
 }
@@ -174,10 +174,10 @@ mod tests {
         let tally = PassTally {
             family: setting.family,
             strength: 4.0,
-            labels: vec![Tally::clamped(1, 4)],
+            labels: vec![Tally::clamped(1, 4).into()],
             pairs: Vec::new(),
             confusion: Vec::new(),
-            map: Tally::ZERO,
+            map: Tally::ZERO.into(),
         };
         let kept = KeptPass::from(Observation { id: PassId { setting, pass: Pass::Refine }, tally, queries: 7 });
         let json = serde_json::to_value(&kept).unwrap();

@@ -1,6 +1,6 @@
 //! The tables of `docs/triggers.md`: families, margins and the null distribution.
 
-use aeva_stats::{About, CombinedRule, Family, FamilySpec, NULLS, Search, Strength};
+use aeva_stats::{About, CombinedRule, Family, FamilySpec, Null, Reference, Search, Strength};
 
 use super::markdown::table;
 
@@ -72,14 +72,15 @@ pub(super) fn margins() -> String {
         of_labels.iter().map(|(title, spec, at)| (title.clone(), spec.margins.of_labels(*at).to_string())).unzip();
     let titles: Vec<String> = titles;
 
-    let of_pairs = columns(|spec| strengths_of(&[spec.margins.pairs, spec.margins.pairs_to_baseline.unwrap_or(&[])]));
+    let of_pairs = columns(|spec| strengths_of(&[spec.margins.pairs, spec.margins.pairs_to_baseline]));
     let mut pair_titles = vec![String::new()];
     let mut as_they_are = vec!["as they are".to_owned()];
     let mut to_baseline = vec!["relative to the baseline".to_owned()];
     for (title, spec, at) in of_pairs {
         pair_titles.push(title);
         as_they_are.push(spec.margins.of_pairs(at).to_string());
-        to_baseline.push(spec.margins.of_pairs_to_baseline(at).map_or_else(String::new, |margin| margin.to_string()));
+        let compared = spec.is_beside_baseline.then(|| spec.margins.of_pairs_to_baseline(at).to_string());
+        to_baseline.push(compared.unwrap_or_default());
     }
     let (labels, pairs) = (table(&titles, &[labels]), table(&pair_titles, &[as_they_are, to_baseline]));
     format!("Of labels:\n\n{labels}\nOf pairs of labels:\n\n{pairs}")
@@ -113,24 +114,25 @@ fn strengths_of(margins: &[&[(f64, f64)]]) -> Vec<f64> {
     strengths
 }
 
-/// The null distribution, with the evidence that an alarm needs by default.
+/// The clean models that a model is compared with, by number of labels.
 pub(super) fn null() -> String {
-    let titles = ["labels", "s", "c", "an alarm needs"].map(str::to_owned);
-    let alpha = CombinedRule::DEFAULT.trigger_alpha();
-    let mut fewest = 0;
-    let mut rows = Vec::new();
-    for (most, share, mean) in NULLS {
-        let labels = match (fewest, most) {
-            (0, most) => format!("up to {most}"),
-            (_, usize::MAX) => "more".to_owned(),
-            (fewest, most) => format!("{fewest} to {most}"),
-        };
-        // The evidence at which the tail `s exp(-E / c)` has fallen to alpha.
-        let needed = mean * (share / alpha).ln();
-        rows.push(vec![labels, share.to_string(), mean.to_string(), format!("{needed:.2}")]);
-        fewest = most.saturating_add(1);
+    let titles = ["labels", "comparable clean models", "origins", "smallest p", "an alarm needs more than"].map(str::to_owned);
+    let reference = Reference::built_in();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for labels in [2, 3, 5, 10, 20, 43, 100, 200] {
+        let null = reference.null(labels);
+        let alpha = CombinedRule::DEFAULT.trigger_alpha(&null);
+        let needed = alarm_evidence(&null, alpha).map_or_else(|| "no alarm is possible".to_owned(), |evidence| format!("{evidence:.2}"));
+        let row = [labels.to_string(), null.models().to_string(), format!("{:.0}", null.weight()), format!("{:.3}", null.floor()), needed];
+        rows.push(row.to_vec());
     }
     table(&titles, &rows)
+}
+
+/// The evidence that is no alarm yet, but anything above is; `None` if there are too few models for one.
+fn alarm_evidence(null: &Null, alpha: f64) -> Option<f64> {
+    let values = null.evidence().filter(|&evidence| null.p_value(evidence) > alpha);
+    (null.floor() <= alpha).then(|| values.fold(f64::NEG_INFINITY, f64::max))
 }
 
 #[cfg(test)]
@@ -148,14 +150,15 @@ mod tests {
     #[test]
     fn margins_are_those_of_the_test() {
         let text = margins();
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[2].starts_with("| patch to 3 | patch 4 | patch 6 | patch from 8 | overlay 8 |"), "{text}");
-        assert!(lines[4].starts_with("| 0 | 0.5 | 1 | 2 | 1 |"), "{text}");
-        assert_eq!(lines.last(), Some(&"| relative to the baseline | 0.75 | 0.75 | 1.25 | 2 | | | | |"));
+        let found = format!("| {} |", Family::Patch.spec().margins.of_labels(2.0));
+        assert!(text.lines().nth(4).is_some_and(|line| line.starts_with(&found)), "{found} {text}");
     }
 
     #[test]
-    fn an_alarm_is_where_the_tail_reaches_alpha() {
-        assert!(null().contains("| 8 to 20 | 0.65 | 0.75 | 2.09 |"), "{}", null());
+    fn an_alarm_is_beyond_the_clean_models_that_alpha_allows() {
+        let model = |evidence| aeva_stats::ReferenceModel { origin: None, labels: 10, evidence };
+        let null = Reference::of((0..39).map(|at| model(f64::from(at))).collect()).null(10);
+        assert_eq!(alarm_evidence(&null, 0.05), Some(37.0), "one of 39 may be as suspicious");
+        assert_eq!(alarm_evidence(&null, 0.02), None);
     }
 }

@@ -121,7 +121,7 @@ pub(crate) struct Planning<'a> {
     pub(crate) spec: InputSpec,
     pub(crate) correct: &'a CorrectImages,
     pub(crate) limits: &'a Limits,
-    pub(crate) rule: DecisionRule,
+    pub(crate) rule: &'a DecisionRule,
     pub(crate) perturbations: &'a PerturbationRequest,
     pub(crate) seed: u64,
     pub(crate) batch_rows: NonZeroUsize,

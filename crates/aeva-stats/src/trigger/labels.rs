@@ -1,38 +1,44 @@
 //! Target labels: one or several labels that a trigger reaches far more often than all others.
 
-use super::limits::{IMAGES_NEEDED, LABELS_NEEDED};
-use super::odds::log_odds;
-use crate::{Margins, Tally};
+use super::attraction::Attraction;
+use super::lead::Ahead;
+use super::odds::Success;
+use super::pass::PassTally;
+use super::standout::StandsOut;
 
-/// Labels that stand out together.
-pub(super) struct Cluster {
-    /// The labels, highest success rate first.
-    pub(super) labels: Vec<usize>,
-    /// Gap in log odds below the last label, minus the margin.
-    pub(super) evidence: f64,
+/// A label in a pass.
+#[derive(Clone, Copy)]
+struct Ranked {
+    label: usize,
+    success: Success,
+    climbed: bool,
 }
 
-/// The first labels that stand out together, one entry for each number of labels up to half of all.
+/// The first labels together, one entry for each number of labels up to half of all.
 ///
 /// Labels with too few trials take no part: nothing is known about them, which is not the same as a rate of one half.
-pub(super) fn clusters(labels: &[Tally], margins: &Margins, strength: f64) -> Vec<Cluster> {
-    let known = labels.iter().copied().enumerate().filter(|(_, tally)| tally.trials() >= IMAGES_NEEDED);
-    let mut sorted: Vec<(usize, f64)> = known.map(|(label, tally)| (label, log_odds(tally))).collect();
-    sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    if sorted.len() < LABELS_NEEDED {
-        return Vec::new();
-    }
-    let cluster = |count: usize| {
-        let (last, next) = (sorted[count - 1].1, sorted[count].1);
-        let gap = last - next - margins.of_labels(strength);
-        let labels = sorted[..count].iter().map(|(label, _)| *label).collect();
-        Cluster { labels, evidence: limited_by_rate(gap, last, margins.minimum_rate) }
+/// A label counts only if the search climbed for it, and only if it climbed for another label that is not ahead:
+/// otherwise the gap would lie where the search stopped, not where the model stops giving way.
+pub(super) fn ahead(pass: &PassTally, attraction: Option<&Attraction<'_>>) -> Vec<Ahead> {
+    let is_random = pass.is_random();
+    let known = pass.labels.iter().enumerate().filter_map(|(label, goal)| {
+        let success = Success::of_goal(goal)?;
+        Some(Ranked { label, success, climbed: goal.climbed || is_random })
+    });
+    let mut sorted: Vec<Ranked> = known.collect();
+    sorted.sort_by(|a, b| b.success.log_odds().total_cmp(&a.success.log_odds()).then(a.label.cmp(&b.label)));
+    let first = |count: usize| {
+        let (first, others) = sorted.split_at(count);
+        let (last, next) = (first.last()?, others.first()?);
+        let is_fair = first.iter().all(|ranked| ranked.climbed) && others.iter().any(|ranked| ranked.climbed);
+        let least = |of: &dyn Fn(&Ranked) -> f64| first.iter().map(of).fold(f64::INFINITY, f64::min);
+        is_fair.then(|| Ahead {
+            what: StandsOut::Labels(first.iter().map(|ranked| ranked.label).collect()),
+            gap: last.success.log_odds() - next.success.log_odds(),
+            at_least: least(&|ranked| ranked.success.at_least()),
+            excess: attraction
+                .map(|attraction| least(&|ranked| ranked.success.log_odds() - attraction.of_label(ranked.label))),
+        })
     };
-    (1..=sorted.len() / 2).map(cluster).collect()
-}
-
-/// Below the minimum rate, the evidence is at most the (negative) distance to it.
-pub(super) fn limited_by_rate(gap: f64, log_odds: f64, minimum_rate: f64) -> f64 {
-    let above = log_odds - (minimum_rate / (1.0 - minimum_rate)).ln();
-    if above < 0.0 { above.min(gap) } else { gap }
+    (1..=sorted.len() / 2).filter_map(first).collect()
 }

@@ -5,21 +5,27 @@
 //! test looks for a **gap** between the labels with the highest attack success rate and all others. The margin is the
 //! gap that clean models may have; it grows with the strength of the triggers.
 
+mod attraction;
+#[cfg(test)]
+mod examples;
 mod gap_test;
 mod labels;
+mod lead;
 mod limits;
-mod null;
 mod odds;
 mod pairs;
 mod pass;
 mod rates;
+mod reference;
+mod reference_table;
 mod standout;
 mod statistics;
 
-pub use gap_test::test_triggers;
+pub use gap_test::{test_triggers, test_triggers_against, test_triggers_with};
+pub use lead::{Lead, Reading, leads};
 pub use limits::{IMAGES_NEEDED, LABELS_NEEDED, Limits, limits};
-pub use null::{NULL_LABELS, NULLS};
 pub use pairs::PAIR_IMAGES_NEEDED;
-pub use pass::PassTally;
+pub use pass::{GoalTally, PassTally, SearchedPair};
+pub use reference::{Null, Reference, ReferenceModel};
 pub use standout::{PairStandout, Standout, StandsOut, Strongest, TriggerTest};
 pub use statistics::{STATISTICS, Statistic, Statistics};

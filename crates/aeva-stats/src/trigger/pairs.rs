@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::limited_by_rate;
-use super::odds::log_odds;
-use super::pass::PassTally;
-use crate::{PairTally, Tally};
+use super::attraction::Attraction;
+use super::lead::Ahead;
+use super::odds::{CAP, Success};
+use super::pass::{PassTally, SearchedPair};
+use super::standout::StandsOut;
+use crate::PairTally;
 
 /// Log odds under random squares cannot be measured below this: there are too few images.
 const LOWEST_BASELINE: f64 = -5.0;
@@ -17,14 +19,6 @@ const LOWEST_BASELINE: f64 = -5.0;
 /// A pair takes part only if it was measured on this many images: close classes, such as two speed limits, give way on
 /// five of five.
 pub const PAIR_IMAGES_NEEDED: u32 = 10;
-
-/// A pair that stands out from all other pairs of its setting.
-pub(super) struct Pair {
-    pub(super) source: u32,
-    pub(super) target: u32,
-    /// Gap to the next pair, minus the margin.
-    pub(super) evidence: f64,
-}
 
 /// Log odds that images of one label become another label under random squares in this model.
 pub(super) struct Baseline {
@@ -40,121 +34,105 @@ impl Baseline {
         (!log_odds.is_empty()).then_some(Self { log_odds })
     }
 
-    fn of(&self, pair: &PairTally) -> f64 {
+    fn of(&self, pair: &Measured) -> f64 {
         self.log_odds.get(&(pair.source, pair.target)).copied().unwrap_or(LOWEST_BASELINE)
     }
 }
 
-/// The pairs that stand out from all passes over one setting: one by success rate and, in families that are compared
-/// with the baseline, one by log odds ratio to it.
-///
-/// Both are needed: a backdoor that reacts to anything that covers a part of the image raises its own baseline.
-pub(super) fn standouts<'a>(passes: impl Iterator<Item = &'a PassTally>, baseline: Option<&Baseline>) -> Vec<Pair> {
-    let passes: Vec<&PassTally> = passes.collect();
-    let Some(&&PassTally { family, strength, .. }) = passes.first() else { return Vec::new() };
-    let margins = &family.spec().margins;
-    let pairs = pooled(&passes);
-    let plain = first(&pairs, None, margins.of_pairs(strength), margins.minimum_pair_rate);
-    let to_baseline = baseline
-        .zip(margins.of_pairs_to_baseline(strength))
-        .and_then(|(baseline, margin)| first(&pairs, Some(baseline), margin, margins.minimum_pair_rate));
-    plain.into_iter().chain(to_baseline).collect()
+/// A pair over all passes over a setting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measured {
+    source: u32,
+    target: u32,
+    success: Success,
+    /// Whether some pass searched it until its end.
+    climbed: bool,
 }
 
-/// The pair that is furthest above the next one.
+/// The pair that is furthest above the next one: by success rate or, with a baseline, by log odds ratio to it.
 ///
-/// A trigger that works from all labels shows many pairs, none of them far above the next.
-fn first(pairs: &[PairTally], baseline: Option<&Baseline>, margin: f64, minimum_rate: f64) -> Option<Pair> {
-    let mut sorted: Vec<(f64, f64, &PairTally)> = pairs
-        .iter()
-        .filter(|pair| pair.tally.trials() > 0)
-        .map(|pair| {
-            let success = log_odds(pair.tally);
-            (success - baseline.map_or(0.0, |baseline| baseline.of(pair)), success, pair)
-        })
-        .collect();
-    let labels = |pair: &PairTally| (pair.source, pair.target);
-    sorted.sort_by(|a, b| b.0.total_cmp(&a.0).then(labels(a.2).cmp(&labels(b.2))));
-    match sorted.as_slice() {
-        &[(above, success, first), (next, ..), ..] => {
-            let evidence = limited_by_rate(above - next - margin, success, minimum_rate);
-            Some(Pair { source: first.source, target: first.target, evidence })
-        }
-        _ => None,
+/// Both are needed: a backdoor that reacts to anything that covers a part of the image raises its own baseline. A trigger
+/// that works from all labels shows many pairs, none of them far above the next. As a pair has few images, what it reaches
+/// at least is compared with what the others reach at most.
+pub(super) fn ahead(
+    pairs: &[Measured],
+    baseline: Option<&Baseline>,
+    attraction: Option<&Attraction<'_>>,
+) -> Option<Ahead> {
+    let natural = |pair: &Measured| baseline.map_or(0.0, |baseline| baseline.of(pair));
+    let at_least = |pair: &Measured| pair.success.at_least() - natural(pair);
+    let mut sorted: Vec<&Measured> = pairs.iter().collect();
+    let labels = |pair: &Measured| (pair.source, pair.target);
+    sorted.sort_by(|a, b| at_least(b).total_cmp(&at_least(a)).then(labels(a).cmp(&labels(b))));
+    let (&first, others) = sorted.split_first()?;
+    if !first.climbed || !(others.is_empty() || others.iter().any(|pair| pair.climbed)) {
+        return None;
     }
+    // If there is no other pair, no candidate sent any other image to another label.
+    let lowest = -CAP - baseline.map_or(0.0, |_| LOWEST_BASELINE);
+    let next = others.iter().map(|pair| pair.success.at_most() - natural(pair)).reduce(f64::max).unwrap_or(lowest);
+    let &Measured { source, target, success, .. } = first;
+    Some(Ahead {
+        what: StandsOut::Pair { source, target },
+        gap: at_least(first) - next,
+        at_least: success.at_least(),
+        excess: attraction.map(|attraction| success.log_odds() - attraction.of_pair(source, target)),
+    })
+}
+
+/// The pairs of a setting that were measured on enough images, over all passes.
+///
+/// All passes measure on the same images, so they are one measurement and nothing adds up: the last pass that climbed for
+/// a pair counts, because it tried hardest. What a later pass took over from an earlier one does not count again.
+pub(super) fn measured<'a>(passes: impl Iterator<Item = &'a PassTally>) -> Vec<Measured> {
+    let mut seen = BTreeMap::<(u32, u32), SearchedPair>::new();
+    for (place, pass) in passes.enumerate() {
+        for searched in counted(pass).into_iter().filter(|searched| place == 0 || searched.climbed) {
+            seen.insert((searched.pair.source, searched.pair.target), searched);
+        }
+    }
+    let success = |((source, target), SearchedPair { pair, climbed })| {
+        let success = Success::of(pair.tally);
+        Measured { source, target, success, climbed }
+    };
+    seen.into_iter().map(success).collect()
 }
 
 /// What counts in a pass, of the pairs that were measured on enough images. After a search, it is the best trigger of
 /// every pair. For random triggers, it is all of them together: these are many more trials than those of a single
 /// trigger, but on the same images.
-fn counted(pass: &PassTally) -> Vec<PairTally> {
-    let measured = pass.pairs.iter().filter(|pair| pair.tally.trials() >= PAIR_IMAGES_NEEDED);
-    if pass.confusion.is_empty() {
-        return measured.copied().collect();
+fn counted(pass: &PassTally) -> Vec<SearchedPair> {
+    let enough = pass.pairs.iter().filter(|searched| searched.pair.tally.trials() >= PAIR_IMAGES_NEEDED);
+    if !pass.is_random() {
+        return enough.copied().collect();
     }
-    let measured: Vec<(u32, u32)> = measured.map(|pair| (pair.source, pair.target)).collect();
-    pass.confusion.iter().filter(|cell| measured.contains(&(cell.source, cell.target))).copied().collect()
-}
-
-/// The pairs of all passes over a setting, added up.
-///
-/// A pass that did not search a pair counts as trials without a hit, because luck in one pass seldom repeats in
-/// another. It counts half, because it may just not have tried that pair.
-fn pooled(passes: &[&PassTally]) -> Vec<PairTally> {
-    let mut sums = BTreeMap::<(u32, u32), (Tally, u32)>::new();
-    for pair in passes.iter().flat_map(|pass| counted(pass)) {
-        let (sum, seen) = sums.entry((pair.source, pair.target)).or_default();
-        *sum = sum.plus(pair.tally);
-        *seen += 1;
-    }
-    let count = u32::try_from(passes.len()).unwrap_or(u32::MAX);
-    let all = |((source, target), (sum, seen)): ((u32, u32), (Tally, u32))| {
-        let missed = count.saturating_sub(seen).saturating_mul(sum.trials()) / seen.max(1);
-        PairTally { source, target, tally: sum.with_misses(missed / 2) }
-    };
-    sums.into_iter().map(all).collect()
+    let enough: Vec<(u32, u32)> = enough.map(|searched| (searched.pair.source, searched.pair.target)).collect();
+    let cells = pass.confusion.iter().filter(|cell| enough.contains(&(cell.source, cell.target)));
+    cells.map(|&pair| SearchedPair { pair, climbed: true }).collect()
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
     use super::*;
-    use crate::{Family, StandsOut, test_triggers};
-
-    fn tally(hits: u32, trials: u32) -> Tally {
-        Tally::new(hits, trials).unwrap()
-    }
-
-    fn pair(source: u32, target: u32, hits: u32, trials: u32) -> PairTally {
-        PairTally { source, target, tally: tally(hits, trials) }
-    }
-
-    fn pass(strength: u32, hits: &[u32]) -> PassTally {
-        PassTally {
-            family: Family::Patch,
-            strength: f64::from(strength),
-            labels: hits.iter().map(|&hits| tally(hits, 180)).collect(),
-            pairs: Vec::new(),
-            confusion: Vec::new(),
-            map: tally(10, 200),
-        }
-    }
+    use crate::trigger::examples::{cell, pair, pass, test};
+    use crate::{Family, GoalTally, StandsOut};
 
     /// Evidence of the pair that stands out most.
     fn evidence(passes: &[PassTally]) -> f64 {
-        test_triggers(passes).pair.map_or(0.0, |pair| pair.standout.evidence)
+        test(passes).pair.map_or(0.0, |pair| pair.standout.evidence)
     }
 
     #[test]
     fn a_pair_far_above_the_others_is_source_specific() {
         let with = |hits: [(u32, u32, u32); 3]| {
-            let pairs = hits.map(|(source, target, hits)| pair(source, target, hits, 20)).to_vec();
-            test_triggers(&[PassTally { pairs, ..pass(3, &[20, 18, 16, 15, 9, 8, 7, 0, 0, 0]) }])
+            let pairs = hits.map(|(source, target, hits)| pair(source, target, hits, 40)).to_vec();
+            test(&[PassTally { pairs, ..pass(2, &[20, 18, 16, 15, 9, 8, 7, 0, 0, 0]) }])
         };
-        let specific = with([(4, 9, 20), (1, 8, 6), (2, 3, 3)]);
+        let specific = with([(4, 9, 40), (1, 8, 6), (2, 3, 3)]);
         assert_eq!((specific.suspects(0.04), specific.suspect_pair(0.04)), (vec![9], Some((4, 9))));
         // Pairs with similar rates do not stand out.
-        let similar = with([(4, 9, 20), (7, 9, 18), (2, 3, 3)]);
+        let similar = with([(4, 9, 40), (7, 9, 36), (2, 3, 3)]);
         assert!(similar.suspects(0.04).is_empty() && similar.p_value > 0.2);
     }
 
@@ -164,12 +142,12 @@ mod tests {
         let patches = PassTally { pairs, ..pass(3, &[0; 10]) };
         let squares = |hits: [u32; 3]| PassTally {
             family: Family::Square,
-            labels: vec![Tally::ZERO; 10],
-            confusion: std::iter::zip([4, 7, 9], hits).map(|(target, hits)| pair(1, target, hits, 600)).collect(),
+            labels: vec![GoalTally::default(); 10],
+            confusion: std::iter::zip([4, 7, 9], hits).map(|(target, hits)| cell(1, target, hits, 600)).collect(),
             ..pass(10, &[])
         };
         let without = evidence(std::slice::from_ref(&patches));
-        let found = test_triggers(std::slice::from_ref(&patches)).pair.unwrap();
+        let found = test(std::slice::from_ref(&patches)).pair.unwrap();
         assert_eq!((found.source, found.target), (1, 4));
         // With the same baseline for all, the gap is the same and the margin smaller. A pair that no square reaches is
         // stronger evidence. A pair that squares reach as well is no evidence by its ratio, but may be by its success
@@ -179,7 +157,7 @@ mod tests {
         assert!(evidence(&[squares([0, 30, 30]), patches.clone()]) > alike + 1.0);
         assert!((evidence(&[squares([120, 30, 30]), patches.clone()]) - without).abs() < 1e-12);
         // Squares themselves are not tested, whatever they reach.
-        assert!(test_triggers(&[squares([600, 0, 0])]).strongest.is_none());
+        assert!(test(&[squares([600, 0, 0])]).strongest.is_none());
         // Pairs that no square reached all have the lowest baseline that can be measured.
         assert!((evidence(&[squares([0, 0, 0]), patches.clone()]) - alike).abs() < 1e-12);
     }
@@ -188,25 +166,25 @@ mod tests {
     fn strong_noise_shows_pairs_and_no_labels() {
         let noise = PassTally {
             family: Family::Noise,
-            labels: vec![Tally::ZERO; 10],
+            labels: vec![GoalTally::default(); 10],
             pairs: vec![pair(1, 4, 20, 20), pair(1, 7, 20, 20), pair(1, 9, 1, 20)],
             // All of the noise together: (1, 7) has a lower rate than its measured pattern, and (1, 5) was not
             // measured.
-            confusion: [(4, 380), (5, 400), (7, 80), (9, 20)].map(|(target, hits)| pair(1, target, hits, 400)).to_vec(),
+            confusion: [(4, 380), (5, 400), (7, 80), (9, 20)].map(|(target, hits)| cell(1, target, hits, 400)).to_vec(),
             ..pass(64, &[])
         };
-        let test = test_triggers(&[noise]);
+        let test = test(&[noise]);
         assert_eq!((test.suspects(0.04), test.suspect_pair(0.04)), (vec![4], Some((1, 4))));
         assert!(test.labels.iter().all(Option::is_none));
     }
 
     #[test]
     fn evidence_of_a_pair_adds_up_over_families() {
-        let pairs = vec![pair(1, 4, 18, 20), pair(1, 7, 8, 20)];
+        let pairs = vec![pair(1, 4, 39, 40), pair(1, 7, 2, 40)];
         let patch = PassTally { pairs, ..pass(2, &[0; 10]) };
         let overlay = PassTally { family: Family::Overlay, ..patch.clone() };
         let [one, other] = [&patch, &overlay].map(|pass| evidence(std::slice::from_ref(pass)));
-        let both = test_triggers(&[patch, overlay]);
+        let both = test(&[patch, overlay]);
         let found = both.pair.unwrap();
         assert_eq!((found.source, found.target), (1, 4));
         assert!(other > 0.0 && (found.standout.evidence - one - other).abs() < 1e-12);
@@ -214,22 +192,34 @@ mod tests {
         assert_eq!((strongest.what, strongest.standout.pass), (StandsOut::Pair { source: 1, target: 4 }, 0));
     }
 
+    /// Passes over one setting measure on the same images: nothing is counted twice, and what a later pass did not search
+    /// again counts as before.
     #[test]
-    fn a_pair_has_to_show_in_both_passes() {
-        let with = |hits: [u32; 3]| {
-            let pairs = (1..).zip(hits).map(|(target, hits)| pair(0, target, hits, 20)).collect();
-            PassTally { pairs, ..pass(3, &[0; 10]) }
+    fn the_last_pass_that_climbed_for_a_pair_counts() {
+        let with = |hits: [u32; 3], climbed: [bool; 3]| {
+            let pairs = (1..).zip(hits).zip(climbed);
+            let searched = |((target, hits), climbed)| SearchedPair { climbed, ..pair(0, target, hits, 20) };
+            PassTally { pairs: pairs.map(searched).collect(), ..pass(3, &[0; 10]) }
         };
-        let (once, twice) = (with([20, 4, 0]), with([20, 19, 0]));
-        let both = evidence(&[once.clone(), twice.clone()]);
-        assert!(evidence(std::slice::from_ref(&once)) > both && both > evidence(&[twice]));
-        assert!((evidence(&[once.clone(), once.clone()]) - evidence(std::slice::from_ref(&once))).abs() < 0.2);
-        // A pair that the first pass did not try has less evidence than one seen twice, but more than one that failed
-        // there.
-        let untried = PassTally { pairs: once.pairs[1..].to_vec(), ..once.clone() };
-        let failed = with([0, 4, 0]);
-        let [untried, failed] = [untried, failed].map(|first| evidence(&[first, once.clone()]));
-        assert!(evidence(std::slice::from_ref(&once)) > untried && untried > failed, "{untried} {failed}");
+        let first = with([16, 4, 0], [true; 3]);
+        let alone = evidence(std::slice::from_ref(&first));
+        let taken_over = with([16, 4, 0], [false; 3]);
+        assert!((evidence(&[first.clone(), taken_over]) - alone).abs() < 1e-12);
+        assert!((evidence(&[first.clone(), first.clone()]) - alone).abs() < 1e-12);
+        let harder = with([20, 4, 0], [true, true, false]);
+        assert!(evidence(&[first.clone(), harder]) > alone + 0.5);
+        let both_harder = with([20, 19, 0], [true, true, false]);
+        assert!(evidence(&[first, both_harder]) < 0.0);
+    }
+
+    #[test]
+    fn a_pair_needs_another_that_was_searched_as_hard() {
+        let only = |pairs: Vec<SearchedPair>| test(&[PassTally { pairs, ..pass(3, &[0; 10]) }]).pair;
+        let left_behind = SearchedPair { climbed: false, ..pair(1, 4, 2, 20) };
+        assert_eq!(only(vec![pair(0, 3, 20, 20), left_behind]), None);
+        assert!(only(vec![pair(0, 3, 20, 20), left_behind, pair(2, 5, 1, 20)]).is_some());
+        // No candidate sent any image along another pair: that is as good as a pair without success.
+        assert!(only(vec![pair(0, 3, 20, 20)]).is_some_and(|found| found.standout.evidence > 1.9));
     }
 
     /// With 43 labels there are five hold-out images of each, and with hundreds one: 3 of 5, 2 of 2 or 1 of 1 were alarms.
@@ -238,7 +228,7 @@ mod tests {
         let with = |images: u32| {
             let pairs =
                 [images, 0, 0].into_iter().zip(1..).map(|(hits, target)| pair(0, target, hits, images)).collect();
-            test_triggers(&[PassTally { pairs, ..pass(2, &[3; 43]) }])
+            test(&[PassTally { pairs, ..pass(2, &[3; 43]) }])
         };
         for few in [1, 2, 5, 9] {
             assert_eq!((with(few).pair, with(few).suspect_pair(0.04)), (None, None), "{few} images");
@@ -247,11 +237,11 @@ mod tests {
         // Many trials on the same five images are still five images.
         let noise = PassTally {
             family: Family::Noise,
-            labels: vec![Tally::ZERO; 43],
+            labels: vec![GoalTally::default(); 43],
             pairs: vec![pair(1, 4, 5, 5), pair(1, 7, 0, 5)],
-            confusion: [(4, 190), (7, 5)].map(|(target, hits)| pair(1, target, hits, 200)).to_vec(),
+            confusion: [(4, 190), (7, 5)].map(|(target, hits)| cell(1, target, hits, 200)).to_vec(),
             ..pass(64, &[])
         };
-        assert_eq!(test_triggers(&[noise]).pair, None);
+        assert_eq!(test(&[noise]).pair, None);
     }
 }

@@ -10,13 +10,56 @@ pub struct PassTally {
     pub family: Family,
     /// Their actual strength, after rounding to whole pixels, in the unit of the family's shape.
     pub strength: f64,
-    /// `[label]` -> images that got it, of the images of all other labels; no trials if the pass only measured pairs.
-    pub labels: Vec<Tally>,
+    /// `[label]` -> success of its trigger on the images of all other labels; no trials if the pass only measured pairs.
+    pub labels: Vec<GoalTally>,
     /// Pairs of labels that were searched.
-    pub pairs: Vec<PairTally>,
-    /// Outcomes of all random triggers of the setting together, by label of the image and answer of the model; empty if
-    /// triggers were searched.
+    pub pairs: Vec<SearchedPair>,
+    /// Outcomes of all random triggers that were drawn from the setting together, by label of the image and answer of the
+    /// model: what the model does anyway. A search draws them to start from. Empty for a refining pass.
     pub confusion: Vec<PairTally>,
-    /// Images that one trigger sent to their target label in an all-to-all map, of all images.
-    pub map: Tally,
+    /// Success of one trigger that sends each label to a different one, on all images.
+    pub map: GoalTally,
+}
+
+impl PassTally {
+    /// Whether its triggers are random and measured as drawn.
+    pub(super) fn is_random(&self) -> bool {
+        self.family.is_random()
+    }
+}
+
+/// Success of a trigger, by label of the images.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct GoalTally {
+    /// One entry for each label that images come from, in the order of labels: how many reach their target.
+    pub by_source: Vec<Tally>,
+    /// Whether the search went on for this goal until its end. A goal that was left behind says little of how far the
+    /// model gives way.
+    pub climbed: bool,
+}
+
+impl GoalTally {
+    /// Success on all images together.
+    pub fn pooled(&self) -> Tally {
+        self.by_source.iter().copied().sum()
+    }
+}
+
+impl From<Tally> for GoalTally {
+    /// A goal whose images have one label.
+    fn from(tally: Tally) -> Self {
+        Self { by_source: vec![tally], climbed: true }
+    }
+}
+
+/// A pair of labels that a pass searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SearchedPair {
+    /// The labels, and the success of the trigger.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub pair: PairTally,
+    /// Whether this pass searched it until its end; otherwise it was left behind, or an earlier pass found it.
+    pub climbed: bool,
 }

@@ -1,9 +1,8 @@
 //! How often triggers lead to the label that they reach most.
 
-use std::collections::BTreeMap;
-
+use super::attraction::attracted;
 use super::limits::IMAGES_NEEDED;
-use super::pass::PassTally;
+use super::pass::{GoalTally, PassTally};
 use crate::Tally;
 
 /// The highest attack success rate of any label in a pass, `hits / trials` of its best trigger on hold-out images.
@@ -12,7 +11,7 @@ use crate::Tally;
 /// triggers send most images of a clean model to some label, too.
 pub(super) fn highest_success_rate(passes: &[PassTally]) -> Option<f64> {
     let tested = passes.iter().filter(|pass| !pass.family.spec().is_baseline);
-    highest_rate(tested.flat_map(|pass| pass.labels.iter().copied()))
+    highest_rate(tested.flat_map(|pass| pass.labels.iter().map(GoalTally::pooled)))
 }
 
 /// The highest rate at which images of all other labels become a label under the random triggers of the baseline: how
@@ -27,16 +26,10 @@ pub(super) fn highest_baseline_rate(passes: &[PassTally]) -> Option<f64> {
 
 /// The images of all other labels that became each label, under all random triggers of a pass together.
 fn attractions(pass: &PassTally) -> Vec<Tally> {
-    // Every cell of a source has the same trials. A label that no image became has no cell, but the images count.
-    let trials: BTreeMap<u32, u32> = pass.confusion.iter().map(|cell| (cell.source, cell.tally.trials())).collect();
-    let sum = trials.values().fold(0_usize, |sum, &trials| sum.saturating_add(trials as usize));
-    let mut hits: BTreeMap<u32, usize> = trials.keys().map(|&label| (label, 0)).collect();
-    for cell in pass.confusion.iter().filter(|cell| cell.source != cell.target) {
-        let hits = hits.entry(cell.target).or_default();
-        *hits = hits.saturating_add(cell.tally.hits() as usize);
-    }
-    let own = |label| trials.get(&label).map_or(0, |&trials| trials as usize);
-    hits.into_iter().map(|(label, hits)| Tally::clamped(hits, sum - own(label))).collect()
+    let mut labels: Vec<u32> = pass.confusion.iter().flat_map(|cell| [cell.source, cell.target]).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    labels.into_iter().map(|label| attracted(pass, label as usize)).collect()
 }
 
 fn highest_rate(tallies: impl Iterator<Item = Tally>) -> Option<f64> {
@@ -58,7 +51,8 @@ mod tests {
     fn pass(family: Family, labels: Vec<Tally>, confusion: &[(u32, u32, u32)]) -> PassTally {
         let cell = |&(source, target, hits)| PairTally { source, target, tally: tally(hits, 50) };
         let confusion = confusion.iter().map(cell).collect();
-        PassTally { family, strength: 3.0, labels, pairs: Vec::new(), confusion, map: Tally::ZERO }
+        let labels = labels.into_iter().map(GoalTally::from).collect();
+        PassTally { family, strength: 3.0, labels, pairs: Vec::new(), confusion, map: GoalTally::default() }
     }
 
     #[test]

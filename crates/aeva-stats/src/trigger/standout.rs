@@ -1,6 +1,6 @@
 //! The result of the trigger test.
 
-use super::null::null_p_value;
+use super::reference::Null;
 use super::statistics::Statistics;
 use crate::TargetMap;
 
@@ -59,8 +59,10 @@ pub struct Strongest {
 pub struct TriggerTest {
     /// What stands out most; `None` without passes or with fewer than three labels.
     pub strongest: Option<Strongest>,
-    /// The probability that anything stands out this far in a clean model.
+    /// The share of comparable clean models in which anything stands out this far.
     pub p_value: f64,
+    /// The comparable clean models.
+    pub null: Null,
     /// `[label]` -> its own evidence over all families; `None` if the label never ranked in the first half.
     pub labels: Vec<Option<Standout>>,
     /// The pair of labels with the highest evidence.
@@ -96,7 +98,7 @@ impl TriggerTest {
     }
 
     fn is_significant(&self, standout: Standout, alpha: f64) -> bool {
-        null_p_value(standout.evidence, self.labels.len()) <= alpha
+        self.null.p_value(standout.evidence) <= alpha
     }
 
     /// The target labels of everything that stands out with at most this p-value, strongest evidence first; all labels

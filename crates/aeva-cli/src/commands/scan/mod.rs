@@ -55,7 +55,7 @@ fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     let default_rows = NonZero::new(model.batch_rows).unwrap_or(NonZero::<usize>::MIN);
     let request = aeva_scan::Request {
         lenses,
-        rule,
+        rule: rule.clone(),
         perturbations,
         seed: args.seed.number,
         batch_rows: args.batch_size.unwrap_or(default_rows),

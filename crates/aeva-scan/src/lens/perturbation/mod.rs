@@ -120,7 +120,7 @@ impl Lens for Perturbations {
     }
 
     fn weigh(decision: &PublishedDecision, judging: &Judging<'_>) -> Option<LensEvidence> {
-        judging.rule.perturbation_evidence(decision)
+        judging.rule.perturbation_evidence(decision, judging.triggers)
     }
 
     fn undecided(decision: &PublishedDecision) -> Option<Reason> {

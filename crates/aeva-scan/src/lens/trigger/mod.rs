@@ -69,8 +69,8 @@ impl Lens for Triggers {
         if planning.limits.no_verdict.is_some() {
             return Ok(None);
         }
-        let search = TriggerSearch::new(ImageSplit::new(planning.correct), planning.seed, planning.batch_rows);
-        Ok(Some(TriggerSearches { search, rule: planning.rule, shape: planning.spec.shape() }))
+        let search = TriggerSearch::new(ImageSplit::new(planning.correct, planning.seed), planning.seed, planning.batch_rows);
+        Ok(Some(TriggerSearches { search, rule: planning.rule.clone(), shape: planning.spec.shape() }))
     }
 
     fn work(plan: &TriggerSearches) -> (TriggerWork, Cost) {
@@ -150,7 +150,7 @@ impl Lens for Triggers {
 
     fn notes(seen: &Option<TriggerObservations>, run: &RunInfo) -> Vec<String> {
         let correct: Vec<usize> = run.clean_correct.iter().map(|&count| count as usize).collect();
-        let (holdout, needed) = (ImageSplit::holdout_of(&correct), PAIR_IMAGES_NEEDED as usize);
+        let (holdout, needed) = (ImageSplit::pair_holdout_of(&correct), PAIR_IMAGES_NEEDED as usize);
         let few = holdout.iter().filter(|&&images| images < needed).count();
         if seen.is_none() || few == 0 {
             return Vec::new();

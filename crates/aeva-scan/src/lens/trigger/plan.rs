@@ -1,7 +1,7 @@
 //! Which trigger pass comes next.
 
 use aeva_attack::trigger::{Pass, PassId, Setting};
-use aeva_stats::{CombinedRule, Family, PassTally, Reason, TriggerTest, test_triggers};
+use aeva_stats::{CombinedRule, Family, PassTally, Reason, TriggerTest};
 
 /// The result of a trigger pass in the form for the assessment.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,7 @@ impl TriggerPlan {
     /// strong to weak (patches down to single pixels), in the families in which anything stands out. Random triggers
     /// have no refining pass because there is nothing to improve.
     pub fn next(&self, made: &[Observation]) -> Option<PassId> {
-        if !self.exhaustive && self.rule.stops_early(&test(made)) {
+        if !self.exhaustive && self.rule.stops_early(&test(&self.rule, made)) {
             return None;
         }
         let is_made = |id: PassId| made.iter().any(|one| one.id == id);
@@ -50,7 +50,7 @@ impl TriggerPlan {
                 let own = one.id.setting.family;
                 one.id.pass == Pass::Explore && (own == family || own.spec().is_baseline)
             };
-            self.exhaustive || !test(made.iter().filter(counts)).nothing_stands_out()
+            self.exhaustive || !test(&self.rule, made.iter().filter(counts)).nothing_stands_out()
         };
         let refine = self.refined.iter().filter(|setting| is_open(setting.family));
         refine.map(|&setting| PassId { setting, pass: Pass::Refine }).find(|&id| !is_made(id))
@@ -63,11 +63,11 @@ impl TriggerPlan {
         while let Some(id) = self.next(&made) {
             let Some(one) = found(id) else {
                 let count = made.len();
-                return Passes { made, left: Some(Reason::PassesLeft { made: count }) };
+                return Passes { made, left: Some(Reason::PassesLeft { made: count }), rule: self.rule.clone() };
             };
             made.push(one);
         }
-        Passes { made, left: None }
+        Passes { made, left: None, rule: self.rule.clone() }
     }
 }
 
@@ -78,12 +78,14 @@ pub struct Passes {
     pub made: Vec<Observation>,
     /// Why they cannot clear a model yet, if a missing pass could still raise an alarm.
     pub left: Option<Reason>,
+    /// The rule that they are tested under.
+    pub rule: CombinedRule,
 }
 
 impl Passes {
     /// The test over all of them.
     pub fn test(&self) -> TriggerTest {
-        test(&self.made)
+        test(&self.rule, &self.made)
     }
 
     /// Why they cannot clear a model yet; no plan is without passes.
@@ -98,8 +100,8 @@ impl Passes {
     }
 }
 
-fn test<'a>(made: impl IntoIterator<Item = &'a Observation>) -> TriggerTest {
-    test_triggers(&made.into_iter().map(|one| one.tally.clone()).collect::<Vec<PassTally>>())
+fn test<'a>(rule: &CombinedRule, made: impl IntoIterator<Item = &'a Observation>) -> TriggerTest {
+    rule.test(&made.into_iter().map(|one| one.tally.clone()).collect::<Vec<PassTally>>())
 }
 
 #[cfg(test)]
@@ -112,14 +114,14 @@ mod tests {
 
     /// A pass that sends `hits` of 180 images to label 0, and few to the others.
     fn observed(id: PassId, hits: u32) -> Observation {
-        let labels = [hits, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|hits| Tally::clamped(hits as usize, 180)).to_vec();
+        let labels = [hits, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|hits| Tally::clamped(hits as usize, 180).into()).to_vec();
         let tally = PassTally {
             family: id.setting.family,
             strength: id.setting.actual_strength(SHAPE),
             labels,
             pairs: Vec::new(),
             confusion: Vec::new(),
-            map: Tally::clamped(0, 180),
+            map: Tally::clamped(0, 180).into(),
         };
         Observation { id, tally, queries: 1000 }
     }

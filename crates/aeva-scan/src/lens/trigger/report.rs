@@ -1,7 +1,7 @@
 //! The trigger lens in a report.
 
 use aeva_attack::trigger::{Pass, PassId, Setting, Trigger, TriggerFinding};
-use aeva_stats::{Family, PairTally, Tally, TargetMap, TriggerTest, binomial_interval};
+use aeva_stats::{Family, GoalTally, PairTally, Tally, TargetMap, TriggerTest, binomial_interval};
 use serde::Serialize;
 
 use super::observations::TriggerObservations;
@@ -94,8 +94,8 @@ impl PassReport {
                 Pass::Refine => "refine",
             },
             queries: observation.queries,
-            labels: observation.tally.labels.clone(),
-            map: observation.tally.map,
+            labels: observation.tally.labels.iter().map(GoalTally::pooled).collect(),
+            map: observation.tally.map.pooled(),
         }
     }
 }

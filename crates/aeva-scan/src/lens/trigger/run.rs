@@ -2,7 +2,7 @@
 
 use aeva_attack::ScanError;
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION, TriggerSearch, WarmStart};
-use aeva_stats::Tally;
+use aeva_stats::{GoalTally, Tally};
 
 use super::plan::{Observation, TriggerPlan};
 use super::store::TriggerStore;
@@ -94,7 +94,7 @@ fn stored(store: &dyn TriggerStore, id: PassId, shape: [usize; 3]) -> Result<Opt
 }
 
 /// The label with the highest success rate.
-fn best(labels: &[Tally]) -> Option<(usize, Tally)> {
-    let tried = labels.iter().copied().enumerate().filter(|(_, tally)| tally.trials() > 0);
+fn best(labels: &[GoalTally]) -> Option<(usize, Tally)> {
+    let tried = labels.iter().map(GoalTally::pooled).enumerate().filter(|(_, tally)| tally.trials() > 0);
     tried.reduce(|best, other| if other.1.rate() > best.1.rate() { other } else { best })
 }

@@ -1,0 +1,168 @@
+//! The margins of the trigger test and the evidence of clean models, fitted to the clean models of a bank.
+
+use std::collections::BTreeMap;
+
+use aeva_stats::{
+    Family, Lead, Margins, PassTally, Points, Reading, Reference, ReferenceModel, TriggerTest, leads, test_triggers_with,
+};
+use serde::{Deserialize, Serialize};
+
+use super::index::Model;
+
+/// The share of clean models, each origin counted once, whose leads a margin covers. The others are what the reference
+/// models are for.
+const COVERED: f64 = 0.9;
+/// A label that hardly any image reaches says nothing of how much more a search reaches than chance.
+const REACHED: f64 = -2.5;
+
+/// A model with the trigger passes of its scan.
+#[derive(Debug, Clone)]
+pub(super) struct Scanned {
+    pub(super) model: Model,
+    /// Number of labels.
+    pub(super) labels: u32,
+    pub(super) passes: Vec<PassTally>,
+}
+
+/// The numbers of the trigger test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Calibration {
+    /// `[family name]` -> its margins.
+    margins: BTreeMap<String, FamilyMargins>,
+    /// The clean models, with their origins by number.
+    clean: Vec<ReferenceModel>,
+}
+
+/// The margins of a family: points (strength, log odds).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct FamilyMargins {
+    labels: Vec<(f64, f64)>,
+    pairs: Vec<(f64, f64)>,
+    pairs_to_baseline: Vec<(f64, f64)>,
+    maps: Vec<(f64, f64)>,
+    excess: Vec<(f64, f64)>,
+    pair_excess: Vec<(f64, f64)>,
+}
+
+impl Calibration {
+    /// Fits the numbers to clean models.
+    pub(super) fn fit(clean: &[&Scanned]) -> Self {
+        let leads: Vec<Vec<Lead>> = clean.iter().map(|scanned| leads(&scanned.passes)).collect();
+        let weights: Vec<f64> = clean.iter().map(|scanned| weight(scanned, clean)).collect();
+        let margins = Family::ALL.map(|family| {
+            let fit = |reading, value: &dyn Fn(&Lead) -> Option<f64>| points(family, reading, &leads, &weights, value);
+            let gap = |lead: &Lead| Some(lead.gap);
+            let excess = |lead: &Lead| lead.excess.filter(|_| lead.at_least > REACHED);
+            let margins = FamilyMargins {
+                labels: fit(Reading::Labels, &gap),
+                pairs: fit(Reading::Pairs, &gap),
+                pairs_to_baseline: fit(Reading::PairsToBaseline, &gap),
+                maps: fit(Reading::Map, &gap),
+                excess: fit(Reading::Labels, &excess),
+                pair_excess: fit(Reading::Pairs, &excess),
+            };
+            (family.spec().name.to_owned(), margins)
+        });
+        let mut fitted = Self { margins: margins.into_iter().collect(), clean: Vec::new() };
+        let mut origins: Vec<&str> = clean.iter().map(|scanned| scanned.model.owner.as_str()).collect();
+        origins.sort_unstable();
+        origins.dedup();
+        let nothing = Reference::of(Vec::new());
+        let reference = |scanned: &&Scanned| {
+            let strongest = fitted.test(scanned, &nothing).strongest;
+            let evidence = strongest.map_or(LEAST, |strongest| strongest.standout.evidence).max(LEAST);
+            let place = origins.iter().position(|&origin| origin == scanned.model.owner);
+            let origin = place.and_then(|place| u32::try_from(place).ok());
+            ReferenceModel { origin, labels: scanned.labels, evidence: rounded(evidence) }
+        };
+        let mut models: Vec<ReferenceModel> = clean.iter().map(reference).collect();
+        models.sort_by(|a, b| (a.origin, a.labels).cmp(&(b.origin, b.labels)).then(a.evidence.total_cmp(&b.evidence)));
+        fitted.clean = models;
+        fitted
+    }
+
+    /// The clean models.
+    pub(super) fn reference(&self) -> Reference {
+        Reference::of(self.clean.clone())
+    }
+
+    /// Tests a model with these margins against other models.
+    pub(super) fn test(&self, scanned: &Scanned, reference: &Reference) -> TriggerTest {
+        test_triggers_with(&scanned.passes, |family| self.margins_of(family), reference)
+    }
+
+    fn margins_of(&self, family: Family) -> Margins {
+        let own = self.margins.get(family.spec().name).cloned().unwrap_or_default();
+        let built_in = family.spec().margins;
+        // The test takes lists that live as long as the program, like those that are built in. These are few and small.
+        let points = |points: Vec<(f64, f64)>| -> Points { points.leak() };
+        Margins {
+            labels: points(own.labels),
+            pairs: points(own.pairs),
+            pairs_to_baseline: points(own.pairs_to_baseline),
+            maps: points(own.maps),
+            excess: built_in.excess.map(|_| points(own.excess)),
+            pair_excess: built_in.pair_excess.map(|_| points(own.pair_excess)),
+            ..built_in
+        }
+    }
+}
+
+/// Evidence below this is all the same.
+const LEAST: f64 = -9.0;
+
+/// The margins of a family in one reading: for each strength, what covers most clean models. A stronger trigger has no
+/// smaller margin than a weaker one, because it does whatever that does.
+fn points(
+    family: Family,
+    reading: Reading,
+    leads: &[Vec<Lead>],
+    weights: &[f64],
+    value: &dyn Fn(&Lead) -> Option<f64>,
+) -> Vec<(f64, f64)> {
+    let strengths: Vec<f64> = family.spec().strengths.iter().map(|strength| f64::from(strength.value)).collect();
+    // Sides are rounded to whole pixels, so that a strength may lie between two of the table.
+    let nearest = |strength: f64| {
+        strengths.iter().copied().min_by(|a, b| (a - strength).abs().total_cmp(&(b - strength).abs()))
+    };
+    let mut points = Vec::new();
+    let mut least = f64::NEG_INFINITY;
+    for &strength in &strengths {
+        let mut highest: Vec<(f64, f64)> = Vec::new();
+        for (own, &weight) in leads.iter().zip(weights) {
+            let here = own.iter().filter(|lead| {
+                lead.family == family && lead.reading == reading && nearest(lead.strength) == Some(strength)
+            });
+            highest.extend(here.filter_map(value).max_by(f64::total_cmp).map(|value| (value, weight)));
+        }
+        if let Some(margin) = quantile(highest, COVERED) {
+            least = margin.max(least);
+            points.push((strength, rounded(least)));
+        }
+    }
+    points
+}
+
+/// The smallest value that covers this share of the weight.
+fn quantile(mut values: Vec<(f64, f64)>, share: f64) -> Option<f64> {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all: f64 = values.iter().map(|(_, weight)| weight).sum();
+    let mut sum = 0.0;
+    let covers = |&(_, weight): &(f64, f64)| {
+        sum += weight;
+        sum >= share * all - 1e-9
+    };
+    values.into_iter().find(covers).map(|(value, _)| value)
+}
+
+/// Models of one origin count as one.
+fn weight(scanned: &Scanned, all: &[&Scanned]) -> f64 {
+    1.0 / all.iter().filter(|other| other.model.owner == scanned.model.owner).count().max(1) as f64
+}
+
+/// To hundredths, which is far finer than the models tell.
+fn rounded(value: f64) -> f64 {
+    let hundredths = (value * 100.0).round() / 100.0;
+    // No minus before zero.
+    hundredths + 0.0
+}

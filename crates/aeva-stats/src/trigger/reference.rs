@@ -1,0 +1,170 @@
+//! The clean models that a model is compared with.
+//!
+//! No formula says how far a clean model stands out: networks for photographs do so further than networks for digits. So
+//! the tool keeps the evidence of clean models that other people made, and says how many of them stand out as far. It
+//! cannot say more than there are models: the smallest p-value of 40 of them is 1/41.
+
+use super::reference_table::CLEAN;
+
+/// A clean model that others are compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ReferenceModel {
+    /// Models of one origin count as one model, because they share code, data and habits. `None` if it stands for itself.
+    pub origin: Option<u32>,
+    /// Number of labels.
+    pub labels: u32,
+    /// How far anything stands out in it: the evidence of [`Strongest`](crate::Strongest).
+    pub evidence: f64,
+}
+
+/// Clean models that others are compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    models: Vec<ReferenceModel>,
+}
+
+/// A model is comparable with models of at most this many times as many labels, or as few.
+const COMPARABLE: f64 = 2.5;
+/// With two labels, one is always easier to reach than the other, and only models of two labels show by how much.
+const ALIKE_ONLY: u32 = 2;
+
+impl Reference {
+    /// The clean models that `cargo xtask bank` measured: see `docs/evaluation.md`.
+    pub fn built_in() -> Self {
+        Self { models: CLEAN.to_vec() }
+    }
+
+    /// These models and no others.
+    pub fn of(models: Vec<ReferenceModel>) -> Self {
+        Self { models }
+    }
+
+    /// These models too.
+    #[must_use]
+    pub fn and(mut self, models: &[ReferenceModel]) -> Self {
+        self.models.extend_from_slice(models);
+        self
+    }
+
+    /// What is known of clean models with about as many labels.
+    pub fn null(&self, classes: usize) -> Null {
+        let is_comparable = |model: &&ReferenceModel| {
+            let (own, other) = (classes as f64, f64::from(model.labels));
+            let alike = classes == model.labels as usize;
+            let few = classes <= ALIKE_ONLY as usize || model.labels <= ALIKE_ONLY;
+            alike || (!few && own <= COMPARABLE * other && other <= COMPARABLE * own)
+        };
+        let comparable: Vec<ReferenceModel> = self.models.iter().filter(is_comparable).copied().collect();
+        let of_origin = |origin: u32| comparable.iter().filter(|model| model.origin == Some(origin)).count();
+        let weight = |model: &ReferenceModel| model.origin.map_or(1.0, |origin| 1.0 / of_origin(origin).max(1) as f64);
+        Null { models: comparable.iter().map(|model| (model.evidence, weight(model))).collect() }
+    }
+}
+
+/// The evidence of comparable clean models.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Null {
+    /// Evidence and weight of each model.
+    models: Vec<(f64, f64)>,
+}
+
+impl Null {
+    /// The share of clean models with at least this evidence, if the model itself is one of them:
+    /// `(1 + w) / (1 + n)`, where `n` counts the comparable clean models, those of one origin as one, and `w` those of
+    /// them with at least this evidence.
+    ///
+    /// Source: conformal p-values; V. Vovk, A. Gammerman and G. Shafer, "Algorithmic Learning in a Random World" (2005);
+    /// with weights, R. Tibshirani and others, "Conformal prediction under covariate shift" (NeurIPS 2019).
+    pub fn p_value(&self, evidence: f64) -> f64 {
+        let reached = self.models.iter().filter(|(other, _)| *other >= evidence).map(|(_, weight)| weight).sum::<f64>();
+        (1.0 + reached) / (1.0 + self.weight())
+    }
+
+    /// The smallest p-value that these models allow.
+    pub fn floor(&self) -> f64 {
+        1.0 / (1.0 + self.weight())
+    }
+
+    /// Number of comparable clean models.
+    pub fn models(&self) -> usize {
+        self.models.len()
+    }
+
+    /// Number of comparable clean models, those of one origin counted as one.
+    pub fn weight(&self) -> f64 {
+        self.models.iter().map(|(_, weight)| weight).sum()
+    }
+
+    /// The evidence of each comparable clean model.
+    pub fn evidence(&self) -> impl Iterator<Item = f64> {
+        self.models.iter().map(|(evidence, _)| *evidence)
+    }
+
+    /// The largest evidence of a comparable clean model.
+    pub fn highest(&self) -> Option<f64> {
+        self.evidence().max_by(f64::total_cmp)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Null {
+    /// The figures of a report, not the models.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut figures = serializer.serialize_struct("Null", 4)?;
+        figures.serialize_field("models", &self.models())?;
+        figures.serialize_field("origins", &self.weight())?;
+        figures.serialize_field("smallest_p_value", &self.floor())?;
+        figures.serialize_field("highest_evidence", &self.highest())?;
+        figures.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn model(origin: Option<u32>, labels: u32, evidence: f64) -> ReferenceModel {
+        ReferenceModel { origin, labels, evidence }
+    }
+
+    #[test]
+    fn a_p_value_counts_the_clean_models_that_stand_out_as_far() {
+        let models = (0..19).map(|at| model(None, 10, f64::from(at) / 10.0)).collect();
+        let null = Reference::of(models).null(10);
+        assert!((null.p_value(9.0) - 0.05).abs() < 1e-12 && (null.floor() - 0.05).abs() < 1e-12);
+        assert!((null.p_value(1.8) - 0.1).abs() < 1e-12 && (null.p_value(-1.0) - 1.0).abs() < 1e-12);
+        assert_eq!((null.models(), null.highest()), (19, Some(1.8)));
+    }
+
+    #[test]
+    fn models_of_one_origin_count_as_one() {
+        let twenty = (0..20).map(|_| model(Some(3), 10, 1.0)).collect();
+        let null = Reference::of(twenty).and(&[model(Some(4), 10, 0.0), model(None, 10, 0.0)]).null(10);
+        assert!((null.weight() - 3.0).abs() < 1e-9 && (null.p_value(0.5) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn other_numbers_of_labels_are_not_comparable() {
+        let reference = Reference::of(vec![model(None, 10, 0.0), model(None, 43, 0.0), model(None, 2, 0.0)]);
+        let models = [2, 3, 4, 10, 25, 43, 107, 108, 1000].map(|classes| reference.null(classes).models());
+        assert_eq!(models, [1, 0, 1, 1, 2, 1, 1, 0, 0]);
+        assert!((reference.null(1000).p_value(99.0) - 1.0).abs() < 1e-12, "nothing is known");
+    }
+
+    proptest! {
+        #[test]
+        fn more_evidence_is_never_less_suspicious(
+            known in prop::collection::vec((prop::option::of(0_u32..4), -5.0..5.0_f64), 0..40),
+            evidence in -6.0..6.0_f64,
+            more in 0.0..3.0_f64,
+        ) {
+            let models = known.iter().map(|&(origin, evidence)| model(origin, 10, evidence)).collect();
+            let null = Reference::of(models).null(10);
+            let (less, more) = (null.p_value(evidence), null.p_value(evidence + more));
+            prop_assert!(more <= less && null.floor() <= more && less <= 1.0 + 1e-12);
+        }
+    }
+}
