@@ -120,13 +120,13 @@ mod tests {
     use super::*;
     use crate::Observation;
     use aeva_attack::trigger::{Pass, PassId, Setting};
-    use aeva_stats::{Family, PairScores, PassTally, PublishedRule};
+    use aeva_stats::{Family, PairScores, PassTally, PublishedRule, Tally};
 
     const COMBINED: DecisionRule = DecisionRule::DEFAULT;
 
     /// The labels of a pass with these hits and trials.
-    fn tallies(labels: &[(usize, usize)]) -> Vec<Tally> {
-        labels.iter().map(|&(hits, trials)| Tally::clamped(hits, trials)).collect()
+    fn tallies(labels: &[(usize, usize)]) -> Vec<GoalTally> {
+        labels.iter().map(|&(hits, trials)| Tally::clamped(hits, trials).into()).collect()
     }
 
     fn passes(labels: &[(usize, usize)], left: Option<Reason>) -> Passes {
@@ -136,10 +136,10 @@ mod tests {
             labels: tallies(labels),
             pairs: Vec::new(),
             confusion: Vec::new(),
-            map: Tally::clamped(0, 200),
+            map: Tally::clamped(0, 200).into(),
         };
         let id = PassId { setting: Setting { family: Family::Patch, strength: 3 }, pass: Pass::Explore };
-        Passes { made: vec![Observation { id, tally, queries: 100 }], left }
+        Passes { made: vec![Observation { id, tally, queries: 100 }], left, rule: CombinedRule::DEFAULT }
     }
 
     fn of(
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn hold_out_images_are_known_from_the_trials() {
         assert_eq!(holdout(&tallies(&[(0, 14), (0, 12), (0, 10), (0, 15)])), [3, 5, 7, 2]);
-        assert!(holdout(&[Tally::ZERO; 4]).is_empty());
+        assert!(holdout(&vec![GoalTally::default(); 4]).is_empty());
         assert_eq!(most(vec![1, 5], vec![2, 3, 4]), [2, 5, 4]);
     }
 

@@ -4,7 +4,7 @@
 use aeva_attack::trigger::{Pass, PassId, Setting};
 use aeva_scan::{DecisionRule, Evidence, Observation, Passes, assess};
 use aeva_stats::{
-    CombinedRule, PairScores, PairTally, PassTally, PublishedDecision, PublishedRule, Reason, Tally, Verdict,
+    CombinedRule, PairScores, PairTally, PassTally, PublishedDecision, PublishedRule, Reason, SearchedPair, Tally, Verdict,
 };
 use proptest::prelude::*;
 
@@ -30,15 +30,16 @@ fn observation() -> impl Strategy<Value = Observation> {
         |(id, labels, pairs, map)| {
             let pair = |(cell, hits): (u32, usize)| {
                 let (source, target) = (cell / CLASSES, cell % CLASSES);
-                (source != target).then(|| PairTally { source, target, tally: Tally::clamped(hits, PAIR_TRIALS) })
+                let pair = PairTally { source, target, tally: Tally::clamped(hits, PAIR_TRIALS) };
+                (source != target).then_some(SearchedPair { pair, climbed: true })
             };
             let tally = PassTally {
                 family: id.setting.family,
                 strength: id.setting.actual_strength(SHAPE),
-                labels: labels.into_iter().map(|hits| Tally::clamped(hits, TRIALS)).collect(),
+                labels: labels.into_iter().map(|hits| Tally::clamped(hits, TRIALS).into()).collect(),
                 pairs: pairs.into_iter().filter_map(pair).collect(),
                 confusion: Vec::new(),
-                map: Tally::clamped(map, TRIALS + PAIR_TRIALS),
+                map: Tally::clamped(map, TRIALS + PAIR_TRIALS).into(),
             };
             Observation { id, tally, queries: 1000 }
         },
@@ -47,7 +48,7 @@ fn observation() -> impl Strategy<Value = Observation> {
 
 fn passes() -> impl Strategy<Value = Passes> {
     let made = prop::collection::vec(observation(), 1..4);
-    made.prop_map(|made| Passes { made, left: None })
+    made.prop_map(|made| Passes { made, left: None, rule: CombinedRule::DEFAULT })
 }
 
 /// What perturbations say of which one label peaks by so much, or of which there are too few.
@@ -84,12 +85,12 @@ fn renamed(passes: &Passes, names: &[u32]) -> Passes {
         for (label, tally) in (0..CLASSES).zip(one.tally.labels.clone()) {
             one.tally.labels[name(label) as usize] = tally;
         }
-        for pair in &mut one.tally.pairs {
+        for SearchedPair { pair, .. } in &mut one.tally.pairs {
             (pair.source, pair.target) = (name(pair.source), name(pair.target));
         }
         one
     };
-    Passes { made: passes.made.iter().map(one).collect(), left: passes.left.clone() }
+    Passes { made: passes.made.iter().map(one).collect(), ..passes.clone() }
 }
 
 fn sorted(suspects: &[usize]) -> Vec<usize> {
@@ -114,8 +115,8 @@ proptest! {
         prop_assume!(before.name() == "backdoored");
         let mut after = passes.clone();
         let labels = &mut pass.get_mut(&mut after.made).tally.labels;
-        let first = labels.iter_mut().max_by_key(|label| label.hits()).unwrap();
-        *first = Tally::clamped(first.hits() as usize + more, TRIALS);
+        let first = labels.iter_mut().max_by_key(|label| label.pooled().hits()).unwrap();
+        *first = Tally::clamped(first.pooled().hits() as usize + more, TRIALS).into();
         let after = verdict(&after, perturbations.as_ref(), &rule);
         prop_assert_eq!(after.name(), "backdoored", "{:?}", before);
     }
@@ -137,9 +138,10 @@ proptest! {
         passes in passes(), perturbations in perturbations(), rule in rule(), made in any::<prop::sample::Index>(),
     ) {
         let made = made.index(passes.made.len());
-        let part = Passes { made: passes.made[..made].to_vec(), left: Some(Reason::PassesLeft { made }) };
+        let left = Some(Reason::PassesLeft { made });
+        let part = Passes { made: passes.made[..made].to_vec(), left, ..passes.clone() };
         prop_assert_ne!(verdict(&part, perturbations.as_ref(), &rule), Verdict::Clean);
-        let empty = Passes { made: Vec::new(), left: None };
+        let empty = Passes { made: Vec::new(), left: None, ..passes.clone() };
         prop_assert_ne!(verdict(&empty, perturbations.as_ref(), &rule), Verdict::Clean);
         let nothing = Evidence { perturbations: perturbations.as_ref(), ..Evidence::default() };
         prop_assert_ne!(assess(&nothing, &rule).verdict, Verdict::Clean);

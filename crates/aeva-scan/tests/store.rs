@@ -43,16 +43,16 @@ fn text(setup: &Setup, observations: &Observations, assessment: &Assessment) -> 
 fn a_folder_and_memory_give_the_same_and_so_does_judging_again() {
     let [plain, exhaustive, strict, published] = rules();
     for (backdoor, lenses, rule) in [
-        (Backdoor::Unequal, Lenses::All, plain),
-        (Backdoor::Unequal, Lenses::All, published),
+        (Backdoor::Unequal, Lenses::All, plain.clone()),
+        (Backdoor::Unequal, Lenses::All, published.clone()),
         (Backdoor::Unequal, Lenses::Only(LensName::Perturbations), plain),
-        (Backdoor::None, Lenses::Only(LensName::Perturbations), published),
+        (Backdoor::None, Lenses::Only(LensName::Perturbations), published.clone()),
         (Backdoor::None, Lenses::Only(LensName::Triggers), exhaustive),
         (Backdoor::To(2), Lenses::Only(LensName::Triggers), published),
         (Backdoor::Pair(3, 0), Lenses::All, strict),
     ] {
         let mut setup = Setup::enough(lenses);
-        setup.request.rule = rule;
+        setup.request.rule = rule.clone();
         let (mut of_memory, mut of_folder) = (BlackBox::new(backdoor), BlackBox::new(backdoor));
         let mut memory = MemoryStore::default();
         let first = setup.finish(&mut of_memory, &mut memory);
@@ -78,12 +78,12 @@ fn a_folder_and_memory_give_the_same_and_so_does_judging_again() {
 fn an_exhaustive_scan_can_be_judged_by_every_rule() {
     let mut exhaustive = Setup::enough(Lenses::Only(LensName::Triggers));
     for backdoor in [Backdoor::None, Backdoor::To(2), Backdoor::Pair(3, 0)] {
-        exhaustive.request.rule = rules()[1];
+        exhaustive.request.rule = rules()[1].clone();
         let mut store = MemoryStore::default();
         exhaustive.finish(&mut BlackBox::new(backdoor), &mut store);
         for rule in rules() {
             let mut setup = Setup::enough(Lenses::Only(LensName::Triggers));
-            setup.request.rule = rule;
+            setup.request.rule = rule.clone();
             let own = setup.finish(&mut BlackBox::new(backdoor), &mut MemoryStore::default());
             assert_eq!(judged(&setup, &store), own.assessment, "{backdoor:?} {rule:?}");
         }

@@ -227,7 +227,7 @@ impl Family {
     }
 
     /// Whether its triggers are random as they are drawn, from the weakest on.
-    pub(crate) const fn is_random(self) -> bool {
+    pub const fn is_random(self) -> bool {
         matches!(self.spec().strengths, [Strength { search: Search::Random(_), .. }, ..])
     }
 

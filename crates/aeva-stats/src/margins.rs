@@ -42,6 +42,23 @@ impl Offsets {
     pub const BUILT_IN: Self = table::OFFSETS;
 }
 
+/// What is not fitted: the lowest rates, from which on evidence rises. Triggers that are searched reach most images if
+/// there is a backdoor.
+const SEARCHED: Margins = Margins {
+    labels: &[],
+    pairs: &[],
+    pairs_to_baseline: &[],
+    maps: &[],
+    excess: None,
+    pair_excess: None,
+    minimum_rate: 0.35,
+    minimum_pair_rate: 0.35,
+    minimum_map_rate: 0.2,
+};
+
+/// Random patterns are seldom close to the trigger, and reach fewer images.
+const RANDOM: Margins = Margins { minimum_rate: 0.2, minimum_pair_rate: 0.2, ..SEARCHED };
+
 mod table;
 
 pub(crate) use table::{NOISE, OVERLAY, PATCH, SQUARE, WAVE};

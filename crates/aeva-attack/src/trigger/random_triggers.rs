@@ -79,6 +79,7 @@ fn leading(confusion: &[PairTally], count: usize) -> Vec<TargetMap> {
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
     use super::*;
+    use aeva_stats::Tally;
 
     fn cell(source: u32, target: u32, hits: u32, trials: u32) -> PairTally {
         PairTally { source, target, tally: Tally::new(hits, trials).unwrap() }

@@ -1,17 +1,21 @@
 //! The margins of the trigger test and the evidence of clean models, fitted to the clean models of a bank.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use aeva_stats::{
-    Family, Lead, Margins, PassTally, Points, Reading, Reference, ReferenceModel, TriggerTest, leads, test_triggers_with,
+    Family, Lead, Margins, Offsets, PassTally, Points, Reading, Reference, ReferenceModel, Shape, Standout, TriggerTest, leads,
+    test_triggers_with,
 };
 use serde::{Deserialize, Serialize};
 
 use super::index::Model;
 
-/// The share of clean models, each origin counted once, whose leads a margin covers. The others are what the reference
-/// models are for.
-const COVERED: f64 = 0.9;
+/// The share of clean models, each origin counted once, that a margin covers. The others are what the comparison with
+/// clean models is for.
+const COVERED: f64 = 0.8;
+/// The same for the offsets of pairs and maps, which bring the ends of their distributions to that of labels.
+const ENDS: f64 = 0.97;
 /// A label that hardly any image reaches says nothing of how much more a search reaches than chance.
 const REACHED: f64 = -2.5;
 
@@ -29,6 +33,9 @@ pub(super) struct Scanned {
 pub(crate) struct Calibration {
     /// `[family name]` -> its margins.
     margins: BTreeMap<String, FamilyMargins>,
+    /// How much further pairs and maps stand out than labels.
+    offset_of_pairs: f64,
+    offset_of_maps: f64,
     /// The clean models, with their origins by number.
     clean: Vec<ReferenceModel>,
 }
@@ -63,7 +70,20 @@ impl Calibration {
             };
             (family.spec().name.to_owned(), margins)
         });
-        let mut fitted = Self { margins: margins.into_iter().collect(), clean: Vec::new() };
+        let mut fitted =
+            Self { margins: margins.into_iter().collect(), offset_of_pairs: 0.0, offset_of_maps: 0.0, clean: Vec::new() };
+        let tests: Vec<TriggerTest> =
+            clean.iter().map(|scanned| fitted.test(scanned, &Reference::of(Vec::new()))).collect();
+        let end = |evidence: &dyn Fn(&TriggerTest) -> Option<f64>| {
+            let of_model = |(test, &weight): (&TriggerTest, &f64)| (evidence(test).unwrap_or(LEAST), weight);
+            // An end below 0 is that of a kind of evidence that clean models do not show; it needs no correction.
+            quantile(tests.iter().zip(&weights).map(of_model).collect(), ENDS).unwrap_or_default().max(0.0)
+        };
+        let most = |test: &TriggerTest| test.labels.iter().flatten().map(|own| own.evidence).reduce(f64::max);
+        let of_labels = end(&most);
+        let of_pairs = end(&|test| test.pair.map(|pair| pair.standout.evidence));
+        let of_maps = end(&|test| test.map.map(|Standout { evidence, .. }| evidence));
+        (fitted.offset_of_pairs, fitted.offset_of_maps) = (rounded(of_pairs - of_labels), rounded(of_maps - of_labels));
         let mut origins: Vec<&str> = clean.iter().map(|scanned| scanned.model.owner.as_str()).collect();
         origins.sort_unstable();
         origins.dedup();
@@ -88,12 +108,14 @@ impl Calibration {
 
     /// Tests a model with these margins against other models.
     pub(super) fn test(&self, scanned: &Scanned, reference: &Reference) -> TriggerTest {
-        test_triggers_with(&scanned.passes, |family| self.margins_of(family), reference)
+        let offsets = Offsets { pairs: self.offset_of_pairs, maps: self.offset_of_maps };
+        test_triggers_with(&scanned.passes, |family| self.margins_of(family), offsets, reference)
     }
 
     fn margins_of(&self, family: Family) -> Margins {
         let own = self.margins.get(family.spec().name).cloned().unwrap_or_default();
         let built_in = family.spec().margins;
+        let is_compared = is_pattern_searched(family);
         // The test takes lists that live as long as the program, like those that are built in. These are few and small.
         let points = |points: Vec<(f64, f64)>| -> Points { points.leak() };
         Margins {
@@ -101,8 +123,8 @@ impl Calibration {
             pairs: points(own.pairs),
             pairs_to_baseline: points(own.pairs_to_baseline),
             maps: points(own.maps),
-            excess: built_in.excess.map(|_| points(own.excess)),
-            pair_excess: built_in.pair_excess.map(|_| points(own.pair_excess)),
+            excess: is_compared.then(|| points(own.excess)),
+            pair_excess: is_compared.then(|| points(own.pair_excess)),
             ..built_in
         }
     }
@@ -165,4 +187,58 @@ fn rounded(value: f64) -> f64 {
     let hundredths = (value * 100.0).round() / 100.0;
     // No minus before zero.
     hundredths + 0.0
+}
+
+impl Calibration {
+    /// `margins/table.rs` of `aeva-stats`.
+    pub(crate) fn margins_in_rust(&self) -> String {
+        let mut text = format!("{HEAD}use super::{{Margins, Offsets}};\n");
+        for family in Family::ALL {
+            let name = family.spec().name;
+            let own = self.margins.get(name).cloned().unwrap_or_default();
+            let compared = |points: &[(f64, f64)], is_compared: bool| {
+                if is_compared { format!("Some(&{})", list(points)) } else { "None".to_owned() }
+            };
+            let _ = write!(
+                text,
+                "\n#[rustfmt::skip]\npub(crate) const {}: Margins = Margins {{\n    labels: &{},\n    pairs: &{},\n    pairs_to_baseline: &{},\n    maps: &{},\n    excess: {},\n    pair_excess: {},\n    ..super::{}\n}};\n",
+                name.to_uppercase(),
+                list(&own.labels),
+                list(&own.pairs),
+                list(&own.pairs_to_baseline),
+                list(&own.maps),
+                compared(&own.excess, is_pattern_searched(family)),
+                compared(&own.pair_excess, is_pattern_searched(family)),
+                if family.is_random() { "RANDOM" } else { "SEARCHED" },
+            );
+        }
+        let _ = write!(
+            text,
+            "\npub(crate) const OFFSETS: Offsets = Offsets {{ pairs: {:?}, maps: {:?} }};\n",
+            self.offset_of_pairs, self.offset_of_maps
+        );
+        text
+    }
+
+    /// `trigger/reference_table.rs` of `aeva-stats`.
+    pub(crate) fn reference_in_rust(&self) -> String {
+        let mut text = format!("{HEAD}use super::reference::ReferenceModel;\n\n#[rustfmt::skip]\npub(super) const CLEAN: &[ReferenceModel] = &[\n");
+        for ReferenceModel { origin, labels, evidence } in &self.clean {
+            let _ = writeln!(text, "    ReferenceModel {{ origin: {origin:?}, labels: {labels}, evidence: {evidence:?} }},");
+        }
+        text.push_str("];\n");
+        text
+    }
+}
+
+/// Whether what a search reaches is compared with what random triggers reach anyway. Random patches that hit the trigger
+/// of a backdoor reach its label too, so that they excuse nothing; random patterns are not that close.
+fn is_pattern_searched(family: Family) -> bool {
+    family.spec().shape == Shape::Overlay && !family.is_random()
+}
+
+const HEAD: &str = "//! Generated by `cargo xtask docs` from `docs/bank.json`, which `cargo xtask bank` makes.\n\n";
+
+fn list(points: &[(f64, f64)]) -> String {
+    format!("{points:?}")
 }

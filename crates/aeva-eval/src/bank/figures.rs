@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::calibration::Calibration;
 use super::index::Truth;
 use super::judged::Judged;
 use crate::evaluate::measures::{auc, share_interval};
 
 /// Version of the form of `bank.json`.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 /// The name of the row of all models.
 const ALL: &str = "all";
 
@@ -19,6 +20,17 @@ const ALL: &str = "all";
 pub(crate) struct Figures {
     schema_version: u32,
     seed: u64,
+    /// Each model judged by those of other origins.
+    origin_left_out: Outcome,
+    /// Each model judged by those of other data sets.
+    dataset_left_out: Outcome,
+    /// The numbers of the test, fitted to all clean models.
+    calibration: Calibration,
+}
+
+/// The verdicts on all models.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Outcome {
     /// One entry a data set, then one for all models.
     datasets: Vec<Group>,
     /// One entry a kind of attack.
@@ -57,8 +69,8 @@ struct Attack {
     flagged: usize,
 }
 
-impl Figures {
-    pub(super) fn new(judged: &[Judged], seed: u64) -> Self {
+impl Outcome {
+    fn new(judged: &[Judged]) -> Self {
         let mut by_dataset: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
         let mut attacks: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
         for one in judged {
@@ -72,8 +84,19 @@ impl Figures {
         let mut datasets: Vec<Group> = by_dataset.into_iter().map(|(name, models)| Group::new(name, &models)).collect();
         datasets.push(Group::new(ALL, &judged.iter().collect::<Vec<_>>()));
         let attack = |(name, [models, flagged]): (&str, [usize; 2])| Attack { name: name.to_owned(), models, flagged };
-        let attacks = attacks.into_iter().map(attack).collect();
-        Self { schema_version: SCHEMA_VERSION, seed, datasets, attacks }
+        Self { datasets, attacks: attacks.into_iter().map(attack).collect() }
+    }
+}
+
+impl Figures {
+    pub(super) fn new(
+        origin_left_out: &[Judged],
+        dataset_left_out: &[Judged],
+        calibration: Calibration,
+        seed: u64,
+    ) -> Self {
+        let [origin_left_out, dataset_left_out] = [origin_left_out, dataset_left_out].map(Outcome::new);
+        Self { schema_version: SCHEMA_VERSION, seed, origin_left_out, dataset_left_out, calibration }
     }
 
     /// The figures in these bytes.
@@ -81,40 +104,61 @@ impl Figures {
     /// # Errors
     /// When they are none of this version.
     pub(crate) fn from_json(text: &[u8]) -> anyhow::Result<Self> {
-        let figures: Self = serde_json::from_slice(text)?;
-        let found = figures.schema_version;
+        #[derive(Deserialize)]
+        struct Version {
+            schema_version: u32,
+        }
+        let found = serde_json::from_slice::<Version>(text)?.schema_version;
         anyhow::ensure!(found == SCHEMA_VERSION, "it has version {found}, expected {SCHEMA_VERSION}");
-        Ok(figures)
+        Ok(serde_json::from_slice(text)?)
+    }
+
+    /// The numbers of the test.
+    pub(crate) fn calibration(&self) -> &Calibration {
+        &self.calibration
     }
 
     /// The figures as tables.
     pub(crate) fn markdown(&self) -> String {
-        let mut text = format!("Seed {}.\n\n", self.seed);
-        text.push_str("| data set | clean models (owners) | flagged | interval | inconclusive | queries | infected models (owners) | flagged | interval | right label | AUC | queries |\n");
-        text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
-        for group in &self.datasets {
-            let Group { name, clean, infected, right_label: [right, named], .. } = group;
+        let mut text = "| data set | clean models (origins) | flagged | interval | data set left out | inconclusive | queries |\n".to_owned();
+        text.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
+        let without = |name: &str| self.dataset_left_out.datasets.iter().find(|group| group.name == name);
+        for group in self.origin_left_out.datasets.iter().filter(|group| group.clean.models > 0) {
+            let Group { name, clean, .. } = group;
             let _ = writeln!(
                 text,
-                "| {name} | {} ({}) | {} | {} | {} | {} | {} ({}) | {} | {} | {right} of {named} | {} | {} |",
+                "| {name} | {} ({}) | {} | {} | {} | {} | {} |",
                 clean.models,
                 clean.owners,
                 clean.flagged,
                 interval(clean),
+                without(name).map_or(0, |group| group.clean.flagged),
                 clean.inconclusive,
                 count(group.queries_clean),
+            );
+        }
+        text.push_str("\n| data set | infected models (origins) | flagged | interval | data set left out | right label | AUC | queries |\n");
+        text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+        for group in self.origin_left_out.datasets.iter().filter(|group| group.infected.models > 0) {
+            let Group { name, infected, right_label: [right, named], .. } = group;
+            let _ = writeln!(
+                text,
+                "| {name} | {} ({}) | {} | {} | {} | {right} of {named} | {} | {} |",
                 infected.models,
                 infected.owners,
                 infected.flagged,
                 interval(infected),
+                without(name).map_or(0, |group| group.infected.flagged),
                 group.auc.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.2}")),
                 count(group.queries_infected),
             );
         }
-        text.push_str("\n| attack | models | flagged |\n| --- | --- | --- |\n");
-        for Attack { name, models, flagged } in &self.attacks {
-            let _ = writeln!(text, "| {name} | {models} | {flagged} |");
+        text.push_str("\n| attack | models | flagged | data set left out |\n| --- | --- | --- | --- |\n");
+        for (Attack { name, models, flagged }, other) in self.origin_left_out.attacks.iter().zip(&self.dataset_left_out.attacks)
+        {
+            let _ = writeln!(text, "| {name} | {models} | {flagged} | {} |", other.flagged);
         }
+        let _ = writeln!(text, "\nSeed {}.", self.seed);
         text
     }
 }
@@ -195,8 +239,7 @@ mod tests {
     fn models_are_counted_by_data_set_and_owner() {
         let backdoored = |suspects: &[usize]| Verdict::Backdoored { suspects: suspects.to_vec() };
         let unclear = Verdict::Inconclusive { why: Reason::NoTriggers };
-        let figures = Figures::new(
-            &[
+        let judged = [
                 judged("mnist", "a", Truth::Clean, Verdict::Clean, 0.1),
                 judged("mnist", "a", Truth::Clean, backdoored(&[7]), 2.0),
                 judged("mnist", "b", Truth::Clean, unclear, 0.0),
@@ -204,15 +247,14 @@ mod tests {
                 judged("mnist", "c", infected(None), backdoored(&[0, 1]), 4.0),
                 judged("gtsrb", "d", infected(Some(1)), backdoored(&[2]), 1.0),
                 judged("gtsrb", "d", infected(Some(1)), Verdict::Clean, 0.3),
-            ],
-            0,
-        );
-        let [gtsrb, mnist, all] = figures.datasets.as_slice() else { panic!("two data sets and all") };
+            ];
+        let figures = Figures::new(&judged, &judged, Calibration::fit(&[]), 0);
+        let [gtsrb, mnist, all] = figures.origin_left_out.datasets.as_slice() else { panic!("two data sets and all") };
         assert_eq!((mnist.clean.models, mnist.clean.owners, mnist.clean.flagged), (3, 2, 1));
         assert_eq!((mnist.clean.inconclusive, mnist.right_label, mnist.auc), (1, [1, 1], Some(1.0)));
         assert_eq!((gtsrb.clean.models, gtsrb.clean.interval, gtsrb.right_label), (0, None, [0, 1]));
         assert_eq!((all.name.as_str(), all.infected.models, all.infected.flagged), ("all", 4, 3));
-        assert_eq!(figures.attacks, [Attack { name: "patch".to_owned(), models: 4, flagged: 3 }]);
+        assert_eq!(figures.origin_left_out.attacks, [Attack { name: "patch".to_owned(), models: 4, flagged: 3 }]);
         // One of three models, but two owners: wider than for three independent models.
         let [low, high] = mnist.clean.interval.unwrap();
         assert!(low < 0.06 && high > 0.83, "{low} {high}");

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use aeva_artifact::RunDir;
 use aeva_scan::{DecisionRule, Observations};
-use aeva_stats::{Reason, Verdict};
+use aeva_stats::{CombinedRule, Reason, TriggerTest, Verdict};
 use anyhow::Context;
 
+use super::calibration::{Calibration, Scanned};
 use super::index::{Model, Truth};
 
 /// A model, and what the rule says of it.
@@ -14,18 +15,22 @@ use super::index::{Model, Truth};
 pub(super) struct Judged {
     pub(super) model: Model,
     pub(super) verdict: Verdict,
-    /// Larger is more suspicious; `None` if nothing can be said.
+    /// The evidence: larger is more suspicious. `None` if nothing can be said.
     pub(super) score: Option<f64>,
     pub(super) p_value: Option<f64>,
     /// Queries of the passes that count.
     pub(super) queries: u64,
 }
 
-/// Judges the run folders of these models again, without a query.
+/// A finished scan of a model, judged by the rule that is built in.
 ///
 /// # Errors
 /// When a run folder is missing or cannot be used.
-pub(super) fn judge(models: &[Model], out: &Path, rule: &DecisionRule) -> anyhow::Result<Vec<Judged>> {
+pub(super) fn judge(
+    models: &[Model],
+    out: &Path,
+    rule: &DecisionRule,
+) -> anyhow::Result<Vec<(Scanned, Judged)>> {
     let judge = |model: &Model| {
         let folder = out.join(&model.name);
         one(model, &folder, rule).with_context(|| format!("cannot judge {}", folder.display()))
@@ -33,20 +38,61 @@ pub(super) fn judge(models: &[Model], out: &Path, rule: &DecisionRule) -> anyhow
     models.iter().map(judge).collect()
 }
 
-fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<Judged> {
+fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Scanned, Judged)> {
     let run = RunDir::open(folder)?;
     let info = run.info();
     let correct: Vec<usize> = info.clean_correct.iter().map(|&count| count as usize).collect();
-    let seen = Observations::of_store(&run, info.provenance.model.classes, &correct, rule)?;
+    let labels = info.provenance.model.classes;
+    let seen = Observations::of_store(&run, labels, &correct, rule)?;
     let assessment = seen.assess(rule);
-    let passes = seen.triggers.map_or(0, |triggers| triggers.passes.queries());
-    Ok(Judged {
+    let passes = seen.triggers.map_or_else(Vec::new, |triggers| triggers.passes.made);
+    let of_passes = passes.iter().fold(0_u64, |sum, pass| sum.saturating_add(pass.queries));
+    let strongest = assessment.triggers.and_then(|test| test.strongest);
+    let judged = Judged {
         model: model.clone(),
         verdict: assessment.verdict,
-        score: assessment.score,
+        score: strongest.map(|strongest| strongest.standout.evidence),
         p_value: assessment.p_value,
-        queries: info.clean_queries.saturating_add(passes),
-    })
+        queries: info.clean_queries.saturating_add(of_passes),
+    };
+    let passes = passes.into_iter().map(|pass| pass.tally).collect();
+    Ok((Scanned { model: model.clone(), labels, passes }, judged))
+}
+
+/// The models, each judged by what the models of all other groups say: fitted margins and clean models. A group is what
+/// `of` says, for example the origin.
+pub(super) fn left_out(scans: &[(Scanned, Judged)], of: impl Fn(&Model) -> &str) -> Vec<Judged> {
+    let mut groups: Vec<&str> = scans.iter().map(|(scanned, _)| of(&scanned.model)).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let mut judged = Vec::new();
+    for group in groups {
+        let (inside, outside): (Vec<_>, Vec<_>) = scans.iter().partition(|(scanned, _)| of(&scanned.model) == group);
+        let clean: Vec<&Scanned> =
+            outside.iter().map(|(scanned, _)| scanned).filter(|scanned| scanned.model.truth == Truth::Clean).collect();
+        let fitted = Calibration::fit(&clean);
+        let reference = fitted.reference();
+        for (scanned, built_in) in inside {
+            let test = fitted.test(scanned, &reference);
+            judged.push(by_test(built_in, &test));
+        }
+    }
+    judged
+}
+
+fn by_test(built_in: &Judged, test: &TriggerTest) -> Judged {
+    let alpha = CombinedRule::DEFAULT.trigger_alpha(&test.null);
+    let suspects = test.suspects(alpha);
+    let verdict = if test.null.floor() > alpha {
+        let needed = CombinedRule::DEFAULT.references_needed();
+        Verdict::Inconclusive { why: Reason::TooFewReferences { found: test.null.models(), needed } }
+    } else if suspects.is_empty() {
+        Verdict::Clean
+    } else {
+        Verdict::Backdoored { suspects }
+    };
+    let score = test.strongest.as_ref().map(|strongest| strongest.standout.evidence);
+    Judged { verdict, score, p_value: Some(test.p_value), ..built_in.clone() }
 }
 
 impl Judged {

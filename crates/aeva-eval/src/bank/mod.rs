@@ -1,5 +1,6 @@
 //! `cargo xtask bank FOLDER`: how often the verdict is right on models that other people made.
 
+mod calibration;
 mod figures;
 mod index;
 mod judged;
@@ -17,13 +18,15 @@ use xtask::process::{print, say};
 use xtask::{demo, root};
 
 pub(crate) use self::figures::Figures;
+use self::calibration::{Calibration, Scanned};
 use self::index::{Model, Truth};
 use self::judged::Judged;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder of the models, with `INDEX.tsv` (docs/evaluation.md says what is in it).
-    bank: PathBuf,
+    /// Folders of models, each with `INDEX.tsv` (docs/evaluation.md says what is in it).
+    #[arg(required = true)]
+    banks: Vec<PathBuf>,
     /// Folder of the scans, one run folder a model. Finished scans are kept, so another rule takes seconds.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -50,7 +53,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let has = |text: &String| model.name.contains(text.as_str()) || model.dataset.contains(text.as_str());
         args.only.as_ref().is_none_or(has)
     };
-    let mut models: Vec<Model> = index::read(&args.bank)?.into_iter().filter(wanted).collect();
+    let mut models: Vec<Model> = Vec::new();
+    for bank in &args.banks {
+        models.extend(index::read(bank)?.into_iter().filter(wanted));
+    }
     let mut scanned = Ok(());
     if !args.judge_only {
         demo::setup()?;
@@ -60,18 +66,22 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         scanned = scans::scan(&models, &out, settings);
     }
     models.retain(|model| out.join(&model.name).join("report.json").is_file());
-    let (unfinished, judged): (Vec<Judged>, Vec<Judged>) =
-        judged::judge(&models, &out, &DecisionRule::DEFAULT)?.into_iter().partition(Judged::is_unfinished);
-    for one in &unfinished {
+    let (unfinished, scans): (Vec<_>, Vec<_>) =
+        judged::judge(&models, &out, &DecisionRule::DEFAULT)?.into_iter().partition(|(_, one)| one.is_unfinished());
+    for (_, one) in &unfinished {
         say(&format!("{}: its scan is not finished and does not count", one.model.name));
     }
-    if judged.is_empty() {
-        bail!("no model of {} has a finished scan in {}", args.bank.display(), out.display());
+    if scans.is_empty() {
+        bail!("no model has a finished scan in {}", out.display());
     }
-    for one in &judged {
+    let by_origin = judged::left_out(&scans, |model| &model.owner);
+    for one in &by_origin {
         say(&line(one));
     }
-    let figures = Figures::new(&judged, args.seed);
+    let by_dataset = judged::left_out(&scans, |model| &model.dataset);
+    let clean: Vec<&Scanned> =
+        scans.iter().map(|(scanned, _)| scanned).filter(|scanned| scanned.model.truth == Truth::Clean).collect();
+    let figures = Figures::new(&by_origin, &by_dataset, Calibration::fit(&clean), args.seed);
     fs::create_dir_all(&out)?;
     write_atomically(&out.join("bank.json"), &serde_json::to_vec_pretty(&figures)?)?;
     print(&figures.markdown());

@@ -29,6 +29,12 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let docs = root().join("docs");
     let evaluation = figures(&docs.join("evaluation.json"), Evaluation::from_json)?;
     let bank = figures(&docs.join("bank.json"), Figures::from_json)?;
+    for (name, expected) in [
+        ("margins/table.rs", bank.calibration().margins_in_rust()),
+        ("trigger/reference_table.rs", bank.calibration().reference_in_rust()),
+    ] {
+        generated(&root().join("crates/aeva-stats/src").join(name), &expected, check)?;
+    }
     let pages: [(&str, &[Block]); 2] = [
         (
             "triggers.md",
@@ -56,6 +62,20 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     if check {
         say("the generated tables are up to date");
     }
+    Ok(())
+}
+
+/// Writes a source file that is generated, or checks that it is up to date.
+fn generated(path: &Path, expected: &str, check: bool) -> anyhow::Result<()> {
+    let found = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if found.replace("\r\n", "\n") == expected {
+        return Ok(());
+    }
+    if check {
+        bail!("{} is not up to date; run: cargo xtask docs", path.display());
+    }
+    write_atomically(path, expected.as_bytes())?;
+    say(&format!("wrote {}", path.display()));
     Ok(())
 }
 

@@ -50,7 +50,7 @@ impl TriggerPlan {
                 let own = one.id.setting.family;
                 one.id.pass == Pass::Explore && (own == family || own.spec().is_baseline)
             };
-            self.exhaustive || !test(&self.rule, made.iter().filter(counts)).nothing_stands_out()
+            self.exhaustive || self.rule.refines(&test(&self.rule, made.iter().filter(counts)))
         };
         let refine = self.refined.iter().filter(|setting| is_open(setting.family));
         refine.map(|&setting| PassId { setting, pass: Pass::Refine }).find(|&id| !is_made(id))
@@ -106,7 +106,7 @@ fn test<'a>(rule: &CombinedRule, made: impl IntoIterator<Item = &'a Observation>
 
 #[cfg(test)]
 mod tests {
-    use aeva_stats::{PairTally, Tally};
+    use aeva_stats::{PairTally, SearchedPair, Tally};
 
     use super::*;
 
@@ -189,7 +189,10 @@ mod tests {
                     (Family::Square, _) => {
                         one.tally.confusion = vec![cell(1, baseline[0], 600), cell(2, baseline[1], 600)];
                     }
-                    (Family::Patch, 3) => one.tally.pairs = vec![cell(1, 14, 20), cell(2, 12, 20)],
+                    (Family::Patch, 3) => {
+                        let searched = |pair| SearchedPair { pair, climbed: true };
+                        one.tally.pairs = [cell(1, 37, 40), cell(2, 30, 40)].map(searched).to_vec();
+                    }
                     _ => {}
                 }
                 passes.push(one);
