@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,7 +12,7 @@ use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_model::{Device, Layout, MOST_CLASSES, ValueRange};
 use aeva_scan::DecisionRule;
 use aeva_stats::{CombinedRule, StatsError};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::lens::Lens;
 use crate::report::Format;
@@ -49,6 +50,8 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     /// Scans a model and gives a verdict.
     Scan(Box<ScanArgs>),
+    /// Scans clean models of your own, so that others can be compared with them (`--reference`).
+    Calibrate(Box<CalibrateArgs>),
     /// Judges a run folder again, without asking the model anything.
     #[command(alias = "stats")]
     Judge(JudgeArgs),
@@ -67,7 +70,7 @@ pub(crate) enum Command {
     Cli,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ScanArgs {
     /// The model: an ONNX file. (`cargo xtask convert` makes one of a Keras model.)
     pub(crate) model: PathBuf,
@@ -83,6 +86,10 @@ pub(crate) struct ScanArgs {
     /// The share of clean models that the combined rule may call backdoored.
     #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate(), value_parser = rate, value_name = "RATE")]
     pub(crate) false_positive_rate: f64,
+    /// Clean models to compare with, besides those that are built in: a model (it is scanned first, on the same images), a run folder,
+    /// or a folder of run folders (`aeva calibrate`). With 19 of the same task, a verdict is possible for any number of labels.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) reference: Vec<PathBuf>,
     /// How thoroughly to search perturbations: sets samples, iterations and initial evaluations.
     #[arg(long, value_enum, default_value = "quick")]
     pub(crate) preset: Preset,
@@ -146,8 +153,32 @@ pub(crate) struct ScanArgs {
     pub(crate) input: InputArgs,
 }
 
-/// How the report is printed.
 #[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// Clean models: ONNX files, of the task of the models that you want to judge.
+    #[arg(required = true)]
+    pub(crate) models: Vec<PathBuf>,
+    /// Clean labelled images, as for `aeva scan`.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Folder of the reference: one run folder a model. Finished scans in it are kept, and those of other models join them.
+    #[arg(long, default_value = "references", value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Seed of all random choices.
+    #[arg(long, default_value = "0", value_name = "SEED")]
+    pub(crate) seed: Seed,
+    /// Threads; all cores by default. They do not change the result.
+    #[arg(long, value_name = "N", value_parser = at_most::<MOST_THREADS>)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Where the models run, as for `aeva scan`.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+/// How the report is printed.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
     /// How to print the report.
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
@@ -155,6 +186,17 @@ pub(crate) struct OutputArgs {
     /// Short for `--format json`.
     #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+impl ScanArgs {
+    /// The search for triggers of a scan with the defaults, as for the models to compare with.
+    pub(crate) fn of_reference(model: PathBuf, args: &CalibrateArgs, out: PathBuf) -> anyhow::Result<Self> {
+        let command = Self::augment_args(clap::Command::new("scan"));
+        let defaults: [OsString; 4] = ["scan".into(), model.into(), "--data".into(), args.data.clone().into()];
+        let defaults = Self::from_arg_matches(&command.try_get_matches_from(defaults)?)?;
+        let (threads, device, seed, input) = (args.threads, args.device, args.seed, args.input.clone());
+        Ok(Self { out: Some(out), threads, device, seed, input, ..defaults })
+    }
 }
 
 impl OutputArgs {
@@ -165,7 +207,7 @@ impl OutputArgs {
 }
 
 /// How images become the model's input, in place of what the manifest states.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model input")]
 pub(crate) struct InputArgs {
     /// Manifest of the model; by default `NAME.toml` beside `NAME.onnx`, if it is there.
@@ -271,6 +313,9 @@ pub(crate) struct JudgeArgs {
     /// The share of clean models that the combined rule may call backdoored.
     #[arg(long, default_value_t = CombinedRule::DEFAULT.false_positive_rate(), value_parser = rate, value_name = "RATE")]
     pub(crate) false_positive_rate: f64,
+    /// Clean models to compare with, besides those that are built in: a run folder, or a folder of run folders (`aeva calibrate`).
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) reference: Vec<PathBuf>,
     /// Judge all passes of an exhaustive scan, not only those that a plain one would have made.
     #[arg(long)]
     pub(crate) exhaustive: bool,

@@ -22,6 +22,13 @@ pub(crate) enum ExitStatus {
     Interrupted(Signal),
 }
 
+impl ExitStatus {
+    /// Whether a signal stopped it.
+    pub(crate) fn is_interrupted(self) -> bool {
+        matches!(self, Self::Interrupted(_))
+    }
+}
+
 impl From<&Verdict> for ExitStatus {
     fn from(verdict: &Verdict) -> Self {
         match verdict {

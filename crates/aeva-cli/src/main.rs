@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.color.write_global();
     // These commands run a model, which may crash the process.
-    if matches!(cli.command, Command::Scan(_) | Command::Bench(_)) {
+    if matches!(cli.command, Command::Scan(_) | Command::Calibrate(_) | Command::Bench(_)) {
         supervise::supervised(|| run(cli))
     } else {
         run(cli)
@@ -43,6 +43,7 @@ fn run(cli: Cli) -> ExitCode {
     aeva_model::on_unresponsive_model(exit::unresponsive);
     let result = match cli.command {
         Command::Scan(args) => commands::scan::run(&args),
+        Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Judge(args) => commands::judge::run(&args),
         Command::Stamp(args) => commands::stamp::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),

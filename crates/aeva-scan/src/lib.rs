@@ -59,6 +59,7 @@ mod estimate;
 mod ledger;
 mod lens;
 mod observer;
+mod reference;
 pub mod report;
 mod rule;
 mod scan;
@@ -74,6 +75,7 @@ pub use lens::{
     TriggerObservations, TriggerPlan, TriggerStore, TriggerWork, Work,
 };
 pub use observer::Observer;
+pub use reference::{ReferenceError, reference_model, reference_rule};
 pub use report::Report;
 pub use rule::DecisionRule;
 pub use scan::{Lenses, Outcome, Request, Scan};

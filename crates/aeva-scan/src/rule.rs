@@ -1,6 +1,6 @@
 //! The rule for the verdict.
 
-use aeva_stats::CombinedRule;
+use aeva_stats::{CombinedRule, ReferenceModel};
 
 /// The rule for the verdict.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,15 @@ pub enum DecisionRule {
 impl DecisionRule {
     /// The combined rule at the default rate of false alarms, over the passes of a plain scan.
     pub const DEFAULT: Self = Self::Combined { rule: CombinedRule::DEFAULT, exhaustive: false };
+
+    /// The same rule, with these clean models besides those that are built in. The published rule compares with none.
+    #[must_use]
+    pub fn with_references(self, models: &[ReferenceModel]) -> Self {
+        match self {
+            Self::Published => Self::Published,
+            Self::Combined { rule, exhaustive } => Self::Combined { rule: rule.with_references(models), exhaustive },
+        }
+    }
 
     /// Name in reports: `published` or `combined`.
     pub fn name(&self) -> &'static str {

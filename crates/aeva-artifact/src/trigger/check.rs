@@ -238,7 +238,7 @@ mod tests {
             finding.holdout = vec![most, PairTally { source: 1, ..most }];
         }
         let found = artifact.tally();
-        assert_eq!((found.map, found.labels), (most.tally, vec![most.tally; 10]));
+        assert!(found.labels.iter().chain([&found.map]).all(|goal| goal.pooled() == most.tally));
         assert!(artifact.fits([8, 9, 3]) && !artifact.fits([9, 8, 3]));
     }
 }

@@ -3,6 +3,7 @@
 use aeva_artifact::RunDir;
 use aeva_scan::{DecisionRule, Observations, Report, TriggerObservations};
 
+use super::references;
 use crate::args::{JudgeArgs, Rule};
 use crate::exit::ExitStatus;
 use crate::output::show;
@@ -19,7 +20,9 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<ExitStatus> {
         None if TriggerObservations::of_store(&run, classes, &DecisionRule::DEFAULT)?.is_some() => Rule::Combined,
         None => Rule::Published,
     };
-    let rule = rule.decision(args.false_positive_rate, args.exhaustive)?;
+    let references = references::load(&args.reference, None)?;
+    let references = references::for_model(references, &run.info().provenance.model.sha256);
+    let rule = rule.decision(args.false_positive_rate, args.exhaustive)?.with_references(&references);
     let correct: Vec<usize> = run.info().clean_correct.iter().map(|&count| count as usize).collect();
     let seen = Observations::of_store(&run, classes, &correct, &rule)?;
     let assessment = seen.assess(&rule);

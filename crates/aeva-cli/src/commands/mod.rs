@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod bench;
+pub(crate) mod calibrate;
 pub(crate) mod cli;
 pub(crate) mod export;
 pub(crate) mod inspect;
@@ -10,6 +11,7 @@ pub(crate) mod setup;
 pub(crate) mod stamp;
 
 mod model;
+mod references;
 
 use std::path::Path;
 

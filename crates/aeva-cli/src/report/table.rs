@@ -58,6 +58,7 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
         lines.push(format!("where perturbations towards the suspects agree:{}", files(&perturbations.consensus)));
     }
     lines.push(format!("model input: {}", plain(&report.run.provenance.model.preprocessing)));
+    lines.extend(report.lenses.triggers.as_ref().and_then(comparison));
     for note in &report.notes {
         lines.push(format!("{yellow}note:{yellow:#} {}", plain(note)));
     }
@@ -87,6 +88,18 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
         _ => format!("{yellow}INCONCLUSIVE{yellow:#}: {name}: {}", report.reason.as_deref().unwrap_or_default()),
     });
     lines.join("\n")
+}
+
+/// How many clean models stand out as far.
+fn comparison(triggers: &TriggerReport) -> Option<String> {
+    let (null, strongest) = (&triggers.test.null, triggers.test.strongest.as_ref()?);
+    let (models, origins) = (null.models(), null.weight());
+    let reached = match null.reached(strongest.standout.evidence) {
+        0 => "none stands out as far".to_owned(),
+        1 => "1 stands out as far".to_owned(),
+        more => format!("{more} stand out as far"),
+    };
+    Some(format!("compared with {models} clean models, which count as {origins:.0}: {reached}"))
 }
 
 /// Samples and iterations of the perturbations, if there are any.

@@ -14,8 +14,10 @@ use super::index::Model;
 /// The share of clean models, each origin counted once, that a margin covers. The others are what the comparison with
 /// clean models is for.
 const COVERED: f64 = 0.8;
-/// The same for the offsets of pairs and maps, which bring the ends of their distributions to that of labels.
-const ENDS: f64 = 0.97;
+/// The same for the offsets of pairs and maps, which bring the ends of their distributions to that of labels. Pairs are
+/// many, and a natural pair may be as strong as any backdoor.
+const END_OF_LABELS: f64 = 0.97;
+const END_OF_OTHERS: f64 = 0.99;
 /// A label that hardly any image reaches says nothing of how much more a search reaches than chance.
 const REACHED: f64 = -2.5;
 
@@ -74,15 +76,15 @@ impl Calibration {
             Self { margins: margins.into_iter().collect(), offset_of_pairs: 0.0, offset_of_maps: 0.0, clean: Vec::new() };
         let tests: Vec<TriggerTest> =
             clean.iter().map(|scanned| fitted.test(scanned, &Reference::of(Vec::new()))).collect();
-        let end = |evidence: &dyn Fn(&TriggerTest) -> Option<f64>| {
+        let end = |share: f64, evidence: &dyn Fn(&TriggerTest) -> Option<f64>| {
             let of_model = |(test, &weight): (&TriggerTest, &f64)| (evidence(test).unwrap_or(LEAST), weight);
             // An end below 0 is that of a kind of evidence that clean models do not show; it needs no correction.
-            quantile(tests.iter().zip(&weights).map(of_model).collect(), ENDS).unwrap_or_default().max(0.0)
+            quantile(tests.iter().zip(&weights).map(of_model).collect(), share).unwrap_or_default().max(0.0)
         };
         let most = |test: &TriggerTest| test.labels.iter().flatten().map(|own| own.evidence).reduce(f64::max);
-        let of_labels = end(&most);
-        let of_pairs = end(&|test| test.pair.map(|pair| pair.standout.evidence));
-        let of_maps = end(&|test| test.map.map(|Standout { evidence, .. }| evidence));
+        let of_labels = end(END_OF_LABELS, &most);
+        let of_pairs = end(END_OF_OTHERS, &|test| test.pair.map(|pair| pair.standout.evidence));
+        let of_maps = end(END_OF_OTHERS, &|test| test.map.map(|Standout { evidence, .. }| evidence));
         (fitted.offset_of_pairs, fitted.offset_of_maps) = (rounded(of_pairs - of_labels), rounded(of_maps - of_labels));
         let mut origins: Vec<&str> = clean.iter().map(|scanned| scanned.model.owner.as_str()).collect();
         origins.sort_unstable();

@@ -24,8 +24,10 @@ pub struct Reference {
     models: Vec<ReferenceModel>,
 }
 
-/// A model is comparable with models of at most this many times as many labels, or as few.
-const COMPARABLE: f64 = 5.0;
+/// Models count fully up to this ratio of their numbers of labels: with more labels, the best of them stands out further.
+const ALIKE: f64 = 2.5;
+/// They do not count at all beyond this ratio.
+const COMPARABLE: f64 = 6.0;
 /// With two labels, one is always easier to reach than the other, and only models of two labels show by how much.
 const ALIKE_ONLY: u32 = 2;
 
@@ -49,17 +51,29 @@ impl Reference {
 
     /// What is known of clean models with about as many labels.
     pub fn null(&self, classes: usize) -> Null {
-        let is_comparable = |model: &&ReferenceModel| {
-            let (own, other) = (classes as f64, f64::from(model.labels));
-            let alike = classes == model.labels as usize;
-            let few = classes <= ALIKE_ONLY as usize || model.labels <= ALIKE_ONLY;
-            alike || (!few && own <= COMPARABLE * other && other <= COMPARABLE * own)
-        };
-        let comparable: Vec<ReferenceModel> = self.models.iter().filter(is_comparable).copied().collect();
-        let of_origin = |origin: u32| comparable.iter().filter(|model| model.origin == Some(origin)).count();
-        let weight = |model: &ReferenceModel| model.origin.map_or(1.0, |origin| 1.0 / of_origin(origin).max(1) as f64);
-        Null { models: comparable.iter().map(|model| (model.evidence, weight(model))).collect() }
+        let comparable: Vec<(ReferenceModel, f64)> = self
+            .models
+            .iter()
+            .map(|model| (*model, likeness(classes, model.labels as usize)))
+            .filter(|(_, likeness)| *likeness > 0.0)
+            .collect();
+        let of_origin = |origin: u32| comparable.iter().filter(|(model, _)| model.origin == Some(origin)).count();
+        let share = |model: &ReferenceModel| model.origin.map_or(1.0, |origin| 1.0 / of_origin(origin).max(1) as f64);
+        Null { models: comparable.iter().map(|(model, likeness)| (model.evidence, likeness * share(model))).collect() }
     }
+}
+
+/// How much a clean model with `other` labels counts for a model with `own` labels, from 0 to 1: with the logarithm of
+/// their ratio.
+fn likeness(own: usize, other: usize) -> f64 {
+    if own == other {
+        return 1.0;
+    }
+    if own.min(other) <= ALIKE_ONLY as usize {
+        return 0.0;
+    }
+    let ratio = own.max(other) as f64 / own.min(other) as f64;
+    (1.0 - (ratio / ALIKE).ln() / (COMPARABLE / ALIKE).ln()).clamp(0.0, 1.0)
 }
 
 /// The evidence of comparable clean models.
@@ -94,6 +108,11 @@ impl Null {
     /// Number of comparable clean models, those of one origin counted as one.
     pub fn weight(&self) -> f64 {
         self.models.iter().map(|(_, weight)| weight).sum()
+    }
+
+    /// Number of comparable clean models with at least this evidence.
+    pub fn reached(&self, evidence: f64) -> usize {
+        self.evidence().filter(|&other| other >= evidence).count()
     }
 
     /// The evidence of each comparable clean model.
@@ -149,8 +168,12 @@ mod tests {
     #[test]
     fn other_numbers_of_labels_are_not_comparable() {
         let reference = Reference::of(vec![model(None, 10, 0.0), model(None, 43, 0.0), model(None, 2, 0.0)]);
-        let models = [2, 3, 10, 43, 215, 216, 1000].map(|classes| reference.null(classes).models());
+        let models = [2, 3, 10, 43, 257, 259, 1000].map(|classes| reference.null(classes).models());
         assert_eq!(models, [1, 1, 2, 2, 1, 0, 0]);
+        // Ten labels are like 4 to 25, and less and less like more.
+        let weights = [4, 10, 25, 43, 59, 61].map(|classes| likeness(classes, 10));
+        assert!(weights[..3].iter().all(|&weight| (weight - 1.0).abs() < 1e-12) && weights[5].abs() < 1e-12);
+        assert!((0.3..0.45).contains(&weights[3]) && weights[4] > 0.0 && weights[4] < 0.1, "{weights:?}");
         assert!((reference.null(1000).p_value(99.0) - 1.0).abs() < 1e-12, "nothing is known");
     }
 

@@ -11,11 +11,13 @@ use std::time::Instant;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Provenance, RunDir, RunInfo};
 use aeva_model::{Dataset, LoadedModel};
-use aeva_scan::{Budget, End, Exhausted, LensName, Lenses, Outcome, Report, Scan};
+use aeva_scan::{
+    Budget, DecisionRule, End, Exhausted, LensName, Lenses, Outcome, Report, Scan, reference_rule,
+};
 use aeva_stats::LABELS_NEEDED;
 use anyhow::Context;
 
-use super::model;
+use super::{model, references};
 use crate::args::ScanArgs;
 use crate::exit::ExitStatus;
 use crate::hint::Hinted;
@@ -26,7 +28,7 @@ use crate::signals::{self, Stopped};
 
 pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     signals::catch()?;
-    match scan(args) {
+    match scan(args, Purpose::Verdict) {
         Err(error) if error.is::<Stopped>() => {
             tracing::warn!("stopped before the search; start the same command again");
             Ok(ExitStatus::Interrupted(signals::received()))
@@ -35,11 +37,26 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     }
 }
 
-fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
+/// What a scan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To judge a model.
+    Verdict,
+    /// To compare others with the model, which is clean.
+    Reference,
+}
+
+pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStatus> {
+    let references = references::load(&args.reference, Some(args))?;
     let begin = Instant::now();
-    let (lenses, rule) = request::lenses(args)?;
+    let (lenses, rule) = match purpose {
+        Purpose::Verdict => request::lenses(args)?,
+        Purpose::Reference => (Lenses::Only(LensName::Triggers), DecisionRule::DEFAULT),
+    };
     let data = Dataset::load(&args.data)?;
-    check_classes(&data, lenses)?;
+    // With models to compare with, two labels can be judged.
+    let needed = if references.is_empty() && purpose == Purpose::Verdict { LABELS_NEEDED } else { 2 };
+    check_classes(&data, lenses, needed)?;
     let perturbations = request::perturbations(args, data.image_shape().iter().product())?;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
     let mut model = model::load(&args.model, &args.input, &data, args.device, threads.get())?;
@@ -51,6 +68,10 @@ fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
         data.labels.len()
     );
 
+    let rule = match purpose {
+        Purpose::Verdict => rule.with_references(&references::for_model(references, &model.identity.sha256)),
+        Purpose::Reference => reference_rule(&model.correct.counts()),
+    };
     let measured = PerturbationProvenance::new(&perturbations.params, perturbations.samples);
     let default_rows = NonZero::new(model.batch_rows).unwrap_or(NonZero::<usize>::MIN);
     let request = aeva_scan::Request {
@@ -95,7 +116,9 @@ fn scan(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     report.seconds = Some(seconds(begin, earlier, &outcome));
     report.notes.extend(outcome.exhausted.map(|limit| limit_note(limit, args)));
     report::store(&run, &mut report, &outcome.observations)?;
-    show(&report::render(&report, run.path(), args.output.format())?)?;
+    if purpose == Purpose::Verdict {
+        show(&report::render(&report, run.path(), args.output.format())?)?;
+    }
     if outcome.end == End::Stopped && outcome.exhausted.is_none() {
         tracing::warn!("stopped; all answers are kept: start {} again to continue", same_command(args));
         return Ok(ExitStatus::Interrupted(signals::received()));
@@ -131,16 +154,16 @@ fn limit_note(exhausted: Exhausted, args: &ScanArgs) -> String {
 }
 
 /// Refuses data with too few classes to judge any model, before the first query.
-fn check_classes(data: &Dataset, lenses: Lenses) -> anyhow::Result<()> {
+fn check_classes(data: &Dataset, lenses: Lenses, needed: usize) -> anyhow::Result<()> {
     let classes: BTreeSet<u32> = data.labels.iter().copied().collect();
     // With few classes, a part of the perturbations may still be searched; a part gives no verdict.
-    if lenses == Lenses::Only(LensName::Perturbations) || classes.len() >= LABELS_NEEDED {
+    if lenses == Lenses::Only(LensName::Perturbations) || classes.len() >= needed {
         return Ok(());
     }
     let noun = if classes.len() == 1 { "class" } else { "classes" };
     Err(Hinted::error(
         format!(
-            "{} has images of only {} {noun}; at least {LABELS_NEEDED} are needed",
+            "{} has images of only {} {noun}; at least {needed} are needed",
             data.path().display(),
             classes.len()
         ),

@@ -1,0 +1,89 @@
+//! The clean models of the user's that a model is compared with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aeva_artifact::RunDir;
+use aeva_scan::reference_model;
+use aeva_stats::ReferenceModel;
+use anyhow::{Context, bail};
+
+use super::scan::{Purpose, scan};
+use crate::args::ScanArgs;
+use crate::hint::Hinted;
+
+/// A clean model, by its SHA-256.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    sha256: String,
+    model: ReferenceModel,
+}
+
+/// The file that makes a folder a run folder.
+const RUN_FILE: &str = "run.json";
+
+/// The clean models of these paths. Models that are no scans yet are scanned as `args` says; without `args` they are
+/// refused.
+pub(super) fn load(paths: &[PathBuf], args: Option<&ScanArgs>) -> anyhow::Result<Vec<Known>> {
+    let mut known = Vec::new();
+    for path in paths {
+        for folder in folders(path, args)? {
+            let run = RunDir::open(&folder)?;
+            let model = reference_model(&run).map_err(|error| {
+                Hinted::error(error.to_string(), "finish its scan, or scan it with `aeva calibrate`")
+            })?;
+            known.push(Known { sha256: run.info().provenance.model.sha256.clone(), model });
+        }
+    }
+    // One file twice is one model.
+    known.sort_by(|a, b| a.sha256.cmp(&b.sha256));
+    known.dedup_by(|a, b| a.sha256 == b.sha256);
+    Ok(known)
+}
+
+/// Those that a model can be compared with: it says nothing about itself.
+pub(super) fn for_model(known: Vec<Known>, sha256: &str) -> Vec<ReferenceModel> {
+    let (own, others): (Vec<Known>, Vec<Known>) = known.into_iter().partition(|known| known.sha256 == sha256);
+    if !own.is_empty() {
+        tracing::warn!("the model is one of its own references; it is not compared with itself");
+    }
+    others.into_iter().map(|known| known.model).collect()
+}
+
+/// The run folders that a path stands for.
+fn folders(path: &Path, args: Option<&ScanArgs>) -> anyhow::Result<Vec<PathBuf>> {
+    if path.join(RUN_FILE).is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    if path.is_dir() {
+        let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut found = Vec::new();
+        for entry in entries {
+            let folder = entry.with_context(|| format!("cannot read {}", path.display()))?.path();
+            if folder.join(RUN_FILE).is_file() {
+                found.push(folder);
+            }
+        }
+        if found.is_empty() {
+            return Err(Hinted::error(
+                format!("{} has no run folders in it", path.display()),
+                "make a reference with `aeva calibrate MODEL... --data DATA --out FOLDER`",
+            ));
+        }
+        found.sort();
+        return Ok(found);
+    }
+    let Some(args) = args else {
+        return Err(Hinted::error(
+            format!("{} is no run folder, and a model cannot be scanned here", path.display()),
+            "scan it with `aeva calibrate`",
+        ));
+    };
+    let out = PathBuf::from("runs").join(format!("reference-{}", super::name_of(path)));
+    let reference = ScanArgs { model: path.to_owned(), out: Some(out.clone()), reference: Vec::new(), ..args.clone() };
+    tracing::info!("scanning {}, to compare with it", path.display());
+    if scan(&reference, Purpose::Reference)?.is_interrupted() {
+        bail!(crate::signals::Stopped);
+    }
+    Ok(vec![out])
+}
