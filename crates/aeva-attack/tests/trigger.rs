@@ -294,7 +294,9 @@ fn squares_measure_the_baseline_and_a_planted_pair_is_found_with_it() {
         .iter()
         .find(|finding| finding.goal == TargetMap::SourceSpecific { source: 3, target: 0 })
         .unwrap();
-    assert!(pair.climbed && share(pair) > 0.99 && found.confusion.is_empty());
+    assert!(pair.climbed && share(pair) > 0.99);
+    // What the candidates lead to by themselves is kept: 300 of them on 20 images.
+    assert_eq!(found.confusion.iter().map(|cell| cell.tally.hits()).sum::<u32>(), 300 * 20);
 }
 
 /// Asks to stop after some queries.
@@ -439,8 +441,8 @@ fn findings_are_frozen() {
     let (searched, refined) = (searched(Backdoor::To(2), 1, 32, 0), refined(Backdoor::Next, 32));
     let digest = Sha256::digest(frozen::all(&searched, &refined, &overlay, &random).as_bytes());
     let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!((TRIGGER_SEARCH_VERSION, hex.concat().as_str()), (4, FROZEN));
+    assert_eq!((TRIGGER_SEARCH_VERSION, hex.concat().as_str()), (5, FROZEN));
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-const FROZEN: &str = "3aab139c7c7fff175e39e376866e7f6e14305eb0a72b99f3c7b7a7d90aeee645";
+const FROZEN: &str = "1ec3cb46ad585c922ef72064bfcdb484304907af9c1d5e5d98c685d052fb1c7c";

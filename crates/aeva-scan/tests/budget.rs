@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use aeva_attack::perturbation::PairResult;
 use aeva_attack::trigger::PassId;
 use aeva_scan::{
-    Assessment, Budget, DecisionRule, End, Exhausted, LensName, Lenses, MemoryStore, Observations, StoredPass,
+    Assessment, Budget, End, Exhausted, LensName, Lenses, MemoryStore, Observations, StoredPass,
     TriggerStore,
 };
-use aeva_stats::{CombinedRule, Reason, Verdict};
+use aeva_stats::{Reason, Verdict};
 use common::{Backdoor, BlackBox, Setup, Watch, all_passes, contents, number};
 use proptest::prelude::*;
 
@@ -219,7 +219,7 @@ fn when_time_is_over_nothing_is_asked() {
 fn what_was_clear_stays_clear_when_the_scan_is_stopped() {
     let mut setup = Setup::enough(Lenses::Only(LensName::Triggers));
     let alarm = setup.finish(&mut BlackBox::new(Backdoor::To(2)), &mut MemoryStore::default());
-    setup.request.rule = DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive: true };
+    setup.request.rule = common::exhaustive();
     // An exhaustive scan goes on behind the pass that was enough.
     let enough = setup.report(&alarm).queries + 5000;
     let (mut store, mut black_box) = (MemoryStore::default(), BlackBox::new(Backdoor::To(2)));

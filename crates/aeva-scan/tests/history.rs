@@ -10,10 +10,9 @@ use aeva_attack::trigger::{Pass, PassId, TRIGGER_SEARCH_VERSION};
 use aeva_scan::{
     Assessment, DecisionRule, LensName, Lenses, MemoryStore, Observations, Store, StoredPass, TriggerStore,
 };
-use aeva_stats::{CombinedRule, Reason, Verdict};
+use aeva_stats::{Reason, Verdict};
 use common::{Backdoor, BlackBox, Setup, Watch, contents};
 
-const EXHAUSTIVE: DecisionRule = DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive: true };
 
 fn seen(setup: &Setup, store: &dyn Store) -> Observations {
     let (rule, correct) = (&setup.request.rule, setup.correct().counts());
@@ -40,7 +39,7 @@ fn setup(rule: DecisionRule) -> Setup {
 /// The passes that a finished exhaustive scan leaves.
 fn all_passes_of(backdoor: Backdoor) -> Vec<(PassId, StoredPass)> {
     let mut store = MemoryStore::default();
-    setup(EXHAUSTIVE).finish(&mut BlackBox::new(backdoor), &mut store);
+    setup(common::exhaustive()).finish(&mut BlackBox::new(backdoor), &mut store);
     contents(&store).0
 }
 
@@ -59,7 +58,7 @@ fn store_passes(run: &RunDir, passes: &[(PassId, StoredPass)], version: u32) {
 
 #[test]
 fn what_a_plain_scan_would_not_have_done_does_not_count() {
-    let (plain, exhaustive) = (setup(DecisionRule::DEFAULT), setup(EXHAUSTIVE));
+    let (plain, exhaustive) = (setup(common::plain()), setup(common::exhaustive()));
     for backdoor in [Backdoor::Unequal, Backdoor::To(2)] {
         let folder = tempfile::tempdir().unwrap();
         let mut run = plain.run_dir(folder.path());
@@ -88,7 +87,7 @@ fn what_a_plain_scan_would_not_have_done_does_not_count() {
 
 #[test]
 fn an_alarm_beyond_a_plain_scan_is_none_for_it() {
-    let (plain, exhaustive) = (setup(DecisionRule::DEFAULT), setup(EXHAUSTIVE));
+    let (plain, exhaustive) = (setup(common::plain()), setup(common::exhaustive()));
     let folder = tempfile::tempdir().unwrap();
     let mut run = plain.run_dir(folder.path());
     let clean = plain.finish(&mut BlackBox::new(Backdoor::None), &mut run);
@@ -102,7 +101,7 @@ fn an_alarm_beyond_a_plain_scan_is_none_for_it() {
 
 #[test]
 fn passes_of_another_version_are_never_judged_nor_continued() {
-    let plain = setup(DecisionRule::DEFAULT);
+    let plain = setup(common::plain());
     // An alarm, if it counted.
     let old = all_passes_of(Backdoor::To(2));
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +130,7 @@ fn passes_of_another_version_are_never_judged_nor_continued() {
 
 #[test]
 fn answers_of_another_version_are_never_continued() {
-    let plain = setup(DecisionRule::DEFAULT);
+    let plain = setup(common::plain());
     let folder = tempfile::tempdir().unwrap();
     let mut run = plain.run_dir(folder.path());
     let mut black_box = BlackBox::new(Backdoor::None);
@@ -162,7 +161,7 @@ fn answers_of_another_version_are_never_continued() {
 
 #[test]
 fn passes_over_other_images_are_never_judged_nor_continued() {
-    let plain = setup(DecisionRule::DEFAULT);
+    let plain = setup(common::plain());
     let (mut fresh, mut alone) = (MemoryStore::default(), BlackBox::new(Backdoor::None));
     let clean = plain.finish(&mut alone, &mut fresh);
     let (mut store, infected) = (fresh.clone(), all_passes_of(Backdoor::To(2)));

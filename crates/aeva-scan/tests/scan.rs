@@ -239,7 +239,7 @@ fn perturbations_beyond_their_budget_are_left_out() {
 fn a_scan_takes_what_was_estimated() {
     for exhaustive in [false, true] {
         let mut setup = Setup::enough(Lenses::Only(LensName::Triggers));
-        let DecisionRule::Combined { rule, .. } = DecisionRule::DEFAULT else { unreachable!() };
+        let DecisionRule::Combined { rule, .. } = common::plain() else { unreachable!() };
         setup.request.rule = DecisionRule::Combined { rule, exhaustive };
         let scan = setup.scan();
         let estimate = scan.estimate(setup.labels.len(), setup.clean_queries(), 1000.0, 1);

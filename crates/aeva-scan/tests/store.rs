@@ -18,8 +18,8 @@ use common::{Backdoor, BlackBox, Setup, Watch, contents};
 fn rules() -> [DecisionRule; 4] {
     let rule = |rate| CombinedRule::at_rate(rate).unwrap();
     [
-        DecisionRule::DEFAULT,
-        DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive: true },
+        common::plain(),
+        common::exhaustive(),
         DecisionRule::Combined { rule: rule(0.001), exhaustive: false },
         DecisionRule::Published,
     ]

@@ -12,8 +12,8 @@ use crate::{
 pub struct CombinedRule {
     false_positive_rate: f64,
     escalate_below: f64,
-    /// Clean models of the user's, besides those that are built in.
-    references: Option<Arc<[ReferenceModel]>>,
+    /// `None` for the clean models that are built in.
+    reference: Option<Arc<Reference>>,
 }
 
 // The lenses' shares of the rate of false alarms. Nearly all goes to the trigger lens: of the infected models that the
@@ -33,7 +33,7 @@ const RATES: std::ops::RangeInclusive<f64> = 0.0001..=0.5;
 
 impl CombinedRule {
     /// One clean model in twenty, compared with the clean models that are built in.
-    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, escalate_below: 0.15, references: None };
+    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, escalate_below: 0.15, reference: None };
 
     /// The default rule at another rate of false alarms, from 0.0001 to 0.5.
     ///
@@ -50,12 +50,18 @@ impl CombinedRule {
     /// The same rule, with these clean models besides those that are built in.
     #[must_use]
     pub fn with_references(self, models: &[ReferenceModel]) -> Self {
-        Self { references: (!models.is_empty()).then(|| models.into()), ..self }
+        if models.is_empty() { self } else { Self { reference: Some(Arc::new(self.reference().and(models))), ..self } }
+    }
+
+    /// The same rule, with these clean models alone.
+    #[must_use]
+    pub fn against(self, reference: Reference) -> Self {
+        Self { reference: Some(Arc::new(reference)), ..self }
     }
 
     /// The clean models that a model is compared with.
     pub fn reference(&self) -> Reference {
-        Reference::built_in().and(self.references.as_deref().unwrap_or(&[]))
+        self.reference.as_deref().cloned().unwrap_or_else(Reference::built_in)
     }
 
     /// Tests the triggers of a model against these clean models.

@@ -68,7 +68,10 @@ impl PassResult {
                 && let Some(label) = labels.get_mut(target as usize)
             {
                 let by_source = finding.holdout.iter().map(|cell| cell.tally).collect();
-                *label = GoalTally { by_source, climbed: finding.climbed };
+                // A refining pass, which draws no candidates, leaves out labels that the exploring pass never reached:
+                // there is nothing to climb from. They are as hard as a label can be.
+                let is_out_of_reach = self.confusion.is_empty() && finding.search.hits() == 0;
+                *label = GoalTally { by_source, climbed: finding.climbed || is_out_of_reach };
             }
         }
         labels

@@ -16,11 +16,27 @@ use aeva_scan::{
     Budget, DecisionRule, Failure, Lenses, Observer, Outcome, PERTURBATION_BUDGET, PerturbationRequest, Report,
     Request, Scan, Store, StoredPass,
 };
+use aeva_stats::{CombinedRule, Reference, ReferenceModel};
 use ndarray::{Array4, ArrayView4, Axis};
 
 pub(crate) const SIDE: usize = 8;
 pub(crate) const CLASSES: Label = 4;
 pub(crate) const SPEC: InputSpec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
+
+/// The default rule, with clean models that do not change with the calibration: three of them stand out by 3.3, and a model
+/// that stands out by less than these and more than the others is open.
+pub(crate) fn combined() -> CombinedRule {
+    let model = |evidence| ReferenceModel { origin: None, labels: CLASSES, evidence };
+    CombinedRule::DEFAULT.against(Reference::of([vec![model(0.0); 36], vec![model(3.3); 3]].concat()))
+}
+
+pub(crate) fn plain() -> DecisionRule {
+    DecisionRule::Combined { rule: combined(), exhaustive: false }
+}
+
+pub(crate) fn exhaustive() -> DecisionRule {
+    DecisionRule::Combined { rule: combined(), exhaustive: true }
+}
 
 /// What a backdoor does to the label.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -293,7 +309,7 @@ impl Setup {
 pub(crate) fn request(lenses: Lenses, params: HopSkipJumpBuilder) -> Request {
     Request {
         lenses,
-        rule: DecisionRule::DEFAULT,
+        rule: plain(),
         perturbations: PerturbationRequest {
             params: params.check().unwrap(),
             samples: 1,

@@ -106,7 +106,7 @@ fn test<'a>(rule: &CombinedRule, made: impl IntoIterator<Item = &'a Observation>
 
 #[cfg(test)]
 mod tests {
-    use aeva_stats::{PairTally, SearchedPair, Tally};
+    use aeva_stats::{PairTally, Reference, ReferenceModel, SearchedPair, Tally};
 
     use super::*;
 
@@ -137,7 +137,10 @@ mod tests {
     }
 
     fn plan(exhaustive: bool) -> TriggerPlan {
-        TriggerPlan::new(SHAPE, CombinedRule::DEFAULT, exhaustive)
+        // Clean models of which half stand out by 0, and none further than 1.5.
+        let model = |evidence| ReferenceModel { origin: None, labels: 10, evidence };
+        let models = [vec![model(-1.0); 10], vec![model(0.3); 26], vec![model(1.5); 3]].concat();
+        TriggerPlan::new(SHAPE, CombinedRule::DEFAULT.against(Reference::of(models)), exhaustive)
     }
 
     #[test]
@@ -191,7 +194,7 @@ mod tests {
                     }
                     (Family::Patch, 3) => {
                         let searched = |pair| SearchedPair { pair, climbed: true };
-                        one.tally.pairs = [cell(1, 37, 40), cell(2, 30, 40)].map(searched).to_vec();
+                        one.tally.pairs = [cell(1, 37, 40), cell(2, 37, 40)].map(searched).to_vec();
                     }
                     _ => {}
                 }
@@ -199,7 +202,7 @@ mod tests {
             }
             passes.iter().filter(|one| one.id.pass == Pass::Refine).count()
         };
-        assert_eq!((refined([30, 60]), refined([60, 60])), (6, 0));
+        assert_eq!((refined([40, 300]), refined([300, 300])), (6, 0));
     }
 
     #[test]
