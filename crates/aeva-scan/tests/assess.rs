@@ -72,7 +72,7 @@ fn verdict(passes: &Passes, perturbations: Option<&PublishedDecision>, rule: &De
 }
 
 fn rule() -> impl Strategy<Value = DecisionRule> {
-    (prop::sample::select(vec![0.001, 0.05, 0.5]), any::<bool>()).prop_map(|(rate, exhaustive)| {
+    (prop::sample::select(vec![0.01, 0.05, 0.2]), any::<bool>()).prop_map(|(rate, exhaustive)| {
         DecisionRule::Combined { rule: CombinedRule::at_rate(rate).unwrap(), exhaustive }
     })
 }

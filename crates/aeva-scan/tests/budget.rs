@@ -82,7 +82,8 @@ proptest! {
         prop_assert_eq!((first.end, first.exhausted), (End::Stopped, Some(Exhausted::Queries)));
         // Nor is much of it left.
         prop_assert!(asked + setup.clean_queries() + 2 * under_way >= limit, "{asked} of {limit}");
-        prop_assert_eq!(first.assessment.verdict.name(), "inconclusive");
+        // There may be an alarm already, but no clearance.
+        prop_assert_ne!(first.assessment.verdict.name(), "clean");
         prop_assert_eq!(judged_again(&setup, &store), first.assessment);
 
         let mut black_box = BlackBox::bars(*backdoor, oracles);

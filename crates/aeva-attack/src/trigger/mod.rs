@@ -33,7 +33,7 @@
 //! let pass = PassId { setting, pass: Pass::Explore };
 //! let found = search.run(pass, &mut oracles, images.view(), &WarmStart::default(), &mut Vec::new(), &())?;
 //! // A single pixel of sixteen changes no label.
-//! assert!(found.tally(setting, spec.shape(), 3).labels.iter().all(|label| label.hits() == 0));
+//! assert!(found.tally(setting, spec.shape(), 3).labels.iter().all(|label| label.pooled().hits() == 0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -13,10 +13,10 @@ use super::index::Model;
 
 /// The share of clean models, each origin counted once, that a margin covers. The others are what the comparison with
 /// clean models is for.
-const COVERED: f64 = 0.8;
-/// The same for the offsets of pairs and maps, which bring the ends of their distributions to that of labels. Pairs are
-/// many, and a natural pair may be as strong as any backdoor.
-const END_OF_LABELS: f64 = 0.97;
+const COVERED: f64 = 0.9;
+/// Offsets bring this end of what labels show to that end of what pairs and maps show. Pairs are many, and a natural pair
+/// may be as strong as any backdoor: without the offset, it would hide all labels.
+const END_OF_LABELS: f64 = 0.9;
 const END_OF_OTHERS: f64 = 0.99;
 /// A label that hardly any image reaches says nothing of how much more a search reaches than chance.
 const REACHED: f64 = -2.5;

@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn margins_are_those_of_the_test() {
         let text = margins();
-        let found = format!("| {} |", Family::Patch.spec().margins.of_labels(2.0));
+        let of = |strength: f64| Family::Patch.spec().margins.of_labels(strength).to_string();
+        let found = format!("| {} | {} |", of(1.0), of(2.0));
         assert!(text.lines().nth(4).is_some_and(|line| line.starts_with(&found)), "{found} {text}");
     }
 

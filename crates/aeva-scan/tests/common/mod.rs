@@ -23,11 +23,11 @@ pub(crate) const SIDE: usize = 8;
 pub(crate) const CLASSES: Label = 4;
 pub(crate) const SPEC: InputSpec = InputSpec { height: SIDE, width: SIDE, channels: 1, classes: CLASSES };
 
-/// The default rule, with clean models that do not change with the calibration: three of them stand out by 3.3, and a model
+/// The default rule, with clean models that do not change with the calibration: three of them stand out by 2, and a model
 /// that stands out by less than these and more than the others is open.
 pub(crate) fn combined() -> CombinedRule {
     let model = |evidence| ReferenceModel { origin: None, labels: CLASSES, evidence };
-    CombinedRule::DEFAULT.against(Reference::of([vec![model(0.0); 36], vec![model(3.3); 3]].concat()))
+    CombinedRule::DEFAULT.against(Reference::of([vec![model(0.0); 36], vec![model(2.0); 3]].concat()))
 }
 
 pub(crate) fn plain() -> DecisionRule {
@@ -75,7 +75,7 @@ impl Bars {
             Backdoor::Pair(..) if open && plain == 1 && bar < 6.0 * 0.705 => 2,
             Backdoor::Next if open => (plain + 1) % CLASSES,
             Backdoor::Unequal if open => CLASSES - 1,
-            Backdoor::Unequal if bar < 6.0 * 0.755 => {
+            Backdoor::Unequal if bar < 6.0 * 0.825 => {
                 (0..CLASSES).find(|&label| is_open(image, label)).unwrap_or(plain)
             }
             _ => plain,

@@ -15,8 +15,8 @@ pub(crate) const WAVE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const NOISE: Margins = Margins {
-    labels: &[(16.0, 0.23), (32.0, 0.94)],
-    pairs: &[(64.0, 0.25)],
+    labels: &[(16.0, 0.49), (32.0, 1.51)],
+    pairs: &[(64.0, 0.34)],
     pairs_to_baseline: &[],
     maps: &[(16.0, -3.0), (32.0, -3.0)],
     excess: None,
@@ -37,10 +37,10 @@ pub(crate) const SQUARE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const PATCH: Margins = Margins {
-    labels: &[(1.0, 0.0), (2.0, 0.67), (3.0, 1.2), (4.0, 1.2), (6.0, 1.4), (8.0, 1.4)],
-    pairs: &[(1.0, 0.07), (2.0, 0.18), (3.0, 0.23), (4.0, 0.23), (6.0, 0.23), (8.0, 0.23)],
-    pairs_to_baseline: &[(1.0, 0.52), (2.0, 0.52), (3.0, 0.52), (4.0, 0.52), (6.0, 0.52), (8.0, 0.52)],
-    maps: &[(1.0, -3.0), (2.0, -3.0), (3.0, -2.6), (4.0, -2.17), (6.0, -1.95), (8.0, -1.64)],
+    labels: &[(1.0, 0.0), (2.0, 0.85), (3.0, 1.36), (4.0, 1.36), (6.0, 1.79), (8.0, 1.79)],
+    pairs: &[(1.0, 0.07), (2.0, 0.61), (3.0, 0.61), (4.0, 0.61), (6.0, 0.61), (8.0, 0.61)],
+    pairs_to_baseline: &[(1.0, 0.9), (2.0, 0.9), (3.0, 0.9), (4.0, 0.9), (6.0, 0.9), (8.0, 0.9)],
+    maps: &[(1.0, -3.0), (2.0, -3.0), (3.0, -2.52), (4.0, -2.17), (6.0, -1.9), (8.0, -1.52)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED
@@ -48,13 +48,13 @@ pub(crate) const PATCH: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const OVERLAY: Margins = Margins {
-    labels: &[(8.0, 0.53), (16.0, 1.34), (32.0, 1.62)],
-    pairs: &[(8.0, 0.0), (16.0, 0.22), (32.0, 0.22)],
+    labels: &[(8.0, 0.69), (16.0, 1.47), (32.0, 2.02)],
+    pairs: &[(8.0, 0.13), (16.0, 0.3), (32.0, 0.4)],
     pairs_to_baseline: &[],
-    maps: &[(8.0, -3.0), (16.0, -2.79), (32.0, -2.3)],
-    excess: Some(&[(8.0, 4.32), (16.0, 4.32), (32.0, 4.52)]),
-    pair_excess: Some(&[(8.0, 5.23), (16.0, 5.37), (32.0, 5.74)]),
+    maps: &[(8.0, -3.0), (16.0, -2.44), (32.0, -2.06)],
+    excess: Some(&[(8.0, 4.32), (16.0, 4.32), (32.0, 5.17)]),
+    pair_excess: Some(&[(8.0, 5.49), (16.0, 5.5), (32.0, 5.77)]),
     ..super::SEARCHED
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { pairs: -0.49, maps: -1.71 };
+pub(crate) const OFFSETS: Offsets = Offsets { pairs: 2.06, maps: -0.65 };

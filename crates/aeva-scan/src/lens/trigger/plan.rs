@@ -202,7 +202,7 @@ mod tests {
             }
             passes.iter().filter(|one| one.id.pass == Pass::Refine).count()
         };
-        assert_eq!((refined([40, 300]), refined([300, 300])), (6, 0));
+        assert_eq!((refined([3, 300]), refined([300, 300])), (6, 0));
     }
 
     #[test]
