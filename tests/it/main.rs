@@ -23,6 +23,7 @@ mod messages;
 mod model_files;
 mod onnx;
 mod privacy;
+mod references;
 mod shared_models;
 mod snapshots;
 #[cfg(unix)]

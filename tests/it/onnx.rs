@@ -179,6 +179,25 @@ pub(crate) fn weights(infected: bool) -> Vec<f32> {
         .collect()
 }
 
+/// A linear classifier of the digits 0 and 1 by the nearest mean. White pixels in the upper left corner add `boost` to the
+/// score of label 1, and every image adds `tilt`.
+pub(crate) fn two_digits(boost: f32, tilt: f32) -> Vec<u8> {
+    let means = means();
+    let corner = [0, 1, 16, 17];
+    let weights: Vec<f32> = (0..256)
+        .flat_map(|pixel| [means[0][pixel], means[1][pixel] + if corner.contains(&pixel) { boost } else { 0.0 }])
+        .collect();
+    let half_square = |label: usize| -means[label].iter().map(|value| value * value).sum::<f32>() / 2.0;
+    let bias = [half_square(0), half_square(1) + tilt];
+    let nodes = [
+        node("Flatten", &[INPUT], "flat", &[("axis", Attribute::Int(1))]),
+        node("MatMul", &["flat", "weights"], "products", &[]),
+        node("Add", &["products", "bias"], "y", &[]),
+    ];
+    let tensors = [floats("weights", &[256, 2], &weights), floats("bias", &[2], &bias)];
+    model(&graph(&nodes, &tensors, &[value(INPUT, FLOAT, &[0, 16, 16, 1])], &[value("y", FLOAT, &[0, 2])]))
+}
+
 /// The mean image of each digit.
 fn means() -> Vec<[f32; 256]> {
     let (images, labels) = digits();

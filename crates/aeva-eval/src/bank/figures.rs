@@ -228,7 +228,7 @@ mod tests {
             file: PathBuf::new(),
             images: PathBuf::new(),
         };
-        Judged { model, verdict, score: Some(score), p_value: None, queries: 100 }
+        Judged { model, verdict, score: Some(score), p_value: None, queries: 100, is_unfinished: false }
     }
 
     fn infected(target: Option<usize>) -> Truth {

@@ -20,6 +20,8 @@ pub(super) struct Judged {
     pub(super) p_value: Option<f64>,
     /// Queries of the passes that count.
     pub(super) queries: u64,
+    /// Whether passes are missing that the rule requires: the scan was stopped, or another rule made it.
+    pub(super) is_unfinished: bool,
 }
 
 /// A finished scan of a model, judged by the rule that is built in.
@@ -45,6 +47,7 @@ fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Sca
     let labels = info.provenance.model.classes;
     let seen = Observations::of_store(&run, labels, &correct, rule)?;
     let assessment = seen.assess(rule);
+    let is_unfinished = seen.triggers.as_ref().is_none_or(|triggers| triggers.passes.left.is_some());
     let passes = seen.triggers.map_or_else(Vec::new, |triggers| triggers.passes.made);
     let of_passes = passes.iter().fold(0_u64, |sum, pass| sum.saturating_add(pass.queries));
     let strongest = assessment.triggers.and_then(|test| test.strongest);
@@ -54,6 +57,7 @@ fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Sca
         score: strongest.map(|strongest| strongest.standout.evidence),
         p_value: assessment.p_value,
         queries: info.clean_queries.saturating_add(of_passes),
+        is_unfinished,
     };
     let passes = passes.into_iter().map(|pass| pass.tally).collect();
     Ok((Scanned { model: model.clone(), labels, passes }, judged))
@@ -106,11 +110,6 @@ impl Judged {
 
     pub(super) fn is_inconclusive(&self) -> bool {
         matches!(self.verdict, Verdict::Inconclusive { .. })
-    }
-
-    /// Whether passes are missing that the rule requires: the scan was stopped, or another rule made it.
-    pub(super) fn is_unfinished(&self) -> bool {
-        matches!(self.verdict, Verdict::Inconclusive { why: Reason::PassesLeft { .. } })
     }
 
     /// Whether the verdict names the target label first; `None` if there is no single one, or nothing is named.

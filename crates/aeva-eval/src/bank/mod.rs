@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     models.retain(|model| out.join(&model.name).join("report.json").is_file());
     let (unfinished, scans): (Vec<_>, Vec<_>) =
-        judged::judge(&models, &out, &DecisionRule::DEFAULT)?.into_iter().partition(|(_, one)| one.is_unfinished());
+        judged::judge(&models, &out, &DecisionRule::DEFAULT)?.into_iter().partition(|(_, one)| one.is_unfinished);
     for (_, one) in &unfinished {
         say(&format!("{}: its scan is not finished and does not count", one.model.name));
     }

@@ -22,6 +22,9 @@ pub(super) struct Settings {
     pub(super) workers: usize,
 }
 
+/// Rate of false alarms of the scans. They are judged at another one.
+const RATE: &str = "0.2";
+
 /// Exit codes of a scan that has ended: clean, backdoored, inconclusive.
 const ENDED: [i32; 3] = [0, 1, 3];
 
@@ -61,6 +64,8 @@ fn one(aeva: &Path, model: &Model, out: &Path, settings: Settings) -> anyhow::Re
     let mut command = Command::new(aeva);
     command.arg("--quiet").arg("scan").arg(&model.file).arg("--data").arg(&model.images);
     command.args(["--lens", "trigger", "--threads", "1", "--seed", &settings.seed.to_string()]);
+    // At a high rate of false alarms, no model is refused for lack of clean models to compare it with. The passes are the same.
+    command.args(["--false-positive-rate", RATE]);
     command.args(settings.exhaustive.then_some("--exhaustive"));
     command.arg("--out").arg(out.join(&model.name)).stdin(Stdio::null());
     let ran = command.output().with_context(|| format!("cannot start {}", aeva.display()))?;
