@@ -107,7 +107,8 @@ impl Null {
 
     /// Number of comparable clean models, those of one origin counted as one.
     pub fn weight(&self) -> f64 {
-        self.models.iter().map(|(_, weight)| weight).sum()
+        // The sum of nothing is minus zero.
+        self.models.iter().map(|(_, weight)| weight).sum::<f64>() + 0.0
     }
 
     /// Number of comparable clean models with at least this evidence.
