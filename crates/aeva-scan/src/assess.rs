@@ -2,7 +2,7 @@
 //! evaluation.
 
 use aeva_stats::{
-    CombinedDecision, CombinedRule, GoalTally, Limits, PublishedDecision, Reason, TriggerTest, Verdict, combine, limits,
+    CombinedDecision, CombinedRule, GoalTally, Limits, PublishedDecision, Reason, TriggerTest, Verdict, combine,
 };
 
 use crate::lens::{Evidence, Judging, Observations, Passes};
@@ -88,9 +88,9 @@ fn limits_of(evidence: &Evidence<'_>, rule: &CombinedRule) -> Option<Limits> {
     let made = evidence.triggers.map_or(&[][..], |passes| &passes.made);
     let holdout = made.iter().map(|one| holdout(&one.tally.labels)).fold(Vec::new(), most);
     if !holdout.is_empty() {
-        return Some(limits(&holdout, rule));
+        return Some(rule.limits(&holdout));
     }
-    evidence.holdout.map(|holdout| limits(holdout, rule))
+    evidence.holdout.map(|holdout| rule.limits(holdout))
 }
 
 /// `[class]` -> its hold-out images, computed from the trials of each label, which cover all other classes. Empty if

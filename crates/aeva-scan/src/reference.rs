@@ -2,7 +2,7 @@
 
 use aeva_artifact::{ArtifactError, RunDir};
 use aeva_attack::trigger::ImageSplit;
-use aeva_stats::{CombinedRule, ReferenceModel, limits};
+use aeva_stats::{CombinedRule, ReferenceModel};
 
 use crate::lens::TriggerObservations;
 use crate::rule::DecisionRule;
@@ -36,7 +36,7 @@ pub enum ReferenceError {
 /// that it would make if nothing stood out in these.
 pub fn reference_rule(correct: &[usize]) -> DecisionRule {
     let rule = CombinedRule::DEFAULT;
-    let decides = limits(&ImageSplit::holdout_of(correct), &rule).no_verdict.is_none();
+    let decides = rule.limits(&ImageSplit::holdout_of(correct)).no_verdict.is_none();
     let labels = u32::try_from(correct.len()).unwrap_or(u32::MAX);
     let unremarkable = ReferenceModel { origin: None, labels, evidence: 0.0 };
     let models = if decides { Vec::new() } else { vec![unremarkable; rule.references_needed()] };
@@ -54,7 +54,10 @@ pub fn reference_model(run: &RunDir) -> Result<ReferenceModel, ReferenceError> {
     let correct: Vec<usize> = info.clean_correct.iter().map(|&count| count as usize).collect();
     let rule = reference_rule(&correct);
     let seen = TriggerObservations::of_store(run, labels, &rule)?;
-    let passes = seen.filter(|seen| !seen.passes.made.is_empty()).ok_or_else(|| ReferenceError::NoTriggers { path: path() })?.passes;
+    let passes = seen
+        .filter(|seen| !seen.passes.made.is_empty())
+        .ok_or_else(|| ReferenceError::NoTriggers { path: path() })?
+        .passes;
     if passes.left.is_some() {
         return Err(ReferenceError::Unfinished { path: path(), made: passes.made.len() });
     }

@@ -188,9 +188,15 @@ fn notes(seen: &Observations, run: &RunInfo, assessment: &Assessment, rule: &Dec
     notes.extend(seen.notes(run));
     if assessment.triggers.is_some() && assessment.p_value.is_some() {
         notes.extend(rule.caveats());
+        if assessment.verdict == Verdict::Clean {
+            notes.push(NOT_COVERED.to_owned());
+        }
     }
     notes
 }
+
+/// What a clean verdict does not say.
+const NOT_COVERED: &str = "a clean verdict does not cover triggers that depend on the image (input-aware, sample-specific, an object in the scene), warps, and most of those that work from a few labels only";
 
 #[cfg(test)]
 mod tests {

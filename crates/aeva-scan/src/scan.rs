@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use aeva_attack::perturbation::PerturbationPlan;
 use aeva_attack::trigger::ImageSplit;
 use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, PlanError};
-use aeva_stats::{Limits, Reason, limits};
+use aeva_stats::{Limits, Reason};
 use ndarray::ArrayView4;
 
 use crate::assess::{Assessment, escalates};
@@ -85,7 +85,7 @@ impl Scan {
     /// [`PlanError`] if only one lens was requested and there is nothing that it can search.
     pub fn new(request: Request, spec: InputSpec, correct: &CorrectImages) -> Result<Self, PlanError> {
         let counts = correct.counts();
-        let limits = limits(&ImageSplit::holdout_of(&counts), &request.rule.of_triggers().0);
+        let limits = request.rule.of_triggers().0.limits(&ImageSplit::holdout_of(&counts));
         let planning = Planning {
             spec,
             correct,

@@ -4,7 +4,8 @@
 use aeva_attack::trigger::{Pass, PassId, Setting};
 use aeva_scan::{DecisionRule, Evidence, Observation, Passes, assess};
 use aeva_stats::{
-    CombinedRule, PairScores, PairTally, PassTally, PublishedDecision, PublishedRule, Reason, SearchedPair, Tally, Verdict,
+    CombinedRule, PairScores, PairTally, PassTally, PublishedDecision, PublishedRule, Reason, SearchedPair, Tally,
+    Verdict,
 };
 use proptest::prelude::*;
 
@@ -72,8 +73,9 @@ fn verdict(passes: &Passes, perturbations: Option<&PublishedDecision>, rule: &De
 }
 
 fn rule() -> impl Strategy<Value = DecisionRule> {
-    (prop::sample::select(vec![0.01, 0.05, 0.2]), any::<bool>()).prop_map(|(rate, exhaustive)| {
-        DecisionRule::Combined { rule: CombinedRule::at_rate(rate).unwrap(), exhaustive }
+    (prop::sample::select(vec![0.01, 0.05, 0.2]), any::<bool>()).prop_map(|(rate, exhaustive)| DecisionRule::Combined {
+        rule: CombinedRule::at_rate(rate).unwrap(),
+        exhaustive,
     })
 }
 

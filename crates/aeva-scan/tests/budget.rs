@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use aeva_attack::perturbation::PairResult;
 use aeva_attack::trigger::PassId;
 use aeva_scan::{
-    Assessment, Budget, End, Exhausted, LensName, Lenses, MemoryStore, Observations, StoredPass,
-    TriggerStore,
+    Assessment, Budget, End, Exhausted, LensName, Lenses, MemoryStore, Observations, StoredPass, TriggerStore,
 };
 use aeva_stats::{Reason, Verdict};
 use common::{Backdoor, BlackBox, Setup, Watch, all_passes, contents, number};

@@ -13,7 +13,6 @@ use aeva_scan::{
 use aeva_stats::{Reason, Verdict};
 use common::{Backdoor, BlackBox, Setup, Watch, contents};
 
-
 fn seen(setup: &Setup, store: &dyn Store) -> Observations {
     let (rule, correct) = (&setup.request.rule, setup.correct().counts());
     Observations::of_store(store, setup.spec.classes, &correct, rule).unwrap()

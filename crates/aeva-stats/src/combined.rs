@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::trigger::limits;
 use crate::{
-    Null, PassTally, PublishedDecision, Reference, ReferenceModel, StatsError, TriggerTest, Verdict,
+    Limits, Null, PassTally, PublishedDecision, Reference, ReferenceModel, StatsError, TriggerTest, Verdict,
     test_triggers_against,
 };
 
@@ -67,6 +68,19 @@ impl CombinedRule {
     /// Tests the triggers of a model against these clean models.
     pub fn test(&self, passes: &[PassTally]) -> TriggerTest {
         test_triggers_against(passes, &self.reference())
+    }
+
+    /// What a scan cannot tell with `holdout` `[class]` -> hold-out images of the class, and with these clean models.
+    ///
+    /// A trigger for a label is measured on the hold-out images of all other classes. An alarm requires at least 20 of
+    /// these for some label, at least three classes, and enough comparable clean models for the rate of false alarms. A
+    /// clean verdict requires 20 images for *every* label, and images of half of the classes.
+    ///
+    /// With two labels, one is always easier to reach than the other, so only clean models of two labels tell by how much.
+    pub fn limits(&self, holdout: &[usize]) -> Limits {
+        let null = self.reference().null(holdout.len());
+        let is_enough = null.floor() <= self.trigger_alpha(&null);
+        limits(holdout, &null, (!is_enough).then(|| self.references_needed()))
     }
 
     /// The share of clean models that may be called backdoored.
@@ -280,7 +294,11 @@ mod tests {
     fn a_scan_stops_early_only_far_beyond_every_clean_model() {
         let rule = CombinedRule::DEFAULT;
         assert!(rule.stops_early(&triggers(97)));
-        let near = ReferenceModel { origin: None, labels: 5, evidence: triggers(97).strongest.unwrap().standout.evidence - 0.5 };
+        let near = ReferenceModel {
+            origin: None,
+            labels: 5,
+            evidence: triggers(97).strongest.unwrap().standout.evidence - 0.5,
+        };
         let alarm = triggers_against(97, &reference(39).and(&[near]));
         assert!(!rule.stops_early(&alarm) && !rule.trigger_evidence(&alarm).suspects.is_empty());
         // Two models would have to be twenty.

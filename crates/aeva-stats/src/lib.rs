@@ -89,8 +89,8 @@ pub use error::StatsError;
 pub use family::{About, Family, FamilySpec, RandomSample, Search, Strength};
 pub use gap::{LabelGap, PairScores, global_adversarial_peaks};
 pub use kappa::cohen_kappa;
-pub use margins::{Margins, Offsets, Points};
 pub use mad::{MAD_TO_SIGMA, anomaly_indices, median, median_absolute_deviation};
+pub use margins::{Margins, Offsets, Points};
 pub use peak::{PEAK_PIXELS, pair_score, peak_share, pixel_mass};
 pub use published::{LabelAnomaly, PublishedDecision, PublishedRule};
 pub use shape::{Shape, ShapeSpec};
@@ -99,6 +99,6 @@ pub use target_map::TargetMap;
 pub use trigger::{
     GoalTally, IMAGES_NEEDED, LABELS_NEEDED, Lead, Limits, Null, PAIR_IMAGES_NEEDED, PairStandout, PassTally, Reading,
     Reference, ReferenceModel, STATISTICS, SearchedPair, Standout, StandsOut, Statistic, Statistics, Strongest,
-    TriggerTest, leads, limits, test_triggers, test_triggers_against, test_triggers_with,
+    TriggerTest, leads, test_triggers, test_triggers_against, test_triggers_with,
 };
 pub use verdict::{Reason, Verdict};

@@ -44,12 +44,7 @@ impl Baseline {
     /// The most promising goals, alternating between the highest odds ratio to the baseline and the highest odds. Both
     /// rankings are needed: a backdoor that reacts to anything that covers a part of the image raises its own baseline.
     /// `tie` orders goals with the same odds, the lowest value first.
-    pub(super) fn leaders(
-        &self,
-        found: &[Outcome],
-        count: usize,
-        tie: impl Fn(TargetMap) -> usize,
-    ) -> Vec<TargetMap> {
+    pub(super) fn leaders(&self, found: &[Outcome], count: usize, tie: impl Fn(TargetMap) -> usize) -> Vec<TargetMap> {
         let ranked = |baseline: &Self| {
             let odds = |outcome: &Outcome| (baseline.odds_ratio(outcome.goal, outcome.tally), outcome.goal);
             let mut order: Vec<(f64, TargetMap)> = found.iter().map(odds).collect();

@@ -92,8 +92,7 @@ impl PassResult {
     fn map(&self) -> GoalTally {
         let labels = self.findings.iter().filter(|finding| finding.goal.is_all_to_one());
         let missed = |cell: &PairTally| (cell.source, Tally::ZERO.with_misses(cell.tally.trials()));
-        let mut by_source: BTreeMap<u32, Tally> =
-            labels.flat_map(|finding| &finding.holdout).map(missed).collect();
+        let mut by_source: BTreeMap<u32, Tally> = labels.flat_map(|finding| &finding.holdout).map(missed).collect();
         let found = self.finding(TargetMap::AllToAll);
         let cells = found.map_or(&[][..], |finding| &finding.holdout);
         by_source.extend(cells.iter().map(|cell| (cell.source, cell.tally)));

@@ -72,7 +72,16 @@ impl HillClimb {
                 best = Some((found, trigger, answers));
             }
         }
-        best.map(|(_, trigger, answers)| Self { goal, trigger, images, truth, answers, stream, since_better: 0, is_dropped: false })
+        best.map(|(_, trigger, answers)| Self {
+            goal,
+            trigger,
+            images,
+            truth,
+            answers,
+            stream,
+            since_better: 0,
+            is_dropped: false,
+        })
     }
 
     /// Images that reach their target label.

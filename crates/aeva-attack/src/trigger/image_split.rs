@@ -188,7 +188,10 @@ mod tests {
         let of_class = |side: &[(usize, Label)]| side.iter().filter(|(_, label)| *label == 9).count();
         let sides = [split.search(), split.holdout(), split.pair_holdout(), split.reserve()];
         assert_eq!(sides.map(of_class), [2, 5, 11, 10]);
-        assert_eq!((ImageSplit::pair_holdout_of(&[28; 43]), ImageSplit::holdout_of(&[28; 43])), (vec![16; 43], vec![5; 43]));
+        assert_eq!(
+            (ImageSplit::pair_holdout_of(&[28; 43]), ImageSplit::holdout_of(&[28; 43])),
+            (vec![16; 43], vec![5; 43])
+        );
     }
 
     #[test]

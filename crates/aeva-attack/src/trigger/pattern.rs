@@ -117,12 +117,7 @@ fn weights(channels: usize, stream: &mut RandomStream) -> Vec<f32> {
 }
 
 /// The value of every pixel and channel, from its row, column and channel.
-fn each(
-    height: usize,
-    width: usize,
-    channels: usize,
-    value: impl Fn(usize, usize, usize) -> f32,
-) -> Vec<f32> {
+fn each(height: usize, width: usize, channels: usize, value: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
     let values = 0..height * width * channels;
     values.map(|i| value(i / (width * channels), i / channels % width, i % channels)).collect()
 }
@@ -133,7 +128,8 @@ mod tests {
 
     #[test]
     fn patterns_fill_the_image_and_its_range() {
-        let kinds: [fn([usize; 3], &mut RandomStream) -> Vec<f32>; 5] = [wave, noise, checkerboard, smooth, tint];
+        type Drawn = fn([usize; 3], &mut RandomStream) -> Vec<f32>;
+        let kinds: [Drawn; 5] = [wave, noise, checkerboard, smooth, tint];
         let mut stream = RandomStream::new(1, 2, 3);
         for shape in [[1, 1, 1], [1, 9, 3], [28, 28, 1], [33, 17, 4]] {
             for kind in kinds {
@@ -151,7 +147,9 @@ mod tests {
         let mut stream = RandomStream::new(4, 5, 6);
         for _ in 0..50 {
             let field = smooth([64, 64, 1], &mut stream);
-            assert!(field.windows(2).enumerate().filter(|(i, _)| i % 64 < 63).all(|(_, two)| (two[0] - two[1]).abs() < 0.2));
+            assert!(
+                field.windows(2).enumerate().filter(|(i, _)| i % 64 < 63).all(|(_, two)| (two[0] - two[1]).abs() < 0.2)
+            );
             assert!((field.iter().fold(0.0_f32, |most, value| value.abs().max(most)) - 1.0).abs() < 0.2);
             let flat = tint([8, 8, 2], &mut stream);
             assert!(flat.chunks(2).all(|pixel| pixel == &flat[..2]));

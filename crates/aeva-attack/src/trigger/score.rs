@@ -59,10 +59,7 @@ pub(super) fn tallies(pairs: &[(Label, Label)], truth: &[Label], answers: &[Labe
 }
 
 /// Outcomes of the images `(index, label)` under several triggers together, by label and answer.
-pub(super) fn confusion<'a>(
-    images: &[(usize, Label)],
-    answers: impl Iterator<Item = &'a [Label]>,
-) -> Vec<PairTally> {
+pub(super) fn confusion<'a>(images: &[(usize, Label)], answers: impl Iterator<Item = &'a [Label]>) -> Vec<PairTally> {
     let mut rows: BTreeMap<Label, (usize, BTreeMap<Label, usize>)> = BTreeMap::new();
     for (&(_, truth), &answer) in answers.flat_map(|answers| images.iter().zip(answers)) {
         let (trials, row) = rows.entry(truth).or_default();

@@ -54,8 +54,7 @@ impl Searcher<'_> {
         ended: Vec<(bool, HillClimb)>,
         queries: &mut Queries<'_, '_>,
     ) -> Result<Vec<TriggerFinding>, ScanError> {
-        let holdout: Vec<Vec<Image>> =
-            ended.iter().map(|(_, climb)| self.holdout(climb.goal)).collect();
+        let holdout: Vec<Vec<Image>> = ended.iter().map(|(_, climb)| self.holdout(climb.goal)).collect();
         let requests: Vec<Request<'_>> = ended
             .iter()
             .zip(&holdout)

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitStatus> {
             return Ok(status);
         }
     }
-    let known = references::load(&[args.out.clone()], None)?;
+    let known = references::load(std::slice::from_ref(&args.out), None)?;
     let models = references::for_model(known, "");
     let mut lines = Vec::new();
     let mut labels: Vec<u32> = models.iter().map(|model| model.labels).collect();

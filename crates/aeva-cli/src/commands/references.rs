@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use aeva_artifact::RunDir;
 use aeva_scan::reference_model;
 use aeva_stats::ReferenceModel;
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use super::scan::{Purpose, scan};
-use crate::args::ScanArgs;
 use crate::hint::Hinted;
 
 /// A clean model, by its SHA-256.
@@ -22,12 +20,14 @@ pub(super) struct Known {
 /// The file that makes a folder a run folder.
 const RUN_FILE: &str = "run.json";
 
-/// The clean models of these paths. Models that are no scans yet are scanned as `args` says; without `args` they are
-/// refused.
-pub(super) fn load(paths: &[PathBuf], args: Option<&ScanArgs>) -> anyhow::Result<Vec<Known>> {
+/// Scans a model into a folder.
+pub(super) type ScanInto<'a> = &'a dyn Fn(&Path, &Path) -> anyhow::Result<()>;
+
+/// The clean models of these paths. Models that are no scans yet are scanned with `scan`; without it they are refused.
+pub(super) fn load(paths: &[PathBuf], scan: Option<ScanInto<'_>>) -> anyhow::Result<Vec<Known>> {
     let mut known = Vec::new();
     for path in paths {
-        for folder in folders(path, args)? {
+        for folder in folders(path, scan)? {
             let run = RunDir::open(&folder)?;
             let model = reference_model(&run).map_err(|error| {
                 Hinted::error(error.to_string(), "finish its scan, or scan it with `aeva calibrate`")
@@ -51,7 +51,7 @@ pub(super) fn for_model(known: Vec<Known>, sha256: &str) -> Vec<ReferenceModel> 
 }
 
 /// The run folders that a path stands for.
-fn folders(path: &Path, args: Option<&ScanArgs>) -> anyhow::Result<Vec<PathBuf>> {
+fn folders(path: &Path, scan: Option<ScanInto<'_>>) -> anyhow::Result<Vec<PathBuf>> {
     if path.join(RUN_FILE).is_file() {
         return Ok(vec![path.to_owned()]);
     }
@@ -73,17 +73,14 @@ fn folders(path: &Path, args: Option<&ScanArgs>) -> anyhow::Result<Vec<PathBuf>>
         found.sort();
         return Ok(found);
     }
-    let Some(args) = args else {
+    let Some(scan) = scan else {
         return Err(Hinted::error(
             format!("{} is no run folder, and a model cannot be scanned here", path.display()),
             "scan it with `aeva calibrate`",
         ));
     };
     let out = PathBuf::from("runs").join(format!("reference-{}", super::name_of(path)));
-    let reference = ScanArgs { model: path.to_owned(), out: Some(out.clone()), reference: Vec::new(), ..args.clone() };
     tracing::info!("scanning {}, to compare with it", path.display());
-    if scan(&reference, Purpose::Reference)?.is_interrupted() {
-        bail!(crate::signals::Stopped);
-    }
+    scan(path, &out)?;
     Ok(vec![out])
 }

@@ -120,7 +120,9 @@ impl Figures {
 
     /// The figures as tables.
     pub(crate) fn markdown(&self) -> String {
-        let mut text = "| data set | clean models (origins) | flagged | interval | data set left out | inconclusive | queries |\n".to_owned();
+        let mut text =
+            "| data set | clean models (origins) | flagged | interval | data set left out | inconclusive | queries |\n"
+                .to_owned();
         text.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
         let without = |name: &str| self.dataset_left_out.datasets.iter().find(|group| group.name == name);
         for group in self.origin_left_out.datasets.iter().filter(|group| group.clean.models > 0) {
@@ -154,7 +156,8 @@ impl Figures {
             );
         }
         text.push_str("\n| attack | models | flagged | data set left out |\n| --- | --- | --- | --- |\n");
-        for (Attack { name, models, flagged }, other) in self.origin_left_out.attacks.iter().zip(&self.dataset_left_out.attacks)
+        for (Attack { name, models, flagged }, other) in
+            self.origin_left_out.attacks.iter().zip(&self.dataset_left_out.attacks)
         {
             let _ = writeln!(text, "| {name} | {models} | {flagged} | {} |", other.flagged);
         }
@@ -240,14 +243,14 @@ mod tests {
         let backdoored = |suspects: &[usize]| Verdict::Backdoored { suspects: suspects.to_vec() };
         let unclear = Verdict::Inconclusive { why: Reason::NoTriggers };
         let judged = [
-                judged("mnist", "a", Truth::Clean, Verdict::Clean, 0.1),
-                judged("mnist", "a", Truth::Clean, backdoored(&[7]), 2.0),
-                judged("mnist", "b", Truth::Clean, unclear, 0.0),
-                judged("mnist", "c", infected(Some(3)), backdoored(&[3, 5]), 3.0),
-                judged("mnist", "c", infected(None), backdoored(&[0, 1]), 4.0),
-                judged("gtsrb", "d", infected(Some(1)), backdoored(&[2]), 1.0),
-                judged("gtsrb", "d", infected(Some(1)), Verdict::Clean, 0.3),
-            ];
+            judged("mnist", "a", Truth::Clean, Verdict::Clean, 0.1),
+            judged("mnist", "a", Truth::Clean, backdoored(&[7]), 2.0),
+            judged("mnist", "b", Truth::Clean, unclear, 0.0),
+            judged("mnist", "c", infected(Some(3)), backdoored(&[3, 5]), 3.0),
+            judged("mnist", "c", infected(None), backdoored(&[0, 1]), 4.0),
+            judged("gtsrb", "d", infected(Some(1)), backdoored(&[2]), 1.0),
+            judged("gtsrb", "d", infected(Some(1)), Verdict::Clean, 0.3),
+        ];
         let figures = Figures::new(&judged, &judged, Calibration::fit(&[]), 0);
         let [gtsrb, mnist, all] = figures.origin_left_out.datasets.as_slice() else { panic!("two data sets and all") };
         assert_eq!((mnist.clean.models, mnist.clean.owners, mnist.clean.flagged), (3, 2, 1));

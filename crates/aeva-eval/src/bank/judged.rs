@@ -28,11 +28,7 @@ pub(super) struct Judged {
 ///
 /// # Errors
 /// When a run folder is missing or cannot be used.
-pub(super) fn judge(
-    models: &[Model],
-    out: &Path,
-    rule: &DecisionRule,
-) -> anyhow::Result<Vec<(Scanned, Judged)>> {
+pub(super) fn judge(models: &[Model], out: &Path, rule: &DecisionRule) -> anyhow::Result<Vec<(Scanned, Judged)>> {
     let judge = |model: &Model| {
         let folder = out.join(&model.name);
         one(model, &folder, rule).with_context(|| format!("cannot judge {}", folder.display()))

@@ -17,8 +17,8 @@ use anyhow::bail;
 use xtask::process::{print, say};
 use xtask::{demo, root};
 
-pub(crate) use self::figures::Figures;
 use self::calibration::{Calibration, Scanned};
+pub(crate) use self::figures::Figures;
 use self::index::{Model, Truth};
 use self::judged::Judged;
 

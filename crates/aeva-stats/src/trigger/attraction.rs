@@ -29,7 +29,9 @@ impl<'a> Attraction<'a> {
         let drawn = passes.iter().filter(|other| other.family == pass.family && !other.confusion.is_empty());
         let own = drawn.min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
         let noise = passes.iter().filter(|other| {
-            other.family == Family::Noise && !other.confusion.is_empty() && other.strength <= pass.strength.max(WEAKEST_NOISE)
+            other.family == Family::Noise
+                && !other.confusion.is_empty()
+                && other.strength <= pass.strength.max(WEAKEST_NOISE)
         });
         let noise = noise.max_by(|a, b| a.strength.total_cmp(&b.strength));
         Some(Self { passes: [(own, 0.0)].into_iter().chain(noise.map(|noise| (noise, NOISE_DISCOUNT))).collect() })

@@ -130,10 +130,7 @@ mod tests {
 
     #[test]
     fn a_label_that_a_small_patch_reaches_from_all_images_stands_out() {
-        let found = test(&[
-            pass(2, &[175, 20, 1, 1, 0, 0, 3, 1, 0, 0]),
-            pass(8, &[180, 100, 95, 0, 0, 0, 0, 9, 0, 0]),
-        ]);
+        let found = test(&[pass(2, &[175, 20, 1, 1, 0, 0, 3, 1, 0, 0]), pass(8, &[180, 100, 95, 0, 0, 0, 0, 9, 0, 0])]);
         assert!((found.p_value - found.null.floor()).abs() < 1e-12);
         assert_eq!((found.suspects(0.04), found.strongest.unwrap().standout.pass), (vec![0], 0));
     }
@@ -157,10 +154,8 @@ mod tests {
 
     #[test]
     fn models_that_give_way_everywhere_do_not_stand_out() {
-        let weak = test(&[
-            pass(3, &[87, 61, 15, 5, 1, 1, 1, 1, 0, 0]),
-            pass(8, &[179, 178, 137, 126, 80, 60, 20, 9, 9, 9]),
-        ]);
+        let weak =
+            test(&[pass(3, &[87, 61, 15, 5, 1, 1, 1, 1, 0, 0]), pass(8, &[179, 178, 137, 126, 80, 60, 20, 9, 9, 9])]);
         assert!(weak.p_value > 0.1, "{weak:?}");
         assert!(weak.suspects(0.04).is_empty());
         assert!((test(&[]).p_value - 1.0).abs() < 1e-12);
@@ -171,9 +166,7 @@ mod tests {
     /// 89 of 180 images were no evidence and 90 an alarm.
     #[test]
     fn no_single_image_decides() {
-        let evidence = |hits: u32| {
-            strongest(&[pass(3, &[hits, 5, 5, 5, 5, 5, 5, 5, 5, 5])]).standout.evidence
-        };
+        let evidence = |hits: u32| strongest(&[pass(3, &[hits, 5, 5, 5, 5, 5, 5, 5, 5, 5])]).standout.evidence;
         let steps: Vec<f64> = (50..150).map(|hits| evidence(hits + 1) - evidence(hits)).collect();
         assert!(steps.iter().all(|&step| (0.0..0.25).contains(&step)), "{steps:?}");
         assert!(evidence(45) < 0.0 && evidence(99) > 1.9, "{} {}", evidence(45), evidence(99));
@@ -271,7 +264,8 @@ mod tests {
     fn two_labels_that_swap_are_no_map() {
         let swapped = [tally(20, 20), tally(20, 20), tally(0, 20)].to_vec();
         let map = GoalTally { by_source: swapped, climbed: true };
-        let labels = [(20, 0), (20, 0), (0, 0)].map(|(a, b)| GoalTally { by_source: vec![tally(a, 20), tally(b, 20)], climbed: true });
+        let labels = [(20, 0), (20, 0), (0, 0)]
+            .map(|(a, b)| GoalTally { by_source: vec![tally(a, 20), tally(b, 20)], climbed: true });
         let found = test(&[PassTally { map, labels: labels.to_vec(), ..pass(3, &[]) }]);
         assert!(found.suspects(0.04).is_empty(), "{found:?}");
     }

@@ -1,7 +1,7 @@
 //! Target labels: one or several labels that a trigger reaches far more often than all others.
 
+use super::ahead::Ahead;
 use super::attraction::Attraction;
-use super::lead::Ahead;
 use super::odds::Success;
 use super::pass::PassTally;
 use super::standout::StandsOut;
@@ -31,13 +31,13 @@ pub(super) fn ahead(pass: &PassTally, attraction: Option<&Attraction<'_>>) -> Ve
         let (first, others) = sorted.split_at(count);
         let (last, next) = (first.last()?, others.first()?);
         let is_fair = first.iter().all(|ranked| ranked.climbed) && others.iter().any(|ranked| ranked.climbed);
-        let least = |of: &dyn Fn(&Ranked) -> f64| first.iter().map(of).fold(f64::INFINITY, f64::min);
+        let lowest = |of: &dyn Fn(&Ranked) -> f64| first.iter().map(of).fold(f64::INFINITY, f64::min);
         is_fair.then(|| Ahead {
             what: StandsOut::Labels(first.iter().map(|ranked| ranked.label).collect()),
             gap: last.success.log_odds() - next.success.log_odds(),
-            at_least: least(&|ranked| ranked.success.at_least()),
+            at_least: lowest(&|ranked| ranked.success.at_least()),
             excess: attraction
-                .map(|attraction| least(&|ranked| ranked.success.log_odds() - attraction.of_label(ranked.label))),
+                .map(|attraction| lowest(&|ranked| ranked.success.log_odds() - attraction.of_label(ranked.label))),
         })
     };
     (1..=sorted.len() / 2).filter_map(first).collect()

@@ -1,5 +1,6 @@
 //! What is ahead of all others in a pass, before any margin is applied.
 
+use super::ahead::Ahead;
 use super::attraction::Attraction;
 use super::labels;
 use super::odds::{Success, logit};
@@ -102,12 +103,4 @@ pub fn leads(passes: &[PassTally]) -> Vec<Lead> {
         }
     }
     leads
-}
-
-/// A lead without its pass.
-pub(super) struct Ahead {
-    pub(super) what: StandsOut,
-    pub(super) gap: f64,
-    pub(super) at_least: f64,
-    pub(super) excess: Option<f64>,
 }

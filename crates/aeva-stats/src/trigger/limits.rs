@@ -1,6 +1,7 @@
 //! What the hold-out images can show, known before the first query.
 
-use crate::{CombinedRule, Reason};
+use super::reference::Null;
+use crate::Reason;
 
 /// A trigger on fewer images says nothing, so a label with fewer trials takes no part.
 pub const IMAGES_NEEDED: u32 = 20;
@@ -16,14 +17,10 @@ pub struct Limits {
     pub no_clearance: Option<Reason>,
 }
 
-/// The limits of a scan with `holdout` `[class]` -> hold-out images of the class.
+/// The limits of a scan with `holdout` `[class]` -> hold-out images of the class; see `CombinedRule::limits`.
 ///
-/// A trigger for a label is measured on the hold-out images of all other classes. An alarm requires at least 20 of
-/// these for some label, at least three classes, and enough comparable clean models for the rate of false alarms. A clean
-/// verdict requires 20 images for *every* label, and images of half of the classes.
-///
-/// With two labels, one is always easier to reach than the other, so only clean models of two labels tell by how much.
-pub fn limits(holdout: &[usize], rule: &CombinedRule) -> Limits {
+/// `null` has the comparable clean models. If they are too few, `references_needed` is the number that would be enough.
+pub(crate) fn limits(holdout: &[usize], null: &Null, references_needed: Option<usize>) -> Limits {
     let all: usize = holdout.iter().sum();
     let classes = holdout.iter().filter(|&&images| images > 0).count();
     // Images that a trigger for a label is stamped on.
@@ -32,12 +29,11 @@ pub fn limits(holdout: &[usize], rule: &CombinedRule) -> Limits {
         holdout.iter().map(|own| all - own).min().unwrap_or(0),
     );
     let needed = IMAGES_NEEDED as usize;
-    let null = rule.reference().null(holdout.len());
     let labels_needed = if null.models() > 0 { LABELS_NEEDED.min(holdout.len().max(2)) } else { LABELS_NEEDED };
     let no_verdict = if holdout.len() < labels_needed {
         Some(Reason::TooFewLabels { found: holdout.len(), needed: LABELS_NEEDED })
-    } else if null.floor() > rule.trigger_alpha(&null) {
-        Some(Reason::TooFewReferences { found: null.models(), needed: rule.references_needed() })
+    } else if let Some(needed) = references_needed {
+        Some(Reason::TooFewReferences { found: null.models(), needed })
     } else if all > 0 && classes < labels_needed {
         Some(Reason::TooFewClasses { found: classes, needed: LABELS_NEEDED })
     } else if most < needed {
@@ -63,7 +59,7 @@ mod tests {
     use super::*;
 
     fn of(holdout: &[usize]) -> (Option<Reason>, Option<Reason>) {
-        let Limits { no_verdict, no_clearance } = limits(holdout, &CombinedRule::DEFAULT);
+        let Limits { no_verdict, no_clearance } = crate::CombinedRule::DEFAULT.limits(holdout);
         (no_verdict, no_clearance)
     }
 

@@ -5,6 +5,7 @@
 //! test looks for a **gap** between the labels with the highest attack success rate and all others. The margin is the
 //! gap that clean models may have; it grows with the strength of the triggers.
 
+mod ahead;
 mod attraction;
 #[cfg(test)]
 mod examples;
@@ -17,15 +18,18 @@ mod pairs;
 mod pass;
 mod rates;
 mod reference;
+mod reference_model;
 mod reference_table;
 mod standout;
 mod statistics;
 
 pub use gap_test::{test_triggers, test_triggers_against, test_triggers_with};
 pub use lead::{Lead, Reading, leads};
-pub use limits::{IMAGES_NEEDED, LABELS_NEEDED, Limits, limits};
+pub(crate) use limits::limits;
+pub use limits::{IMAGES_NEEDED, LABELS_NEEDED, Limits};
 pub use pairs::PAIR_IMAGES_NEEDED;
 pub use pass::{GoalTally, PassTally, SearchedPair};
-pub use reference::{Null, Reference, ReferenceModel};
+pub use reference::{Null, Reference};
+pub use reference_model::ReferenceModel;
 pub use standout::{PairStandout, Standout, StandsOut, Strongest, TriggerTest};
 pub use statistics::{STATISTICS, Statistic, Statistics};

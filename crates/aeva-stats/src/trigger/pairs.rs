@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use super::ahead::Ahead;
 use super::attraction::Attraction;
-use super::lead::Ahead;
 use super::odds::{CAP, Success};
 use super::pass::{PassTally, SearchedPair};
 use super::standout::StandsOut;

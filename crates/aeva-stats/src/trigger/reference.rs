@@ -4,19 +4,8 @@
 //! the tool keeps the evidence of clean models that other people made, and says how many of them stand out as far. It
 //! cannot say more than there are models: the smallest p-value of 40 of them is 1/41.
 
+use super::reference_model::ReferenceModel;
 use super::reference_table::CLEAN;
-
-/// A clean model that others are compared with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct ReferenceModel {
-    /// Models of one origin count as one model, because they share code, data and habits. `None` if it stands for itself.
-    pub origin: Option<u32>,
-    /// Number of labels.
-    pub labels: u32,
-    /// How far anything stands out in it: the evidence of [`Strongest`](crate::Strongest).
-    pub evidence: f64,
-}
 
 /// Clean models that others are compared with.
 #[derive(Debug, Clone, PartialEq)]

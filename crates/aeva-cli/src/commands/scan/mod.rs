@@ -11,9 +11,7 @@ use std::time::Instant;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Provenance, RunDir, RunInfo};
 use aeva_model::{Dataset, LoadedModel};
-use aeva_scan::{
-    Budget, DecisionRule, End, Exhausted, LensName, Lenses, Outcome, Report, Scan, reference_rule,
-};
+use aeva_scan::{Budget, DecisionRule, End, Exhausted, LensName, Lenses, Outcome, Report, Scan, reference_rule};
 use aeva_stats::LABELS_NEEDED;
 use anyhow::Context;
 
@@ -47,7 +45,7 @@ pub(super) enum Purpose {
 }
 
 pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStatus> {
-    let references = references::load(&args.reference, Some(args))?;
+    let references = references::load(&args.reference, Some(&|model, out| of_reference(model, out, args)))?;
     let begin = Instant::now();
     let (lenses, rule) = match purpose {
         Purpose::Verdict => request::lenses(args)?,
@@ -126,6 +124,13 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     Ok(ExitStatus::from(&outcome.assessment.verdict))
 }
 
+/// Scans a clean model to compare with.
+fn of_reference(model: &Path, out: &Path, args: &ScanArgs) -> anyhow::Result<()> {
+    let (model, out) = (model.to_owned(), Some(out.to_owned()));
+    let status = scan(&ScanArgs { model, out, reference: Vec::new(), ..args.clone() }, Purpose::Reference)?;
+    if status.is_interrupted() { Err(Stopped.into()) } else { Ok(()) }
+}
+
 /// Duration of the whole scan. An earlier run may have done a part of it. If it did everything, its duration is that of
 /// the scan.
 fn seconds(begin: Instant, earlier: Option<f64>, outcome: &Outcome) -> f64 {
@@ -162,11 +167,7 @@ fn check_classes(data: &Dataset, lenses: Lenses, needed: usize) -> anyhow::Resul
     }
     let noun = if classes.len() == 1 { "class" } else { "classes" };
     Err(Hinted::error(
-        format!(
-            "{} has images of only {} {noun}; at least {needed} are needed",
-            data.path().display(),
-            classes.len()
-        ),
+        format!("{} has images of only {} {noun}; at least {needed} are needed", data.path().display(), classes.len()),
         "add images of the model's other classes: the images of one class say nothing about the others",
     ))
 }

@@ -69,7 +69,8 @@ impl Lens for Triggers {
         if planning.limits.no_verdict.is_some() {
             return Ok(None);
         }
-        let search = TriggerSearch::new(ImageSplit::new(planning.correct, planning.seed), planning.seed, planning.batch_rows);
+        let search =
+            TriggerSearch::new(ImageSplit::new(planning.correct, planning.seed), planning.seed, planning.batch_rows);
         Ok(Some(TriggerSearches { search, rule: planning.rule.clone(), shape: planning.spec.shape() }))
     }
 

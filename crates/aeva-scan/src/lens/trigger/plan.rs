@@ -114,7 +114,8 @@ mod tests {
 
     /// A pass that sends `hits` of 180 images to label 0, and few to the others.
     fn observed(id: PassId, hits: u32) -> Observation {
-        let labels = [hits, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|hits| Tally::clamped(hits as usize, 180).into()).to_vec();
+        let labels =
+            [hits, 30, 20, 10, 5, 5, 5, 5, 5, 5].map(|hits| Tally::clamped(hits as usize, 180).into()).to_vec();
         let tally = PassTally {
             family: id.setting.family,
             strength: id.setting.actual_strength(SHAPE),
