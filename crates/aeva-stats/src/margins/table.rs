@@ -4,7 +4,7 @@ use super::{Margins, Offsets};
 
 #[rustfmt::skip]
 pub(crate) const WAVE: Margins = Margins {
-    labels: &[(8.0, 0.0)],
+    labels: &[(8.0, 0.11)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(8.0, -3.0)],
@@ -15,8 +15,8 @@ pub(crate) const WAVE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const NOISE: Margins = Margins {
-    labels: &[(16.0, 0.49), (32.0, 1.51)],
-    pairs: &[(64.0, 0.34)],
+    labels: &[(16.0, 0.53), (32.0, 1.88)],
+    pairs: &[(64.0, 0.31)],
     pairs_to_baseline: &[],
     maps: &[(16.0, -3.0), (32.0, -3.0)],
     excess: None,
@@ -37,10 +37,10 @@ pub(crate) const SQUARE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const PATCH: Margins = Margins {
-    labels: &[(1.0, 0.0), (2.0, 0.85), (3.0, 1.36), (4.0, 1.36), (6.0, 1.79), (8.0, 1.79)],
-    pairs: &[(1.0, 0.07), (2.0, 0.61), (3.0, 0.61), (4.0, 0.61), (6.0, 0.61), (8.0, 0.61)],
-    pairs_to_baseline: &[(1.0, 0.9), (2.0, 0.9), (3.0, 0.9), (4.0, 0.9), (6.0, 0.9), (8.0, 0.9)],
-    maps: &[(1.0, -3.0), (2.0, -3.0), (3.0, -2.52), (4.0, -2.17), (6.0, -1.9), (8.0, -1.52)],
+    labels: &[(1.0, 0.0), (2.0, 0.91), (3.0, 1.43), (4.0, 1.43), (6.0, 1.79), (8.0, 1.79)],
+    pairs: &[(1.0, 0.52), (2.0, 0.52), (3.0, 0.71), (4.0, 0.71), (6.0, 0.71), (8.0, 0.71)],
+    pairs_to_baseline: &[(1.0, 1.02), (2.0, 1.02), (3.0, 1.02), (4.0, 1.02), (6.0, 1.02), (8.0, 1.02)],
+    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.34), (4.0, -2.11), (6.0, -1.85), (8.0, -1.48)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED
@@ -48,13 +48,13 @@ pub(crate) const PATCH: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const OVERLAY: Margins = Margins {
-    labels: &[(8.0, 0.69), (16.0, 1.47), (32.0, 2.02)],
-    pairs: &[(8.0, 0.13), (16.0, 0.3), (32.0, 0.4)],
+    labels: &[(8.0, 0.76), (16.0, 1.69), (32.0, 2.02)],
+    pairs: &[(8.0, 0.15), (16.0, 0.22), (32.0, 0.48)],
     pairs_to_baseline: &[],
-    maps: &[(8.0, -3.0), (16.0, -2.44), (32.0, -2.06)],
-    excess: Some(&[(8.0, 4.32), (16.0, 4.32), (32.0, 5.17)]),
-    pair_excess: Some(&[(8.0, 5.49), (16.0, 5.5), (32.0, 5.77)]),
+    maps: &[(8.0, -2.89), (16.0, -2.44), (32.0, -2.11)],
+    excess: Some(&[(8.0, 4.97), (16.0, 4.97), (32.0, 5.17)]),
+    pair_excess: Some(&[(8.0, 5.84), (16.0, 6.22), (32.0, 6.61)]),
     ..super::SEARCHED
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { pairs: 2.06, maps: -0.65 };
+pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.13, maps: -0.46 };
