@@ -15,7 +15,7 @@ pub(crate) const WAVE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const NOISE: Margins = Margins {
-    labels: &[(16.0, 0.53), (32.0, 1.88)],
+    labels: &[(16.0, 2.0), (32.0, 3.0)],
     pairs: &[(64.0, 0.31)],
     pairs_to_baseline: &[],
     maps: &[(16.0, -3.0), (32.0, -3.0)],
@@ -40,7 +40,7 @@ pub(crate) const PATCH: Margins = Margins {
     labels: &[(1.0, 0.0), (2.0, 0.91), (3.0, 1.43), (4.0, 1.43), (6.0, 1.79), (8.0, 1.79)],
     pairs: &[(1.0, 0.52), (2.0, 0.52), (3.0, 0.71), (4.0, 0.71), (6.0, 0.71), (8.0, 0.71)],
     pairs_to_baseline: &[(1.0, 1.02), (2.0, 1.02), (3.0, 1.02), (4.0, 1.02), (6.0, 1.02), (8.0, 1.02)],
-    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.34), (4.0, -2.11), (6.0, -1.85), (8.0, -1.48)],
+    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.34), (4.0, -2.0), (6.0, -1.85), (8.0, -1.48)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED
@@ -54,7 +54,7 @@ pub(crate) const OVERLAY: Margins = Margins {
     maps: &[(8.0, -2.89), (16.0, -2.44), (32.0, -2.11)],
     excess: Some(&[(8.0, 4.97), (16.0, 4.97), (32.0, 5.17)]),
     pair_excess: Some(&[(8.0, 5.84), (16.0, 6.22), (32.0, 6.61)]),
-    ..super::SEARCHED
+    ..super::PATTERN
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.13, maps: -0.46 };
+pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.17, maps: -0.41 };

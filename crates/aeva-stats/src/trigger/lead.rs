@@ -65,7 +65,8 @@ impl Lead {
             Reading::Map => None,
         };
         let by_rate = SLOPE * (self.at_least - logit(lowest_rate));
-        let beyond = (self.gap - gap).min(by_rate);
+        let most = if self.reading == Reading::Labels { margins.most } else { f64::INFINITY };
+        let beyond = (self.gap - gap).min(by_rate).min(most);
         self.excess.zip(excess).map_or(beyond, |(found, margin)| beyond.min(found - margin))
     }
 }

@@ -91,6 +91,10 @@ impl Strongest {
     }
 }
 
+/// Whatever the clean models say, something that is ahead of all others by less than this is no alarm: its odds would be
+/// ahead by less than a factor of three.
+const LEAST_EVIDENCE: f64 = 1.0;
+
 impl TriggerTest {
     /// Whether nothing exceeds the margins.
     pub fn nothing_stands_out(&self) -> bool {
@@ -98,7 +102,7 @@ impl TriggerTest {
     }
 
     fn is_significant(&self, standout: Standout, alpha: f64) -> bool {
-        self.null.p_value(standout.evidence) <= alpha
+        standout.evidence >= LEAST_EVIDENCE && self.null.p_value(standout.evidence) <= alpha
     }
 
     /// The target labels of everything that stands out with at most this p-value, strongest evidence first; all labels
