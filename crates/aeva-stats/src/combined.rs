@@ -223,7 +223,7 @@ mod tests {
     use super::*;
     use crate::{Family, GoalTally, LabelAnomaly, PassTally, Reason, Tally};
 
-    /// Clean models of ten labels that nothing stands out of.
+    /// Clean models of five labels that nothing stands out of.
     fn reference(count: usize) -> Reference {
         Reference::of(vec![ReferenceModel { origin: None, labels: 5, evidence: 0.0 }; count])
     }
