@@ -285,6 +285,21 @@ def write(path, models, entries):
         known = [entries[m["name"]] for m in models if m["name"] in entries]
         json.dump(dict(schema_version=1, models=known), file, indent=1)
     os.replace(path + ".part", path)
+    as_bank(os.path.join(os.path.dirname(path), "INDEX.tsv"), known)
+
+
+def as_bank(path, entries):
+    """The usable models as `cargo xtask bank` reads a list of models."""
+    with open(path + ".part", "w") as file:
+        print("name", "dataset", "kind", "target", "attack", "images", "file", "origin", sep="\t", file=file)
+        for entry in filter(lambda entry: entry["usable"], entries):
+            labels, clean = entry["infected_labels"], entry["kind"] == "clean"
+            # Several targets are no single right one, as for an all-to-all map.
+            target = "" if clean else str(labels[0]) if len(labels) == 1 else f"all-to-all {labels}"
+            print(entry["name"], entry["dataset"], "clean" if clean else "infected", target,
+                  "" if clean else entry["kind"], entry["data"], entry["file"], f"zoo/{entry['name']}",
+                  sep="\t", file=file)
+    os.replace(path + ".part", path)
 
 
 def main():

@@ -55,6 +55,11 @@ impl RunDir {
         Ok(run)
     }
 
+    /// Whether there is a run folder at a path. It may be damaged.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(RUN_FILE).is_file()
+    }
+
     /// Opens an existing run folder.
     ///
     /// # Errors

@@ -189,11 +189,19 @@ fn notes(seen: &Observations, run: &RunInfo, assessment: &Assessment, rule: &Dec
     if assessment.triggers.is_some() && assessment.p_value.is_some() {
         notes.extend(rule.caveats());
         if assessment.verdict == Verdict::Clean {
+            let small = |(rate, p_value): (f64, f64)| p_value <= rate;
+            if rule.false_positive_rate().zip(assessment.p_value).is_some_and(small) {
+                notes.push(TOO_LITTLE.to_owned());
+            }
             notes.push(NOT_COVERED.to_owned());
         }
     }
     notes
 }
+
+/// Why a model with a small p-value is clean.
+const TOO_LITTLE: &str =
+    "few clean models stand out as far, but what stands out is ahead by less than an alarm takes (an evidence of 1)";
 
 /// What a clean verdict does not say.
 const NOT_COVERED: &str = "a clean verdict does not cover triggers that depend on the image (input-aware, sample-specific, an object in the scene), warps, and most of those that work from a few labels only";

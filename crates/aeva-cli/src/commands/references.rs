@@ -17,9 +17,6 @@ pub(super) struct Known {
     model: ReferenceModel,
 }
 
-/// The file that makes a folder a run folder.
-const RUN_FILE: &str = "run.json";
-
 /// Scans a model into a folder.
 pub(super) type ScanInto<'a> = &'a dyn Fn(&Path, &Path) -> anyhow::Result<()>;
 
@@ -52,7 +49,7 @@ pub(super) fn for_model(known: Vec<Known>, sha256: &str) -> Vec<ReferenceModel> 
 
 /// The run folders that a path stands for.
 fn folders(path: &Path, scan: Option<ScanInto<'_>>) -> anyhow::Result<Vec<PathBuf>> {
-    if path.join(RUN_FILE).is_file() {
+    if RunDir::is_at(path) {
         return Ok(vec![path.to_owned()]);
     }
     if path.is_dir() {
@@ -60,7 +57,7 @@ fn folders(path: &Path, scan: Option<ScanInto<'_>>) -> anyhow::Result<Vec<PathBu
         let mut found = Vec::new();
         for entry in entries {
             let folder = entry.with_context(|| format!("cannot read {}", path.display()))?.path();
-            if folder.join(RUN_FILE).is_file() {
+            if RunDir::is_at(&folder) {
                 found.push(folder);
             }
         }

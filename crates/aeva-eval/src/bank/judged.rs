@@ -71,9 +71,9 @@ pub(super) fn left_out(scans: &[(Scanned, Judged)], of: impl Fn(&Model) -> &str)
         let clean: Vec<&Scanned> =
             outside.iter().map(|(scanned, _)| scanned).filter(|scanned| scanned.model.truth == Truth::Clean).collect();
         let fitted = Calibration::fit(&clean);
-        let reference = fitted.reference();
+        let (margins, reference) = (fitted.margins(), fitted.reference());
         for (scanned, built_in) in inside {
-            let test = fitted.test(scanned, &reference);
+            let test = fitted.test(scanned, &margins, &reference);
             judged.push(by_test(built_in, &test));
         }
     }

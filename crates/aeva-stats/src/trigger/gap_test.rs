@@ -21,14 +21,14 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
 /// Success counts by its log odds `L`, capped at 3 in both directions, with every source label alike and without the one
 /// that gives way most. A label takes part in a pass if it has at least 20 trials. In every pass, the first `m` labels (at
 /// most half of all) are ahead together by `L[m] - L[m + 1]`. Their evidence is this gap beyond the margin of the setting,
-/// but no more than their success rate allows, and for patterns over the whole image no more than random patterns leave
-/// unexplained ([`Lead::evidence`](crate::Lead::evidence)). Each label gets the best evidence of every family; the values above 0 are added up,
-/// because clean models that stand out do so in one family. A pair of labels stands out by the gap to the next pair, less
-/// both with their standard errors; passes over the same setting measure on the same images, so the last one that searched
-/// it counts. In some families it
-/// may also stand out by its log odds ratio to the baseline, which is its success under random squares. Families add up as
-/// for labels. A map stands out by its own log odds. What pairs and maps have more than labels in clean models is
-/// subtracted ([`Offsets`]), so that one kind of evidence does not hide the others.
+/// limited as [`Lead::evidence`](crate::Lead::evidence) says. Each label gets the best evidence of every family. The
+/// values above 0 are added up, because clean models that stand out do so in one family.
+///
+/// A pair of labels is ahead by what it reaches at least, beyond what the next pair reaches at most. All passes over a
+/// setting measure on the same images, so the last one that searched the pair counts. In some families a pair may also
+/// stand out by its log odds ratio to the baseline, which is its success under random squares. Families add up as for
+/// labels. A map stands out by its own log odds. What pairs and maps have more than labels in clean models is subtracted
+/// ([`Offsets`]), so that one kind of evidence does not hide the others.
 ///
 /// The p-value is the share of comparable clean models with at least the largest evidence ([`Null`](crate::Null)).
 ///

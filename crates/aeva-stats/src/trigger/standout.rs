@@ -96,11 +96,6 @@ impl Strongest {
 const LEAST_EVIDENCE: f64 = 1.0;
 
 impl TriggerTest {
-    /// Whether nothing exceeds the margins.
-    pub fn nothing_stands_out(&self) -> bool {
-        self.strongest.as_ref().is_none_or(|strongest| strongest.standout.evidence <= 0.0)
-    }
-
     fn is_significant(&self, standout: Standout, alpha: f64) -> bool {
         standout.evidence >= LEAST_EVIDENCE && self.null.p_value(standout.evidence) <= alpha
     }
