@@ -60,6 +60,7 @@ fn triggers() -> TriggerArtifact {
         climbed: false,
         search: Tally::ZERO.with_misses(1),
         holdout: vec![],
+        kept: vec![],
     };
     TriggerArtifact {
         provenance: provenance(7),

@@ -137,9 +137,10 @@ mod tests {
             pairs: Vec::new(),
             confusion: Vec::new(),
             map: Tally::clamped(0, 200).into(),
+            effects: Vec::new(),
         };
         let id = PassId { setting: Setting { family: Family::Patch, strength: 3 }, pass: Pass::Explore };
-        Passes { made: vec![Observation { id, tally, queries: 100 }], left, rule: CombinedRule::DEFAULT }
+        Passes { made: vec![Observation { id, tally, queries: 100 }], explored: true, left, rule: CombinedRule::DEFAULT }
     }
 
     fn of(

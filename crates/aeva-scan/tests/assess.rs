@@ -41,6 +41,7 @@ fn observation() -> impl Strategy<Value = Observation> {
                 pairs: pairs.into_iter().filter_map(pair).collect(),
                 confusion: Vec::new(),
                 map: Tally::clamped(map, TRIALS + PAIR_TRIALS).into(),
+                effects: Vec::new(),
             };
             Observation { id, tally, queries: 1000 }
         },
@@ -49,7 +50,7 @@ fn observation() -> impl Strategy<Value = Observation> {
 
 fn passes() -> impl Strategy<Value = Passes> {
     let made = prop::collection::vec(observation(), 1..4);
-    made.prop_map(|made| Passes { made, left: None, rule: CombinedRule::DEFAULT })
+    made.prop_map(|made| Passes { made, explored: true, left: None, rule: CombinedRule::DEFAULT })
 }
 
 /// What perturbations say of which one label peaks by so much, or of which there are too few.

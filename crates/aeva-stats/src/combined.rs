@@ -237,6 +237,7 @@ mod tests {
             pairs: Vec::new(),
             confusion: Vec::new(),
             map: GoalTally::default(),
+            effects: Vec::new(),
         };
         test_triggers_against(&[pass], reference)
     }
@@ -327,7 +328,7 @@ mod tests {
         let own = ReferenceModel { origin: None, labels: 2, evidence: 1.0 };
         let built_in = CombinedRule::DEFAULT.reference();
         let rule = CombinedRule::DEFAULT.with_references(&[own; 19]);
-        assert_eq!((built_in.null(2).models(), rule.reference().null(2).models()), (0, 19));
+        assert_eq!((built_in.null(2).scans(), rule.reference().null(2).scans()), (0, 19));
         assert_eq!(rule.reference().null(10), built_in.null(10));
         assert_eq!(CombinedRule::DEFAULT.with_references(&[]), CombinedRule::DEFAULT);
     }

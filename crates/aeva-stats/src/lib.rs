@@ -56,6 +56,7 @@
 //!     pairs: Vec::new(),
 //!     confusion: Vec::new(),
 //!     map: GoalTally::default(),
+//!     effects: Vec::new(),
 //! };
 //!
 //! let (rule, test) = (CombinedRule::DEFAULT, test_triggers(&[pass]));
@@ -97,7 +98,7 @@ pub use shape::{Shape, ShapeSpec};
 pub use tally::{PairTally, Tally};
 pub use target_map::TargetMap;
 pub use trigger::{
-    GoalTally, IMAGES_NEEDED, LABELS_NEEDED, Lead, Limits, Null, PAIR_IMAGES_NEEDED, PairStandout, PassTally, Reading,
+    Effect, GoalTally, IMAGES_NEEDED, LABELS_NEEDED, Lead, Limits, Null, PAIR_IMAGES_NEEDED, PairStandout, PassTally, Reading,
     Reference, ReferenceModel, STATISTICS, SearchedPair, Standout, StandsOut, Statistic, Statistics, Strongest,
     TriggerTest, leads, test_triggers, test_triggers_against, test_triggers_with,
 };

@@ -30,13 +30,15 @@ pub struct Margins {
     pub most: f64,
 }
 
-/// How much further pairs and maps stand out in clean models than labels do, over all families.
+/// How much further other readings stand out in clean models than labels do, over all families.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Offsets {
     /// Of pairs of labels.
     pub pairs: f64,
     /// Of all-to-all maps.
     pub maps: f64,
+    /// Of triggers that turn the images of some labels and leave others alone.
+    pub selective: f64,
 }
 
 impl Offsets {

@@ -16,10 +16,11 @@ pub(super) fn check(artifact: &TriggerArtifact) -> Result<(), DecodeError> {
     for finding in &artifact.result.findings {
         finding.trigger.check(artifact.id.setting, artifact.shape)?;
         check_images(finding.search.trials())?;
-        check_cells(&finding.holdout, classes)?;
-        check_sum(finding.holdout.iter().map(|cell| cell.tally.trials()))?;
+        let cells = || finding.holdout.iter().chain(&finding.kept);
+        check_cells(cells(), classes)?;
+        check_sum(cells().map(|cell| cell.tally.trials()))?;
     }
-    check_cells(&artifact.result.confusion, classes)?;
+    check_cells(artifact.result.confusion.iter(), classes)?;
     check_once(artifact.result.confusion.iter().map(|cell| (cell.source, cell.target)), |&(source, target)| {
         format!("the cell of label {source} and answer {target}")
     })
@@ -57,7 +58,7 @@ fn check_once<T: Ord>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> Strin
     Ok(())
 }
 
-fn check_cells(cells: &[PairTally], classes: u32) -> Result<(), DecodeError> {
+fn check_cells<'a>(cells: impl Iterator<Item = &'a PairTally>, classes: u32) -> Result<(), DecodeError> {
     for cell in cells {
         check_label("images", cell.source, classes)?;
         check_label("answers", cell.target, classes)?;
@@ -90,6 +91,7 @@ mod tests {
             climbed: true,
             search: tally(5, 6),
             holdout,
+            kept: vec![cell(4, 4), cell(5, 5)],
         };
         let mut findings: Vec<TriggerFinding> = (0..10)
             .map(|label| finding(TargetMap::AllToOne { target: label }, vec![cell((label + 1) % 10, label)]))

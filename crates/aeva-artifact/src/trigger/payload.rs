@@ -27,7 +27,7 @@ pub(super) struct FindingV4 {
     pub(super) climbed: bool,
     /// hits, trials
     pub(super) search: [u32; 2],
-    /// source, target, hits, trials
+    /// source, target, hits, trials; source and target are the same for images that keep their label
     pub(super) holdout: Vec<[u32; 4]>,
 }
 
@@ -87,11 +87,13 @@ impl FindingV4 {
             trigger: TriggerV4::new(&finding.trigger)?,
             climbed: finding.climbed,
             search: [finding.search.hits(), finding.search.trials()],
-            holdout: finding.holdout.iter().map(as_array).collect(),
+            holdout: finding.holdout.iter().chain(&finding.kept).map(as_array).collect(),
         })
     }
 
     fn into_domain(self) -> Result<TriggerFinding, DecodeError> {
+        let cells: Vec<PairTally> = self.holdout.into_iter().map(from_array).collect::<Result<_, _>>()?;
+        let (kept, holdout) = cells.into_iter().partition(|cell| cell.source == cell.target);
         Ok(TriggerFinding {
             goal: match self.goal {
                 GoalV1::AllToOne(target) => TargetMap::AllToOne { target },
@@ -101,7 +103,8 @@ impl FindingV4 {
             trigger: self.trigger.into_domain()?,
             climbed: self.climbed,
             search: tally(self.search)?,
-            holdout: self.holdout.into_iter().map(from_array).collect::<Result<_, _>>()?,
+            holdout,
+            kept,
         })
     }
 }
@@ -152,6 +155,7 @@ mod tests {
             climbed: true,
             search: tally(5, 6),
             holdout: vec![PairTally { source: 7, target: 2, tally: tally(3, 4) }],
+            kept: vec![PairTally { source: 8, target: 8, tally: tally(1, 2) }],
         };
         let confusion = vec![PairTally { source: 8, target: 9, tally: tally(1, 2) }];
         let result = PassResult { findings: vec![finding], confusion, queries: 77 };
@@ -171,8 +175,9 @@ mod tests {
             [-1.0_f32, 0.5].into_iter().flat_map(f32::to_le_bytes).collect(),
             vec![1],
             words(&[5, 6]),
-            long(1),
+            long(2),
             words(&[7, 2, 3, 4]),
+            words(&[8, 8, 1, 2]),
             long(1),
             words(&[8, 9, 1, 2]),
         ];

@@ -120,6 +120,7 @@ mod tests {
                 climbed: true,
                 search: tally(5, 6),
                 holdout: vec![PairTally { source: (target + 1) % 10, target, tally: tally(3, 4) }],
+                kept: vec![PairTally { source: target, target, tally: tally(2, 4) }],
             }
         };
         let mut findings: Vec<TriggerFinding> = (0..examples::run().model.classes).map(trigger).collect();

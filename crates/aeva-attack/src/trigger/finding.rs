@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aeva_stats::{GoalTally, PairTally, PassTally, SearchedPair, Tally, TargetMap};
+use aeva_stats::{Effect, GoalTally, PairTally, PassTally, SearchedPair, Tally, TargetMap};
 
 use super::{Setting, Trigger};
 
@@ -19,6 +19,9 @@ pub struct TriggerFinding {
     pub search: Tally,
     /// Success on hold-out images, by label.
     pub holdout: Vec<PairTally>,
+    /// Hold-out images that keep their label, by label; source and target are the same. The best triggers for pairs are
+    /// also tried on the images of all other labels, which their goals do not include.
+    pub kept: Vec<PairTally>,
 }
 
 /// The findings of a pass over a setting.
@@ -50,6 +53,7 @@ impl PassResult {
             strength: setting.actual_strength(shape),
             labels: self.labels(classes),
             pairs: self.pairs(),
+            effects: self.effects(),
             confusion: self.confusion.clone(),
             map: self.map(),
         }
@@ -88,6 +92,12 @@ impl PassResult {
         self.findings.iter().filter_map(pair).collect()
     }
 
+    /// What the triggers do that were climbed for and measured on hold-out images.
+    fn effects(&self) -> Vec<Effect> {
+        let measured = self.findings.iter().filter(|finding| finding.climbed && !finding.kept.is_empty());
+        measured.map(|finding| Effect { reached: finding.holdout.clone(), kept: finding.kept.clone() }).collect()
+    }
+
     /// Images whose label the map does not change count as misses.
     fn map(&self) -> GoalTally {
         let labels = self.findings.iter().filter(|finding| finding.goal.is_all_to_one());
@@ -119,6 +129,7 @@ mod tests {
             climbed: true,
             search: Tally::ZERO,
             holdout,
+            kept: Vec::new(),
         };
         let label = |target: u32| {
             let others = (0..3).filter(|&source| source != target);
@@ -126,6 +137,7 @@ mod tests {
         };
         let mut findings: Vec<TriggerFinding> = (0..3).map(label).collect();
         findings.push(finding(TargetMap::SourceSpecific { source: 1, target: 2 }, vec![cell(1, 2, 3)]));
+        findings[3].kept = vec![cell(0, 0, 4), cell(1, 1, 1)];
         findings.push(finding(TargetMap::AllToAll, vec![cell(0, 1, 4), cell(1, 2, 2)]));
         PassResult { findings, confusion: vec![cell(0, 0, 4)], queries: 7 }
     }
@@ -139,6 +151,8 @@ mod tests {
         assert!(tally.labels.iter().all(|label| label.by_source.len() == 2 && label.climbed));
         assert_eq!(tally.pairs, [SearchedPair { pair: cell(1, 2, 3), climbed: true }]);
         assert_eq!(tally.confusion, [cell(0, 0, 4)]);
+        let effect = Effect { reached: vec![cell(1, 2, 3)], kept: vec![cell(0, 0, 4), cell(1, 1, 1)] };
+        assert_eq!(tally.effects, [effect], "the others were not tried on the images of other labels");
         // The map does not change label 2: its four images are misses.
         assert_eq!(tally.map.by_source, [4, 2, 0].map(|hits| Tally::new(hits, 4).unwrap()));
     }

@@ -99,10 +99,10 @@ impl HillClimb {
         self.is_dropped
     }
 
-    /// The result of the climb, with its success on hold-out images.
-    pub(super) fn finding(self, climbed: bool, holdout: Vec<PairTally>) -> TriggerFinding {
+    /// The result of the climb, with its success on hold-out images and how many of them keep their label.
+    pub(super) fn finding(self, climbed: bool, holdout: Vec<PairTally>, kept: Vec<PairTally>) -> TriggerFinding {
         let search = self.tally();
-        TriggerFinding { goal: self.goal, trigger: self.trigger, climbed, search, holdout }
+        TriggerFinding { goal: self.goal, trigger: self.trigger, climbed, search, holdout, kept }
     }
 
     fn active(&self, effort: Effort) -> bool {

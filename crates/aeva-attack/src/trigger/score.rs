@@ -58,6 +58,12 @@ pub(super) fn tallies(pairs: &[(Label, Label)], truth: &[Label], answers: &[Labe
     pairs.iter().map(cell).collect()
 }
 
+/// How many images keep their label, by label.
+pub(super) fn kept(truth: &[Label], answers: &[Label]) -> Vec<PairTally> {
+    let labels: BTreeSet<Label> = truth.iter().copied().collect();
+    tallies(&labels.into_iter().map(|label| (label, label)).collect::<Vec<_>>(), truth, answers)
+}
+
 /// Outcomes of the images `(index, label)` under several triggers together, by label and answer.
 pub(super) fn confusion<'a>(images: &[(usize, Label)], answers: impl Iterator<Item = &'a [Label]>) -> Vec<PairTally> {
     let mut rows: BTreeMap<Label, (usize, BTreeMap<Label, usize>)> = BTreeMap::new();
@@ -82,6 +88,16 @@ mod tests {
         let images = [(10, 0), (11, 1), (12, 0)];
         let found = confusion(&images, [[0, 2, 2], [0, 1, 2]].iter().map(<[_; 3]>::as_slice));
         assert_eq!(found, [cell(0, 0, 2, 4), cell(0, 2, 2, 4), cell(1, 1, 1, 2), cell(1, 2, 1, 2)]);
+    }
+
+    #[test]
+    fn an_image_that_keeps_its_label_is_counted_by_label() {
+        let cell = |label, hits, trials| PairTally {
+            source: label,
+            target: label,
+            tally: Tally::clamped(hits, trials),
+        };
+        assert_eq!(kept(&[3, 0, 3, 3], &[3, 1, 0, 3]), [cell(0, 0, 1), cell(3, 2, 3)]);
     }
 
     #[test]

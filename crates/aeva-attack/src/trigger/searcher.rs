@@ -4,7 +4,7 @@ use aeva_stats::TargetMap;
 
 use super::hill_climb::HillClimb;
 use super::query::{Queries, Request};
-use super::score::{pairs_of, tallies};
+use super::score::{kept, pairs_of, tallies};
 use super::stream::RandomStream;
 use super::{ImageSplit, Setting, Trigger, TriggerFinding};
 use crate::{Label, ScanError};
@@ -17,6 +17,9 @@ const CLIMB_PAIR: u32 = 1 << 18;
 const REFINE: u32 = 1 << 12;
 /// Separates the streams that break ties from both.
 const TIE: u32 = 1 << 13;
+
+/// In a pass, so many triggers for pairs are tried on the images of all other labels.
+const PAIRS_WITH_BYSTANDERS: usize = 6;
 
 /// An image: its index in the data set and its label.
 pub(super) type Image = (usize, Label);
@@ -48,7 +51,7 @@ impl Searcher<'_> {
         self.climb_stream(Setting { strength: TIE | setting.strength, ..setting }, goal).below(usize::MAX)
     }
 
-    /// Measures success on images that no search has seen.
+    /// Measures on images that no search has seen: success, and how many other images keep their label.
     pub(super) fn measure(
         &self,
         ended: Vec<(bool, HillClimb)>,
@@ -66,9 +69,48 @@ impl Searcher<'_> {
         for (((climbed, climb), images), answers) in ended.into_iter().zip(&holdout).zip(answers) {
             let truth: Vec<Label> = images.iter().map(|&(_, truth)| truth).collect();
             let pairs = pairs_of(climb.goal, &climb.truth, &climb.answers);
-            findings.push(climb.finding(climbed, tallies(&pairs, &truth, &answers)));
+            let kept = kept(&truth, &answers);
+            findings.push(climb.finding(climbed, tallies(&pairs, &truth, &answers), kept));
         }
+        self.measure_bystanders(&mut findings, queries)?;
         Ok(findings)
+    }
+
+    /// Measures what the best triggers for pairs of labels do to images of all other labels, which their goals do not
+    /// include.
+    fn measure_bystanders(
+        &self,
+        findings: &mut [TriggerFinding],
+        queries: &mut Queries<'_, '_>,
+    ) -> Result<(), ScanError> {
+        let turns_half = |finding: &TriggerFinding| {
+            let success = finding.success();
+            finding.goal.is_source_specific() && finding.climbed && success.hits() * 2 >= success.trials().max(1)
+        };
+        let mut best: Vec<&mut TriggerFinding> = findings.iter_mut().filter(|finding| turns_half(finding)).collect();
+        // Stable, so that the first of equals counts.
+        best.sort_by(|a, b| b.success().rate().total_cmp(&a.success().rate()));
+        best.truncate(PAIRS_WITH_BYSTANDERS);
+        let bystanders: Vec<Vec<Image>> = best.iter().map(|finding| self.bystanders(finding.goal)).collect();
+        let requests: Vec<Request<'_>> = best
+            .iter()
+            .zip(&bystanders)
+            .map(|(finding, images)| Request { trigger: &finding.trigger, images: indices(images) })
+            .collect();
+        let answers = queries.ask(&requests)?;
+        drop(requests);
+        for ((finding, images), answers) in best.into_iter().zip(&bystanders).zip(answers) {
+            let truth: Vec<Label> = images.iter().map(|&(_, truth)| truth).collect();
+            finding.kept.extend(kept(&truth, &answers));
+            finding.kept.sort_unstable_by_key(|cell| cell.source);
+        }
+        Ok(())
+    }
+
+    /// The hold-out images of all labels but those of a pair.
+    fn bystanders(&self, pair: TargetMap) -> Vec<Image> {
+        let others = |&(_, truth): &Image| !pair.includes(truth) && pair.target() != Some(truth);
+        self.split.holdout().iter().copied().filter(others).collect()
     }
 
     /// The random choices of a hill climb in an exploring pass.

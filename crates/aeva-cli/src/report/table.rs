@@ -93,13 +93,13 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
 /// How many clean models stand out as far.
 fn comparison(triggers: &TriggerReport) -> Option<String> {
     let (null, strongest) = (&triggers.test.null, triggers.test.strongest.as_ref()?);
-    let (models, origins) = (null.models(), null.weight());
+    let (scans, origins) = (null.scans(), null.weight());
     let reached = match null.reached(strongest.standout.evidence) {
         0 => "none stands out as far".to_owned(),
         1 => "1 stands out as far".to_owned(),
         more => format!("{more} stand out as far"),
     };
-    Some(format!("compared with {models} clean models, which count as {origins:.0}: {reached}"))
+    Some(format!("compared with {scans} scans of clean models, which count as {origins:.0} models: {reached}"))
 }
 
 /// Samples and iterations of the perturbations, if there are any.

@@ -18,6 +18,8 @@ const COVERED: f64 = 0.9;
 /// may be as strong as any backdoor: without the offset, it would hide all labels.
 const END_OF_LABELS: f64 = 0.9;
 const END_OF_OTHERS: f64 = 0.99;
+/// The same for triggers that choose their images, of which a model has one.
+const END_OF_SELECTIVE: f64 = 0.9;
 /// The margins of noise are no smaller than these. Clean residual networks for photographs, of which a bank may have too
 /// few, send half of all images to one label under noise with an amplitude of 16.
 const LEAST_OF_NOISE: [(f64, f64); 2] = [(16.0, 2.0), (32.0, 3.0)];
@@ -38,9 +40,10 @@ pub(super) struct Scanned {
 pub(crate) struct Calibration {
     /// `[family name]` -> its margins.
     margins: BTreeMap<String, FamilyMargins>,
-    /// How much further pairs and maps stand out than labels.
+    /// How much further pairs, maps, and triggers that choose their images stand out than labels.
     offset_of_pairs: f64,
     offset_of_maps: f64,
+    offset_of_selective: f64,
     /// The clean models, with their origins by number.
     clean: Vec<ReferenceModel>,
 }
@@ -89,6 +92,8 @@ impl Calibration {
             margins: margins.into_iter().collect(),
             offset_of_pairs: 0.0,
             offset_of_maps: 0.0,
+            // Until it is known, they count for nothing.
+            offset_of_selective: f64::INFINITY,
             clean: Vec::new(),
         };
         let (margins, nothing) = (fitted.margins(), Reference::of(Vec::new()));
@@ -102,7 +107,13 @@ impl Calibration {
         let of_labels = end(END_OF_LABELS, &most);
         let of_pairs = end(END_OF_OTHERS, &|test| test.pair.map(|pair| pair.standout.evidence));
         let of_maps = end(END_OF_OTHERS, &|test| test.map.map(|Standout { evidence, .. }| evidence));
+        let selective = |leads: &Vec<Lead>| {
+            let lead = leads.iter().find(|lead| lead.reading == Reading::Selective);
+            lead.map_or(0.0, |lead| lead.evidence(&margins[&lead.family]))
+        };
+        let of_selective = quantile(leads.iter().map(selective).zip(weights).collect(), END_OF_SELECTIVE);
         (fitted.offset_of_pairs, fitted.offset_of_maps) = (rounded(of_pairs - of_labels), rounded(of_maps - of_labels));
+        fitted.offset_of_selective = rounded(of_selective.unwrap_or_default() - of_labels);
         let mut origins: Vec<&str> = clean.iter().map(|scanned| scanned.model.owner.as_str()).collect();
         origins.sort_unstable();
         origins.dedup();
@@ -126,7 +137,7 @@ impl Calibration {
 
     /// Tests a model with its [`margins`](Self::margins) against other models.
     pub(super) fn test(&self, scanned: &Scanned, margins: &FittedMargins, reference: &Reference) -> TriggerTest {
-        let offsets = Offsets { pairs: self.offset_of_pairs, maps: self.offset_of_maps };
+        let offsets = Offsets { pairs: self.offset_of_pairs, maps: self.offset_of_maps, selective: self.offset_of_selective };
         test_triggers_with(&scanned.passes, |family| margins[&family], offsets, reference)
     }
 
@@ -240,8 +251,8 @@ impl Calibration {
         }
         let _ = write!(
             text,
-            "\npub(crate) const OFFSETS: Offsets = Offsets {{ pairs: {:?}, maps: {:?} }};\n",
-            self.offset_of_pairs, self.offset_of_maps
+            "\npub(crate) const OFFSETS: Offsets = Offsets {{ pairs: {:?}, maps: {:?}, selective: {:?} }};\n",
+            self.offset_of_pairs, self.offset_of_maps, self.offset_of_selective
         );
         text
     }
@@ -298,7 +309,7 @@ mod tests {
         let labels = [hits, 18, 18, 18, 18, 18, 18, 18, 18, 18].map(goal).to_vec();
         let (pairs, confusion) = (Vec::new(), Vec::new());
         let pass =
-            PassTally { family: Family::Patch, strength: 3.0, labels, pairs, confusion, map: GoalTally::default() };
+            PassTally { family: Family::Patch, strength: 3.0, labels, pairs, confusion, map: GoalTally::default(), effects: Vec::new() };
         Scanned { model, labels: 10, passes: vec![pass] }
     }
 
@@ -319,7 +330,7 @@ mod tests {
         assert_eq!(fitted.margins["patch"].labels, [(3.0, rounded(gap(60)))]);
         assert!(fitted.margins["patch"].excess.is_empty(), "patches are not compared with their attraction");
         let null = fitted.reference().null(10);
-        assert_eq!((null.models(), null.weight().round()), (12, 10.0));
+        assert_eq!((null.scans(), null.weight().round()), (12, 10.0));
         // One origin more, and the far one is beyond the margin no longer.
         models.truncate(10);
         models.push(clean("far too", 150));

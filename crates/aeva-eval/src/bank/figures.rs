@@ -11,7 +11,7 @@ use super::judged::Judged;
 use crate::evaluate::measures::{auc, share_interval};
 
 /// Version of the form of `bank.json`.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 3;
 /// The name of the row of all models.
 const ALL: &str = "all";
 
@@ -19,7 +19,7 @@ const ALL: &str = "all";
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figures {
     schema_version: u32,
-    seed: u64,
+    seeds: Vec<u64>,
     /// Each model judged by those of other origins.
     origin_left_out: Outcome,
     /// Each model judged by those of other data sets.
@@ -50,10 +50,10 @@ struct Group {
     queries_infected: Option<u64>,
 }
 
-/// How many models are called backdoored.
+/// How many scans call their model backdoored.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Verdicts {
-    models: usize,
+    scans: usize,
     /// Their owners. Models of one owner are not independent, so the interval counts owners.
     owners: usize,
     flagged: usize,
@@ -65,7 +65,7 @@ struct Verdicts {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Attack {
     name: String,
-    models: usize,
+    scans: usize,
     flagged: usize,
 }
 
@@ -83,7 +83,7 @@ impl Outcome {
         }
         let mut datasets: Vec<Group> = by_dataset.into_iter().map(|(name, models)| Group::new(name, &models)).collect();
         datasets.push(Group::new(ALL, &judged.iter().collect::<Vec<_>>()));
-        let attack = |(name, [models, flagged]): (&str, [usize; 2])| Attack { name: name.to_owned(), models, flagged };
+        let attack = |(name, [scans, flagged]): (&str, [usize; 2])| Attack { name: name.to_owned(), scans, flagged };
         Self { datasets, attacks: attacks.into_iter().map(attack).collect() }
     }
 }
@@ -93,10 +93,10 @@ impl Figures {
         origin_left_out: &[Judged],
         dataset_left_out: &[Judged],
         calibration: Calibration,
-        seed: u64,
+        seeds: &[u64],
     ) -> Self {
         let [origin_left_out, dataset_left_out] = [origin_left_out, dataset_left_out].map(Outcome::new);
-        Self { schema_version: SCHEMA_VERSION, seed, origin_left_out, dataset_left_out, calibration }
+        Self { schema_version: SCHEMA_VERSION, seeds: seeds.to_vec(), origin_left_out, dataset_left_out, calibration }
     }
 
     /// The figures in these bytes.
@@ -121,16 +121,16 @@ impl Figures {
     /// The figures as tables.
     pub(crate) fn markdown(&self) -> String {
         let mut text =
-            "| data set | clean models (origins) | flagged | interval | data set left out | inconclusive | queries |\n"
+            "| data set | scans of clean models (origins) | flagged | interval | data set left out | inconclusive | queries |\n"
                 .to_owned();
         text.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
         let without = |name: &str| self.dataset_left_out.datasets.iter().find(|group| group.name == name);
-        for group in self.origin_left_out.datasets.iter().filter(|group| group.clean.models > 0) {
+        for group in self.origin_left_out.datasets.iter().filter(|group| group.clean.scans > 0) {
             let Group { name, clean, .. } = group;
             let _ = writeln!(
                 text,
                 "| {name} | {} ({}) | {} | {} | {} | {} | {} |",
-                clean.models,
+                clean.scans,
                 clean.owners,
                 clean.flagged,
                 interval(clean),
@@ -139,14 +139,14 @@ impl Figures {
                 count(group.queries_clean),
             );
         }
-        text.push_str("\n| data set | infected models (origins) | flagged | interval | data set left out | right label | AUC | queries |\n");
+        text.push_str("\n| data set | scans of infected models (origins) | flagged | interval | data set left out | right label | AUC | queries |\n");
         text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
-        for group in self.origin_left_out.datasets.iter().filter(|group| group.infected.models > 0) {
+        for group in self.origin_left_out.datasets.iter().filter(|group| group.infected.scans > 0) {
             let Group { name, infected, right_label: [right, named], .. } = group;
             let _ = writeln!(
                 text,
                 "| {name} | {} ({}) | {} | {} | {} | {right} of {named} | {} | {} |",
-                infected.models,
+                infected.scans,
                 infected.owners,
                 infected.flagged,
                 interval(infected),
@@ -155,13 +155,14 @@ impl Figures {
                 count(group.queries_infected),
             );
         }
-        text.push_str("\n| attack | models | flagged | data set left out |\n| --- | --- | --- | --- |\n");
-        for (Attack { name, models, flagged }, other) in
+        text.push_str("\n| attack | scans | flagged | data set left out |\n| --- | --- | --- | --- |\n");
+        for (Attack { name, scans, flagged }, other) in
             self.origin_left_out.attacks.iter().zip(&self.dataset_left_out.attacks)
         {
-            let _ = writeln!(text, "| {name} | {models} | {flagged} | {} |", other.flagged);
+            let _ = writeln!(text, "| {name} | {scans} | {flagged} | {} |", other.flagged);
         }
-        let _ = writeln!(text, "\nSeed {}.", self.seed);
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        let _ = writeln!(text, "\nSeeds of the scans: {}.", seeds.join(", "));
         text
     }
 }
@@ -199,7 +200,7 @@ impl Verdicts {
         let flagged = models.iter().filter(|one| one.is_flagged()).count();
         let share = flagged as f64 / models.len().max(1) as f64;
         Self {
-            models: models.len(),
+            scans: models.len(),
             owners,
             flagged,
             inconclusive: models.iter().filter(|one| one.is_inconclusive()).count(),
@@ -231,7 +232,7 @@ mod tests {
             file: PathBuf::new(),
             images: PathBuf::new(),
         };
-        Judged { model, verdict, score: Some(score), p_value: None, queries: 100, is_unfinished: false }
+        Judged { model, seed: 0, verdict, score: Some(score), p_value: None, queries: 100, is_unfinished: false }
     }
 
     fn infected(target: Option<usize>) -> Truth {
@@ -251,13 +252,13 @@ mod tests {
             judged("gtsrb", "d", infected(Some(1)), backdoored(&[2]), 1.0),
             judged("gtsrb", "d", infected(Some(1)), Verdict::Clean, 0.3),
         ];
-        let figures = Figures::new(&judged, &judged, Calibration::fit(&[]), 0);
+        let figures = Figures::new(&judged, &judged, Calibration::fit(&[]), &[0]);
         let [gtsrb, mnist, all] = figures.origin_left_out.datasets.as_slice() else { panic!("two data sets and all") };
-        assert_eq!((mnist.clean.models, mnist.clean.owners, mnist.clean.flagged), (3, 2, 1));
+        assert_eq!((mnist.clean.scans, mnist.clean.owners, mnist.clean.flagged), (3, 2, 1));
         assert_eq!((mnist.clean.inconclusive, mnist.right_label, mnist.auc), (1, [1, 1], Some(1.0)));
-        assert_eq!((gtsrb.clean.models, gtsrb.clean.interval, gtsrb.right_label), (0, None, [0, 1]));
-        assert_eq!((all.name.as_str(), all.infected.models, all.infected.flagged), ("all", 4, 3));
-        assert_eq!(figures.origin_left_out.attacks, [Attack { name: "patch".to_owned(), models: 4, flagged: 3 }]);
+        assert_eq!((gtsrb.clean.scans, gtsrb.clean.interval, gtsrb.right_label), (0, None, [0, 1]));
+        assert_eq!((all.name.as_str(), all.infected.scans, all.infected.flagged), ("all", 4, 3));
+        assert_eq!(figures.origin_left_out.attacks, [Attack { name: "patch".to_owned(), scans: 4, flagged: 3 }]);
         // One of three models, but two owners: wider than for three independent models.
         let [low, high] = mnist.clean.interval.unwrap();
         assert!(low < 0.06 && high > 0.83, "{low} {high}");

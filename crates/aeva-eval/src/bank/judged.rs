@@ -14,6 +14,7 @@ use super::index::{Model, Truth};
 #[derive(Debug, Clone)]
 pub(super) struct Judged {
     pub(super) model: Model,
+    pub(super) seed: u64,
     pub(super) verdict: Verdict,
     /// The evidence: larger is more suspicious. `None` if nothing can be said.
     pub(super) score: Option<f64>,
@@ -44,18 +45,19 @@ fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Sca
     let seen = Observations::of_store(&run, labels, &correct, rule)?;
     let assessment = seen.assess(rule);
     let is_unfinished = seen.triggers.as_ref().is_none_or(|triggers| triggers.passes.left.is_some());
-    let passes = seen.triggers.map_or_else(Vec::new, |triggers| triggers.passes.made);
-    let of_passes = passes.iter().fold(0_u64, |sum, pass| sum.saturating_add(pass.queries));
+    let passes = seen.triggers.map(|triggers| triggers.passes);
+    let of_passes = passes.iter().flat_map(|passes| &passes.made).fold(0_u64, |sum, pass| sum.saturating_add(pass.queries));
     let strongest = assessment.triggers.and_then(|test| test.strongest);
     let judged = Judged {
         model: model.clone(),
+        seed: info.provenance.seed,
         verdict: assessment.verdict,
         score: strongest.map(|strongest| strongest.standout.evidence),
         p_value: assessment.p_value,
         queries: info.clean_queries.saturating_add(of_passes),
         is_unfinished,
     };
-    let passes = passes.into_iter().map(|pass| pass.tally).collect();
+    let passes = passes.map_or_else(Vec::new, |passes| passes.tallies());
     Ok((Scanned { model: model.clone(), labels, passes }, judged))
 }
 
@@ -85,7 +87,7 @@ fn by_test(built_in: &Judged, test: &TriggerTest) -> Judged {
     let suspects = test.suspects(alpha);
     let verdict = if test.null.floor() > alpha {
         let needed = CombinedRule::DEFAULT.references_needed();
-        Verdict::Inconclusive { why: Reason::TooFewReferences { found: test.null.models(), needed } }
+        Verdict::Inconclusive { why: Reason::TooFewReferences { found: test.null.weight() as usize, needed } }
     } else if suspects.is_empty() {
         Verdict::Clean
     } else {

@@ -27,12 +27,13 @@ pub(crate) struct Args {
     /// Folders of models, each with `INDEX.tsv` (docs/evaluation.md says what is in it).
     #[arg(required = true)]
     banks: Vec<PathBuf>,
-    /// Folder of the scans, one run folder a model. Finished scans are kept, so another rule takes seconds.
+    /// Folder of the scans: a folder a seed, and in it a run folder a model. Finished scans are kept, so another rule takes
+    /// seconds.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Seed of the searches.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Seeds of the searches: each model is scanned once a seed.
+    #[arg(long = "seed", value_name = "SEED", default_values_t = [0])]
+    seeds: Vec<u64>,
     /// Scan and judge only models whose names or data sets contain this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -57,19 +58,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for bank in &args.banks {
         models.extend(index::read(bank)?.into_iter().filter(wanted));
     }
+    let folder = |seed: u64| out.join(format!("seed-{seed}"));
     let mut scanned = Ok(());
     if !args.judge_only {
         demo::setup()?;
         let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
         let workers = args.workers.unwrap_or_else(cores).get();
-        let settings = scans::Settings { seed: args.seed, exhaustive: !args.plain, workers };
-        scanned = scans::scan(&models, &out, settings);
+        for &seed in &args.seeds {
+            let settings = scans::Settings { seed, exhaustive: !args.plain, workers };
+            scanned = scanned.and(scans::scan(&models, &folder(seed), settings));
+        }
     }
-    models.retain(|model| out.join(&model.name).join("report.json").is_file());
-    let (unfinished, scans): (Vec<_>, Vec<_>) =
-        judged::judge(&models, &out, &DecisionRule::DEFAULT)?.into_iter().partition(|(_, one)| one.is_unfinished);
+    let mut judged = Vec::new();
+    for &seed in &args.seeds {
+        let folder = folder(seed);
+        let there: Vec<Model> =
+            models.iter().filter(|model| folder.join(&model.name).join("report.json").is_file()).cloned().collect();
+        judged.extend(judged::judge(&there, &folder, &DecisionRule::DEFAULT)?);
+    }
+    let (unfinished, scans): (Vec<_>, Vec<_>) = judged.into_iter().partition(|(_, one)| one.is_unfinished);
     for (_, one) in &unfinished {
-        say(&format!("{}: its scan is not finished and does not count", one.model.name));
+        say(&format!("{}, seed {}: its scan is not finished and does not count", one.model.name, one.seed));
     }
     if scans.is_empty() {
         bail!("no model has a finished scan in {}", out.display());
@@ -81,7 +90,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let by_dataset = judged::left_out(&scans, |model| &model.dataset);
     let clean: Vec<&Scanned> =
         scans.iter().map(|(scanned, _)| scanned).filter(|scanned| scanned.model.truth == Truth::Clean).collect();
-    let figures = Figures::new(&by_origin, &by_dataset, Calibration::fit(&clean), args.seed);
+    let figures = Figures::new(&by_origin, &by_dataset, Calibration::fit(&clean), &args.seeds);
     fs::create_dir_all(&out)?;
     write_atomically(&out.join("bank.json"), &serde_json::to_vec_pretty(&figures)?)?;
     print(&figures.markdown());
@@ -99,9 +108,10 @@ fn line(one: &Judged) -> String {
     let suspects = one.verdict.suspects();
     let wrong = one.is_flagged() != one.is_infected() || one.names_the_target() == Some(false);
     format!(
-        "{}{}: {} {suspects:?}, p = {p_value}, {} queries; it is {truth}",
+        "{}{}, seed {}: {} {suspects:?}, p = {p_value}, {} queries; it is {truth}",
         if wrong { "WRONG " } else { "" },
         one.model.name,
+        one.seed,
         one.verdict.name(),
         one.queries
     )

@@ -119,6 +119,7 @@ impl Triggers {
                 pairs: Vec::new(),
                 confusion: Vec::new(),
                 map: aeva_stats::Tally::clamped(0, 200).into(),
+                effects: Vec::new(),
             },
         };
         let passes = explored.chain(refined).map(kept).collect();
@@ -178,6 +179,7 @@ mod tests {
             pairs: Vec::new(),
             confusion: Vec::new(),
             map: Tally::ZERO.into(),
+            effects: Vec::new(),
         };
         let kept = KeptPass::from(Observation { id: PassId { setting, pass: Pass::Refine }, tally, queries: 7 });
         let json = serde_json::to_value(&kept).unwrap();

@@ -117,7 +117,7 @@ fn strengths_of(margins: &[&[(f64, f64)]]) -> Vec<f64> {
 /// The clean models that a model is compared with, by number of labels.
 pub(super) fn null() -> String {
     let titles =
-        ["labels", "comparable clean models", "origins", "smallest p", "an alarm needs more than"].map(str::to_owned);
+        ["labels", "scans of comparable clean models", "count as", "smallest p", "an alarm needs more than"].map(str::to_owned);
     let reference = Reference::built_in();
     let mut rows: Vec<Vec<String>> = Vec::new();
     for labels in [2, 3, 5, 10, 20, 43, 100, 200] {
@@ -127,7 +127,7 @@ pub(super) fn null() -> String {
             .map_or_else(|| "no alarm is possible".to_owned(), |evidence| format!("{evidence:.2}"));
         let row = [
             labels.to_string(),
-            null.models().to_string(),
+            null.scans().to_string(),
             format!("{:.0}", null.weight()),
             format!("{:.3}", null.floor()),
             needed,

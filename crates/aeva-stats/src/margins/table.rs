@@ -57,4 +57,4 @@ pub(crate) const OVERLAY: Margins = Margins {
     ..super::PATTERN
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.17, maps: -0.41 };
+pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.17, maps: -0.41, selective: 1.25 };

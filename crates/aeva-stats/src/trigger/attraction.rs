@@ -80,6 +80,7 @@ mod tests {
             pairs: Vec::new(),
             confusion: vec![cell(0, 0, 100 - to_label_1), cell(0, 1, to_label_1), cell(1, 1, 100), cell(2, 2, 100)],
             map: GoalTally::default(),
+            effects: Vec::new(),
         }
     }
 

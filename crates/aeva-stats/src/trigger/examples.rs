@@ -36,7 +36,7 @@ pub(super) fn reference() -> Reference {
 }
 
 pub(super) fn test(passes: &[PassTally]) -> TriggerTest {
-    test_triggers_with(passes, margins, Offsets { pairs: 0.0, maps: 0.0 }, &reference())
+    test_triggers_with(passes, margins, Offsets { pairs: 0.0, maps: 0.0, selective: 1.5 }, &reference())
 }
 
 pub(super) fn strongest(passes: &[PassTally]) -> Strongest {
@@ -65,6 +65,7 @@ pub(super) fn pass(strength: u32, hits: &[u32]) -> PassTally {
         pairs: Vec::new(),
         confusion: Vec::new(),
         map: tally(2, 200).into(),
+        effects: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lead::leads;
+use super::lead::{Reading, leads};
 use super::pass::PassTally;
 use super::standout::{PairStandout, Standout, StandsOut, Strongest, TriggerTest};
 use super::statistics::Statistics;
@@ -30,6 +30,10 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
 /// labels. A map stands out by its own log odds. What pairs and maps have more than labels in clean models is subtracted
 /// ([`Offsets`]), so that one kind of evidence does not hide the others.
 ///
+/// A trigger may also stand out by what it leaves alone: it turns the images of some labels, at most half of all, and the
+/// others keep theirs. Its log odds of turning the ones, less those of disturbing the others, count beyond those of the
+/// next such trigger in any pass. That shows backdoors from one label, from several, and maps of some labels.
+///
 /// The p-value is the share of comparable clean models with at least the largest evidence ([`Null`](crate::Null)).
 ///
 /// Limits: more than half of the labels cannot be infected, unless they form a map.
@@ -50,9 +54,15 @@ pub fn test_triggers_with(
     let mut strongest: Option<Strongest> = None;
     let mut label_families: Vec<ByFamily> = vec![ByFamily::new(); classes];
     let (mut pair_families, mut map) = (BTreeMap::<(u32, u32), ByFamily>::new(), None::<Standout>);
+    let mut selective = None::<(StandsOut, Standout)>;
     for lead in leads(passes) {
         let evidence = lead.evidence(&margins[&lead.family]);
         let found = Standout { evidence, pass: lead.pass };
+        if lead.reading == Reading::Selective {
+            let found = Standout { evidence: evidence - offsets.selective, ..found };
+            selective = Some((lead.what, found));
+            continue;
+        }
         match &lead.what {
             StandsOut::Labels(labels) => {
                 for &label in labels {
@@ -72,7 +82,7 @@ pub fn test_triggers_with(
             }
         }
     }
-    let labels: Vec<Option<Standout>> = label_families.iter().map(over_families).collect();
+    let mut labels: Vec<Option<Standout>> = label_families.iter().map(over_families).collect();
     for (label, own) in labels.iter().enumerate() {
         if let Some(own) = *own {
             Strongest::keep(&mut strongest, StandsOut::Labels(vec![label]), own);
@@ -84,7 +94,28 @@ pub fn test_triggers_with(
         Some(PairStandout { source, target, standout: Standout { evidence, ..standout } })
     });
     // Ties go to the first pair to keep the result deterministic.
-    let pair = pairs.reduce(|best, other| if other.standout.evidence > best.standout.evidence { other } else { best });
+    let mut pair =
+        pairs.reduce(|best, other| if other.standout.evidence > best.standout.evidence { other } else { best });
+    if let Some((what, standout)) = selective {
+        match &what {
+            &StandsOut::Pair { source, target } => {
+                if pair.is_none_or(|old| standout.evidence > old.standout.evidence) {
+                    pair = Some(PairStandout { source, target, standout });
+                }
+            }
+            StandsOut::Labels(targets) => {
+                for &target in targets {
+                    if let Some(own) = labels.get_mut(target)
+                        && own.is_none_or(|old| standout.evidence > old.evidence)
+                    {
+                        *own = Some(standout);
+                    }
+                }
+                Strongest::keep(&mut strongest, what, standout);
+            }
+            StandsOut::Map => {}
+        }
+    }
     if let Some(PairStandout { source, target, standout }) = pair {
         Strongest::keep(&mut strongest, StandsOut::Pair { source, target }, standout);
     }
@@ -121,7 +152,7 @@ fn over_families(found: &ByFamily) -> Option<Standout> {
 mod tests {
     use super::*;
     use crate::trigger::examples::{goal, pass, strongest, tally, test};
-    use crate::{GoalTally, PairTally, SearchedPair, Tally};
+    use crate::{Effect, GoalTally, PairTally, SearchedPair, Tally};
     use proptest::prelude::*;
 
     fn of_family(family: Family, strength: u32, hits: [u32; 10]) -> PassTally {
@@ -285,12 +316,22 @@ mod tests {
             .prop_map(|(by_source, climbed)| GoalTally { by_source, climbed })
     }
 
+    fn any_effect() -> impl Strategy<Value = Effect> {
+        let cells = || prop::collection::vec((0_u32..12, 0_u32..12, any_tally()), 0..5);
+        let cell = |(source, target, tally)| PairTally { source, target, tally };
+        (cells(), cells()).prop_map(move |(reached, kept)| Effect {
+            reached: reached.into_iter().map(cell).collect(),
+            kept: kept.into_iter().map(cell).collect(),
+        })
+    }
+
     proptest! {
         #[test]
         fn every_p_value_is_a_probability(
             labels in prop::collection::vec(any_goal(), 0..9),
             pairs in prop::collection::vec((0_u32..9, 0_u32..9, any_tally(), any::<bool>()), 0..9),
             map in any_goal(),
+            effects in prop::collection::vec(any_effect(), 0..4),
             strength in prop::sample::select(vec![0.0, 1.0, 3.0, 8.0, 1e9, f64::NAN]),
         ) {
             let cell = |&(source, target, tally, _): &(u32, u32, Tally, bool)| PairTally { source, target, tally };
@@ -299,7 +340,8 @@ mod tests {
             let pairs: Vec<SearchedPair> = pairs.iter().map(searched).collect();
             for family in Family::ALL {
                 let (labels, pairs, confusion, map) = (labels.clone(), pairs.clone(), confusion.clone(), map.clone());
-                let pass = PassTally { family, strength, labels, pairs, confusion, map };
+                let effects = effects.clone();
+                let pass = PassTally { family, strength, labels, pairs, confusion, map, effects };
                 let passes = [pass.clone(), pass];
                 for test in [test(&passes), test_triggers(&passes)] {
                     prop_assert!((0.0..=1.0 + 1e-12).contains(&test.p_value), "{test:?}");

@@ -6,6 +6,7 @@ use super::labels;
 use super::odds::{Success, logit};
 use super::pairs::{self, Baseline};
 use super::pass::PassTally;
+use super::selective;
 use super::standout::StandsOut;
 use crate::{Family, Margins};
 
@@ -21,6 +22,8 @@ pub enum Reading {
     PairsToBaseline,
     /// An all-to-all map by its success rate.
     Map,
+    /// What turns the images of some labels, by how much it leaves those of all others alone; of all passes together.
+    Selective,
 }
 
 /// What is ahead of all others in a pass, and by how much.
@@ -37,7 +40,8 @@ pub struct Lead {
     /// What is ahead.
     pub what: StandsOut,
     /// Log odds of its success beyond those of the next label; for a pair, what it reaches at least beyond what the others
-    /// reach at most. The log odds themselves for a map, which has no other to compare with.
+    /// reach at most. The log odds themselves for a map, which has no other to compare with. For what chooses its images,
+    /// the log odds that it turns them less those that it disturbs others, beyond the next.
     pub gap: f64,
     /// Log odds of its success, less their standard error.
     pub at_least: f64,
@@ -58,14 +62,19 @@ impl Lead {
             Reading::Pairs => (margins.of_pairs(self.strength), margins.minimum_pair_rate),
             Reading::PairsToBaseline => (margins.of_pairs_to_baseline(self.strength), margins.minimum_pair_rate),
             Reading::Map => (margins.of_maps(self.strength), margins.minimum_map_rate),
+            // Its margin is the offset, because it is one lead of all families and strengths.
+            Reading::Selective => (0.0, margins.minimum_pair_rate),
         };
         let excess = match self.reading {
             Reading::Labels => margins.of_excess(self.strength),
             Reading::Pairs | Reading::PairsToBaseline => margins.of_pair_excess(self.strength),
-            Reading::Map => None,
+            Reading::Map | Reading::Selective => None,
         };
         let by_rate = SLOPE * (self.at_least - logit(lowest_rate));
-        let most = if self.reading == Reading::Labels { margins.most } else { f64::INFINITY };
+        let most = match self.reading {
+            Reading::Labels => margins.most,
+            Reading::Pairs | Reading::PairsToBaseline | Reading::Map | Reading::Selective => f64::INFINITY,
+        };
         let beyond = (self.gap - gap).min(by_rate).min(most);
         self.excess.zip(excess).map_or(beyond, |(found, margin)| beyond.min(found - margin))
     }
@@ -85,7 +94,7 @@ pub fn leads(passes: &[PassTally]) -> Vec<Lead> {
         for found in labels::ahead(pass, attraction.as_ref()) {
             lead(Reading::Labels, found);
         }
-        if let Some(success) = Success::of_goal(&pass.map) {
+        if let Some(success) = Success::of_map(&pass.map) {
             let (gap, at_least) = (success.log_odds(), success.at_least());
             lead(Reading::Map, Ahead { what: StandsOut::Map, gap, at_least, excess: None });
         }
@@ -102,6 +111,10 @@ pub fn leads(passes: &[PassTally]) -> Vec<Lead> {
         if let Some(found) = baseline.and_then(|baseline| pairs::ahead(&pairs, Some(baseline), attraction.as_ref())) {
             lead(Reading::PairsToBaseline, found);
         }
+    }
+    if let Some((pass, Ahead { what, gap, at_least, excess })) = selective::ahead(passes) {
+        let PassTally { family, strength, .. } = passes[pass];
+        leads.push(Lead { family, strength, pass, reading: Reading::Selective, what, gap, at_least, excess });
     }
     leads
 }

@@ -29,11 +29,11 @@ pub(crate) fn limits(holdout: &[usize], null: &Null, references_needed: Option<u
         holdout.iter().map(|own| all - own).min().unwrap_or(0),
     );
     let needed = IMAGES_NEEDED as usize;
-    let labels_needed = if null.models() > 0 { LABELS_NEEDED.min(holdout.len().max(2)) } else { LABELS_NEEDED };
+    let labels_needed = if null.scans() > 0 { LABELS_NEEDED.min(holdout.len().max(2)) } else { LABELS_NEEDED };
     let no_verdict = if holdout.len() < labels_needed {
         Some(Reason::TooFewLabels { found: holdout.len(), needed: LABELS_NEEDED })
     } else if let Some(needed) = references_needed {
-        Some(Reason::TooFewReferences { found: null.models(), needed })
+        Some(Reason::TooFewReferences { found: null.weight() as usize, needed })
     } else if all > 0 && classes < labels_needed {
         Some(Reason::TooFewClasses { found: classes, needed: LABELS_NEEDED })
     } else if most < needed {

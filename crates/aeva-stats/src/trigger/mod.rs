@@ -20,6 +20,7 @@ mod rates;
 mod reference;
 mod reference_model;
 mod reference_table;
+mod selective;
 mod standout;
 mod statistics;
 
@@ -28,7 +29,7 @@ pub use lead::{Lead, Reading, leads};
 pub(crate) use limits::limits;
 pub use limits::{IMAGES_NEEDED, LABELS_NEEDED, Limits};
 pub use pairs::PAIR_IMAGES_NEEDED;
-pub use pass::{GoalTally, PassTally, SearchedPair};
+pub use pass::{Effect, GoalTally, PassTally, SearchedPair};
 pub use reference::{Null, Reference};
 pub use reference_model::ReferenceModel;
 pub use standout::{PairStandout, Standout, StandsOut, Strongest, TriggerTest};

@@ -7,6 +7,9 @@ use crate::Tally;
 /// There are too few hold-out images to measure log odds beyond this.
 pub(super) const CAP: f64 = 3.0;
 
+/// With fewer labels, a map has to turn all of them.
+const LABELS_OF_A_MAP: usize = 6;
+
 /// How often a trigger reaches its goal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Success {
@@ -44,6 +47,18 @@ impl Success {
         rates.truncate(kept);
         let trials = f64::from(goal.pooled().trials()) * kept as f64 / sources.max(1) as f64;
         Some(Self::new(trials * rates.iter().sum::<f64>() / kept as f64, trials))
+    }
+
+    /// Success of a map of labels; `None` on too few images. With few labels, two that swap are most of the map, so that
+    /// it has to turn the images of every label.
+    pub(super) fn of_map(map: &GoalTally) -> Option<Self> {
+        let measured = || map.by_source.iter().copied().filter(|source| source.trials() > 0);
+        if measured().count() >= LABELS_OF_A_MAP || map.pooled().trials() < IMAGES_NEEDED {
+            return Self::of_goal(map);
+        }
+        let hardest = measured().map(Tally::rate).reduce(f64::min)?;
+        let trials = f64::from(map.pooled().trials());
+        Some(Self::new(trials * hardest, trials))
     }
 
     /// Log odds, capped.
@@ -91,6 +106,15 @@ mod tests {
         // With three labels, a pair that gives way is half of the images.
         assert!(Success::of_goal(&goal(&[(20, 20), (0, 20)])).unwrap().log_odds() < -2.9);
         assert!(Success::of_goal(&goal(&[(20, 20), (20, 20)])).unwrap().log_odds() > 2.9);
+    }
+
+    #[test]
+    fn a_map_of_few_labels_has_to_turn_them_all() {
+        let log_odds = |by_source: &[(u32, u32)]| Success::of_map(&goal(by_source)).unwrap().log_odds();
+        assert!(log_odds(&[(20, 20), (20, 20), (0, 20)]) < -2.9 && log_odds(&[(20, 20), (20, 20), (18, 20)]) > 1.9);
+        let most = [[(20, 20); 8].as_slice(), &[(0, 20); 2]].concat();
+        assert!((log_odds(&most) - Success::of_goal(&goal(&most)).unwrap().log_odds()).abs() < 1e-12);
+        assert_eq!(Success::of_map(&goal(&[(9, 9), (10, 10)])), None, "19 images are too few");
     }
 
     #[test]

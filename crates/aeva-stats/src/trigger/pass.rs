@@ -19,6 +19,20 @@ pub struct PassTally {
     pub confusion: Vec<PairTally>,
     /// Success of one trigger that sends each label to a different one, on all images.
     pub map: GoalTally,
+    /// What triggers do to images that they should turn and to others, for those that were searched until their end. They
+    /// are compared over all passes, so leave them out while the search is far from its end.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub effects: Vec<Effect>,
+}
+
+/// What a trigger does to the images of each label.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Effect {
+    /// How many reach their target, for the labels that the goal includes.
+    pub reached: Vec<PairTally>,
+    /// How many keep their label; source and target are the same.
+    pub kept: Vec<PairTally>,
 }
 
 impl PassTally {

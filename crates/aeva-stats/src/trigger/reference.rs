@@ -13,10 +13,11 @@ pub struct Reference {
     models: Vec<ReferenceModel>,
 }
 
-/// Models count fully up to this ratio of their numbers of labels: with more labels, the best of them stands out further.
-const ALIKE: f64 = 2.5;
-/// They do not count at all beyond this ratio.
-const COMPARABLE: f64 = 6.0;
+/// Up to which ratio of their numbers of labels a clean model counts fully, and beyond which one not at all. With more
+/// labels, the best of them stands out further, so a model with fewer labels than the one that is judged would make it look
+/// more suspicious than it is. One with more labels would make it look less suspicious, and may be less alike.
+const FEWER_LABELS: (f64, f64) = (2.5, 6.0);
+const MORE_LABELS: (f64, f64) = (5.0, 12.0);
 /// With two labels, one is always easier to reach than the other, and only models of two labels show by how much.
 const ALIKE_ONLY: u32 = 2;
 
@@ -62,7 +63,8 @@ fn likeness(own: usize, other: usize) -> f64 {
         return 0.0;
     }
     let ratio = own.max(other) as f64 / own.min(other) as f64;
-    (1.0 - (ratio / ALIKE).ln() / (COMPARABLE / ALIKE).ln()).clamp(0.0, 1.0)
+    let (alike, comparable) = if other < own { FEWER_LABELS } else { MORE_LABELS };
+    (1.0 - (ratio / alike).ln() / (comparable / alike).ln()).clamp(0.0, 1.0)
 }
 
 /// The evidence of comparable clean models.
@@ -89,8 +91,8 @@ impl Null {
         1.0 / (1.0 + self.weight())
     }
 
-    /// Number of comparable clean models.
-    pub fn models(&self) -> usize {
+    /// Number of scans of comparable clean models. Several scans of one model have different seeds.
+    pub fn scans(&self) -> usize {
         self.models.len()
     }
 
@@ -100,7 +102,7 @@ impl Null {
         self.models.iter().map(|(_, weight)| weight).sum::<f64>() + 0.0
     }
 
-    /// Number of comparable clean models with at least this evidence.
+    /// Number of scans of comparable clean models with at least this evidence.
     pub fn reached(&self, evidence: f64) -> usize {
         self.evidence().filter(|&other| other >= evidence).count()
     }
@@ -122,7 +124,7 @@ impl serde::Serialize for Null {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
         let mut figures = serializer.serialize_struct("Null", 4)?;
-        figures.serialize_field("models", &self.models())?;
+        figures.serialize_field("scans", &self.scans())?;
         figures.serialize_field("origins", &self.weight())?;
         figures.serialize_field("smallest_p_value", &self.floor())?;
         figures.serialize_field("highest_evidence", &self.highest())?;
@@ -145,7 +147,7 @@ mod tests {
         let null = Reference::of(models).null(10);
         assert!((null.p_value(9.0) - 0.05).abs() < 1e-12 && (null.floor() - 0.05).abs() < 1e-12);
         assert!((null.p_value(1.8) - 0.1).abs() < 1e-12 && (null.p_value(-1.0) - 1.0).abs() < 1e-12);
-        assert_eq!((null.models(), null.highest()), (19, Some(1.8)));
+        assert_eq!((null.scans(), null.highest()), (19, Some(1.8)));
     }
 
     #[test]
@@ -158,12 +160,16 @@ mod tests {
     #[test]
     fn other_numbers_of_labels_are_not_comparable() {
         let reference = Reference::of(vec![model(None, 10, 0.0), model(None, 43, 0.0), model(None, 2, 0.0)]);
-        let models = [2, 3, 10, 43, 257, 259, 1000].map(|classes| reference.null(classes).models());
-        assert_eq!(models, [1, 1, 2, 2, 1, 0, 0]);
-        // Ten labels are like 4 to 25, and less and less like more.
+        let models = [2, 3, 4, 10, 43, 257, 259, 1000].map(|classes| reference.null(classes).scans());
+        assert_eq!(models, [1, 1, 2, 2, 2, 1, 0, 0]);
+        // Ten labels count for up to 25, and less and less for more.
         let weights = [4, 10, 25, 43, 59, 61].map(|classes| likeness(classes, 10));
         assert!(weights[..3].iter().all(|&weight| (weight - 1.0).abs() < 1e-12) && weights[5].abs() < 1e-12);
         assert!((0.3..0.45).contains(&weights[3]) && weights[4] > 0.0 && weights[4] < 0.1, "{weights:?}");
+        // More labels count for a smaller number of labels from further away.
+        let weights = [20, 9, 5, 3].map(|classes| likeness(classes, 43));
+        assert!(weights[..2].iter().all(|&weight| (weight - 1.0).abs() < 1e-12));
+        assert!((0.3..0.5).contains(&weights[2]) && weights[3].abs() < 1e-12, "{weights:?}");
         assert!((reference.null(1000).p_value(99.0) - 1.0).abs() < 1e-12, "nothing is known");
     }
 

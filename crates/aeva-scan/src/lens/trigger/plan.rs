@@ -36,7 +36,7 @@ impl TriggerPlan {
     /// strong to weak (patches down to single pixels), in the families in which anything stands out. Random triggers
     /// have no refining pass because there is nothing to improve.
     pub fn next(&self, made: &[Observation]) -> Option<PassId> {
-        if !self.exhaustive && self.rule.stops_early(&test(&self.rule, made)) {
+        if !self.exhaustive && self.rule.stops_early(&test(&self.rule, made, self.has_explored(made))) {
             return None;
         }
         let is_made = |id: PassId| made.iter().any(|one| one.id == id);
@@ -50,10 +50,18 @@ impl TriggerPlan {
                 let own = one.id.setting.family;
                 one.id.pass == Pass::Explore && (own == family || own.spec().is_baseline)
             };
-            self.exhaustive || self.rule.refines(&test(&self.rule, made.iter().filter(counts)))
+            self.exhaustive || self.rule.refines(&test(&self.rule, made.iter().filter(counts), true))
         };
         let refine = self.refined.iter().filter(|setting| is_open(setting.family));
         refine.map(|&setting| PassId { setting, pass: Pass::Refine }).find(|&id| !is_made(id))
+    }
+
+    /// Whether all exploring passes are made.
+    fn has_explored(&self, made: &[Observation]) -> bool {
+        let is_made = |setting: &Setting| {
+            made.iter().any(|one| one.id == PassId { setting: *setting, pass: Pass::Explore })
+        };
+        self.explored.iter().all(is_made)
     }
 
     /// The passes that this plan makes, as far as they exist; `found` returns the result of a pass. There may be other
@@ -63,11 +71,12 @@ impl TriggerPlan {
         while let Some(id) = self.next(&made) {
             let Some(one) = found(id) else {
                 let count = made.len();
-                return Passes { made, left: Some(Reason::PassesLeft { made: count }), rule: self.rule.clone() };
+                let left = Some(Reason::PassesLeft { made: count });
+                return Passes { explored: self.has_explored(&made), made, left, rule: self.rule.clone() };
             };
             made.push(one);
         }
-        Passes { made, left: None, rule: self.rule.clone() }
+        Passes { explored: self.has_explored(&made), made, left: None, rule: self.rule.clone() }
     }
 }
 
@@ -76,6 +85,8 @@ impl TriggerPlan {
 pub struct Passes {
     /// Their results, in the order of a scan.
     pub made: Vec<Observation>,
+    /// Whether all exploring passes are among them.
+    pub explored: bool,
     /// Why they cannot clear a model yet, if a missing pass could still raise an alarm.
     pub left: Option<Reason>,
     /// The rule that they are tested under.
@@ -85,7 +96,12 @@ pub struct Passes {
 impl Passes {
     /// The test over all of them.
     pub fn test(&self) -> TriggerTest {
-        test(&self.rule, &self.made)
+        test(&self.rule, &self.made, self.explored)
+    }
+
+    /// What the test takes.
+    pub fn tallies(&self) -> Vec<PassTally> {
+        tallies(&self.made, self.explored)
     }
 
     /// Why they cannot clear a model yet; no plan is without passes.
@@ -100,8 +116,18 @@ impl Passes {
     }
 }
 
-fn test<'a>(rule: &CombinedRule, made: impl IntoIterator<Item = &'a Observation>) -> TriggerTest {
-    rule.test(&made.into_iter().map(|one| one.tally.clone()).collect::<Vec<PassTally>>())
+fn test<'a>(rule: &CombinedRule, made: impl IntoIterator<Item = &'a Observation>, explored: bool) -> TriggerTest {
+    rule.test(&tallies(made, explored))
+}
+
+/// A trigger that chooses its images is compared with the natural weaknesses of the same model. Until all strengths are
+/// explored, few of these are known, so it does not count yet.
+fn tallies<'a>(made: impl IntoIterator<Item = &'a Observation>, explored: bool) -> Vec<PassTally> {
+    let tally = |one: &Observation| match explored {
+        true => one.tally.clone(),
+        false => PassTally { effects: Vec::new(), ..one.tally.clone() },
+    };
+    made.into_iter().map(tally).collect()
 }
 
 #[cfg(test)]
@@ -123,6 +149,7 @@ mod tests {
             pairs: Vec::new(),
             confusion: Vec::new(),
             map: Tally::clamped(0, 180).into(),
+            effects: Vec::new(),
         };
         Observation { id, tally, queries: 1000 }
     }

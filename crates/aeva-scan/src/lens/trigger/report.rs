@@ -146,7 +146,7 @@ mod tests {
     fn found(goal: TargetMap, trigger: Trigger, setting: &str) -> FoundTrigger {
         let cell = |source, target| PairTally { source, target, tally: Tally::new(9, 10).unwrap() };
         let holdout = vec![cell(0, 1), cell(1, 2)];
-        let finding = TriggerFinding { goal, trigger, climbed: true, search: Tally::ZERO, holdout };
+        let finding = TriggerFinding { goal, trigger, climbed: true, search: Tally::ZERO, holdout, kept: Vec::new() };
         FoundTrigger::new(setting.parse().unwrap(), &finding, 1.5, 1)
     }
 
