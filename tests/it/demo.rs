@@ -54,7 +54,7 @@ fn the_report_has_what_it_promises() {
     let aeva = Aeva::new();
     aeva.perturbations("digits-infected.onnx", &["--iterations", "3", "--samples", "2", "--out", "run"]);
     let report = aeva.report("run");
-    assert_eq!(report["schema_version"], 3);
+    assert_eq!(report["schema_version"], 4);
     assert_eq!((&report["rule"], &report["triggers"]), (&serde_json::json!("published"), &serde_json::Value::Null));
     assert_eq!(report["labels"].as_array().unwrap().len(), 10);
     let pairs = report["pairs"].as_array().unwrap();

@@ -140,7 +140,12 @@ mod tests {
             effects: Vec::new(),
         };
         let id = PassId { setting: Setting { family: Family::Patch, strength: 3 }, pass: Pass::Explore };
-        Passes { made: vec![Observation { id, tally, queries: 100 }], explored: true, left, rule: CombinedRule::DEFAULT }
+        Passes {
+            made: vec![Observation { id, tally, queries: 100 }],
+            explored: true,
+            left,
+            rule: CombinedRule::DEFAULT,
+        }
     }
 
     fn of(

@@ -98,8 +98,8 @@ pub use shape::{Shape, ShapeSpec};
 pub use tally::{PairTally, Tally};
 pub use target_map::TargetMap;
 pub use trigger::{
-    Effect, GoalTally, IMAGES_NEEDED, LABELS_NEEDED, Lead, Limits, Null, PAIR_IMAGES_NEEDED, PairStandout, PassTally, Reading,
-    Reference, ReferenceModel, STATISTICS, SearchedPair, Standout, StandsOut, Statistic, Statistics, Strongest,
-    TriggerTest, leads, test_triggers, test_triggers_against, test_triggers_with,
+    Effect, GoalTally, IMAGES_NEEDED, LABELS_NEEDED, Lead, Limits, Null, PAIR_IMAGES_NEEDED, PairStandout, PassTally,
+    Reading, Reference, ReferenceModel, STATISTICS, SearchedPair, Standout, StandsOut, Statistic, Statistics,
+    Strongest, TriggerTest, leads, test_triggers, test_triggers_against, test_triggers_with,
 };
 pub use verdict::{Reason, Verdict};

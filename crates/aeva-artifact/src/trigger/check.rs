@@ -220,7 +220,7 @@ mod tests {
         assert!(matches!(many, DecodeError::TooManyImages { .. }), "{many}");
         let large = PairTally { tally: tally(3, 1 << 24), ..cell(1, 2) };
         let sum = forged(patches(), |a| a.result.findings[2].holdout = vec![large; 256]);
-        assert!(matches!(sum, DecodeError::TooManyImages { found, .. } if found == 1 << 32), "{sum}");
+        assert!(matches!(sum, DecodeError::TooManyImages { found, .. } if found == (1 << 32) + 8), "{sum}");
         let queries = forged(patches(), |a| a.result.queries = u64::MAX);
         assert!(matches!(queries, DecodeError::TooManyQueries { found: u64::MAX, .. }), "{queries}");
         let confusion = |cells: Vec<PairTally>| forged(patches(), |a| a.result.confusion = cells);

@@ -54,7 +54,8 @@ pub(super) fn measure(
     });
     let is_measured = |climb: &HillClimb| about == About::Labels || climb.goal.is_source_specific();
     let (measured, others): (Vec<HillClimb>, Vec<HillClimb>) = typical.partition(is_measured);
-    let mut findings: Vec<TriggerFinding> = others.into_iter().map(|climb| climb.finding(false, Vec::new(), Vec::new())).collect();
+    let mut findings: Vec<TriggerFinding> =
+        others.into_iter().map(|climb| climb.finding(false, Vec::new(), Vec::new())).collect();
     findings.extend(searcher.measure(measured.into_iter().map(|climb| (false, climb)).collect(), queries)?);
     Ok(PassResult { findings, confusion, queries: queries.count() })
 }

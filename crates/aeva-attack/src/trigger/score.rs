@@ -92,11 +92,8 @@ mod tests {
 
     #[test]
     fn an_image_that_keeps_its_label_is_counted_by_label() {
-        let cell = |label, hits, trials| PairTally {
-            source: label,
-            target: label,
-            tally: Tally::clamped(hits, trials),
-        };
+        let cell =
+            |label, hits, trials| PairTally { source: label, target: label, tally: Tally::clamped(hits, trials) };
         assert_eq!(kept(&[3, 0, 3, 3], &[3, 1, 0, 3]), [cell(0, 0, 1), cell(3, 2, 3)]);
     }
 

@@ -58,7 +58,8 @@ mod tests {
     fn result(label: u32) -> PassResult {
         let trigger = Trigger::Patch(Patch { row: 0, column: 0, side: 1, values: vec![0.0] });
         let goal = TargetMap::AllToOne { target: label };
-        let finding = TriggerFinding { goal, trigger, climbed: true, search: Tally::ZERO, holdout: Vec::new(), kept: Vec::new() };
+        let finding =
+            TriggerFinding { goal, trigger, climbed: true, search: Tally::ZERO, holdout: Vec::new(), kept: Vec::new() };
         let confusion = vec![PairTally { source: label, target: 0, tally: Tally::ZERO }];
         PassResult { findings: vec![finding], confusion, queries: 0 }
     }

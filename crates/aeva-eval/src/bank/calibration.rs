@@ -19,7 +19,7 @@ const COVERED: f64 = 0.9;
 const END_OF_LABELS: f64 = 0.9;
 const END_OF_OTHERS: f64 = 0.99;
 /// The same for triggers that choose their images, of which a model has one.
-const END_OF_SELECTIVE: f64 = 0.9;
+const END_OF_SELECTIVE: f64 = 0.95;
 /// The margins of noise are no smaller than these. Clean residual networks for photographs, of which a bank may have too
 /// few, send half of all images to one label under noise with an amplitude of 16.
 const LEAST_OF_NOISE: [(f64, f64); 2] = [(16.0, 2.0), (32.0, 3.0)];
@@ -137,7 +137,8 @@ impl Calibration {
 
     /// Tests a model with its [`margins`](Self::margins) against other models.
     pub(super) fn test(&self, scanned: &Scanned, margins: &FittedMargins, reference: &Reference) -> TriggerTest {
-        let offsets = Offsets { pairs: self.offset_of_pairs, maps: self.offset_of_maps, selective: self.offset_of_selective };
+        let offsets =
+            Offsets { pairs: self.offset_of_pairs, maps: self.offset_of_maps, selective: self.offset_of_selective };
         test_triggers_with(&scanned.passes, |family| margins[&family], offsets, reference)
     }
 
@@ -292,7 +293,7 @@ fn list(points: &[(f64, f64)]) -> String {
 mod tests {
     use super::*;
     use crate::bank::index::Truth;
-    use aeva_stats::{GoalTally, Tally};
+    use aeva_stats::{Effect, GoalTally, PairTally, Tally};
     use std::path::PathBuf;
 
     /// A clean model of ten labels whose best patch of three pixels sends these hits of 180 images to label 0.
@@ -308,8 +309,15 @@ mod tests {
         let goal = |hits: usize| GoalTally::from(Tally::clamped(hits, 180));
         let labels = [hits, 18, 18, 18, 18, 18, 18, 18, 18, 18].map(goal).to_vec();
         let (pairs, confusion) = (Vec::new(), Vec::new());
-        let pass =
-            PassTally { family: Family::Patch, strength: 3.0, labels, pairs, confusion, map: GoalTally::default(), effects: Vec::new() };
+        let pass = PassTally {
+            family: Family::Patch,
+            strength: 3.0,
+            labels,
+            pairs,
+            confusion,
+            map: GoalTally::default(),
+            effects: Vec::new(),
+        };
         Scanned { model, labels: 10, passes: vec![pass] }
     }
 
@@ -336,6 +344,22 @@ mod tests {
         models.push(clean("far too", 150));
         let fitted = Calibration::fit(&models.iter().collect::<Vec<_>>());
         assert_eq!(fitted.margins["patch"].labels, [(3.0, rounded(gap(150)))]);
+    }
+
+    /// The offset brings the 95th percentile to that of labels.
+    #[test]
+    fn an_offset_makes_readings_comparable() {
+        let cell = |source, target, hits| PairTally { source, target, tally: Tally::clamped(hits, 100) };
+        let of = |owner: &str, hits: usize| {
+            let mut one = clean(owner, 60);
+            one.passes[0].effects = vec![Effect { reached: vec![cell(1, 7, hits)], kept: vec![cell(2, 2, 100)] }];
+            one
+        };
+        let mut models: Vec<Scanned> = (0..19).map(|at| of(&at.to_string(), 90)).collect();
+        models.push(of("far", 100));
+        let fitted = Calibration::fit(&models.iter().collect::<Vec<_>>());
+        let contrast = Tally::clamped(90, 100).log_odds() + Tally::clamped(100, 100).log_odds();
+        assert!((fitted.offset_of_selective - (contrast - 4.0)).abs() < 0.02, "{}", fitted.offset_of_selective);
     }
 
     #[test]

@@ -46,7 +46,8 @@ fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Sca
     let assessment = seen.assess(rule);
     let is_unfinished = seen.triggers.as_ref().is_none_or(|triggers| triggers.passes.left.is_some());
     let passes = seen.triggers.map(|triggers| triggers.passes);
-    let of_passes = passes.iter().flat_map(|passes| &passes.made).fold(0_u64, |sum, pass| sum.saturating_add(pass.queries));
+    let of_passes =
+        passes.iter().flat_map(|passes| &passes.made).fold(0_u64, |sum, pass| sum.saturating_add(pass.queries));
     let strongest = assessment.triggers.and_then(|test| test.strongest);
     let judged = Judged {
         model: model.clone(),

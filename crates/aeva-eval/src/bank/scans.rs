@@ -22,7 +22,8 @@ pub(super) struct Settings {
     pub(super) workers: usize,
 }
 
-/// Rate of false alarms of the scans. They are judged at another one.
+/// Rate of false alarms of the scans. They are judged at another one, which may need more passes than a plain scan at this
+/// one made; an exhaustive scan makes all passes.
 const RATE: &str = "0.2";
 
 /// Exit codes of a scan that has ended: clean, backdoored, inconclusive.

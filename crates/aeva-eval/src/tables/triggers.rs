@@ -116,8 +116,8 @@ fn strengths_of(margins: &[&[(f64, f64)]]) -> Vec<f64> {
 
 /// The clean models that a model is compared with, by number of labels.
 pub(super) fn null() -> String {
-    let titles =
-        ["labels", "scans of comparable clean models", "count as", "smallest p", "an alarm needs more than"].map(str::to_owned);
+    let titles = ["labels", "scans of comparable clean models", "count as", "smallest p", "an alarm needs more than"]
+        .map(str::to_owned);
     let reference = Reference::built_in();
     let mut rows: Vec<Vec<String>> = Vec::new();
     for labels in [2, 3, 5, 10, 20, 43, 100, 200] {

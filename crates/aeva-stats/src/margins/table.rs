@@ -16,7 +16,7 @@ pub(crate) const WAVE: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const NOISE: Margins = Margins {
     labels: &[(16.0, 2.0), (32.0, 3.0)],
-    pairs: &[(64.0, 0.31)],
+    pairs: &[(64.0, 0.37)],
     pairs_to_baseline: &[],
     maps: &[(16.0, -3.0), (32.0, -3.0)],
     excess: None,
@@ -37,10 +37,10 @@ pub(crate) const SQUARE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const PATCH: Margins = Margins {
-    labels: &[(1.0, 0.0), (2.0, 0.91), (3.0, 1.43), (4.0, 1.43), (6.0, 1.79), (8.0, 1.79)],
-    pairs: &[(1.0, 0.52), (2.0, 0.52), (3.0, 0.71), (4.0, 0.71), (6.0, 0.71), (8.0, 0.71)],
-    pairs_to_baseline: &[(1.0, 1.02), (2.0, 1.02), (3.0, 1.02), (4.0, 1.02), (6.0, 1.02), (8.0, 1.02)],
-    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.34), (4.0, -2.0), (6.0, -1.85), (8.0, -1.48)],
+    labels: &[(1.0, 0.26), (2.0, 0.96), (3.0, 1.43), (4.0, 1.5), (6.0, 1.79), (8.0, 1.79)],
+    pairs: &[(1.0, 0.87), (2.0, 0.87), (3.0, 0.87), (4.0, 0.87), (6.0, 0.87), (8.0, 0.87)],
+    pairs_to_baseline: &[(1.0, 1.04), (2.0, 1.04), (3.0, 1.04), (4.0, 1.04), (6.0, 1.04), (8.0, 1.04)],
+    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.3), (4.0, -2.17), (6.0, -1.9), (8.0, -1.64)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED
@@ -48,13 +48,13 @@ pub(crate) const PATCH: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const OVERLAY: Margins = Margins {
-    labels: &[(8.0, 0.76), (16.0, 1.69), (32.0, 2.02)],
-    pairs: &[(8.0, 0.15), (16.0, 0.22), (32.0, 0.48)],
+    labels: &[(8.0, 0.92), (16.0, 1.55), (32.0, 2.05)],
+    pairs: &[(8.0, 0.15), (16.0, 0.32), (32.0, 0.4)],
     pairs_to_baseline: &[],
-    maps: &[(8.0, -2.89), (16.0, -2.44), (32.0, -2.11)],
-    excess: Some(&[(8.0, 4.97), (16.0, 4.97), (32.0, 5.17)]),
-    pair_excess: Some(&[(8.0, 5.84), (16.0, 6.22), (32.0, 6.61)]),
+    maps: &[(8.0, -3.0), (16.0, -2.52), (32.0, -2.17)],
+    excess: Some(&[(8.0, 4.87), (16.0, 4.87), (32.0, 5.18)]),
+    pair_excess: Some(&[(8.0, 5.84), (16.0, 6.59), (32.0, 6.67)]),
     ..super::PATTERN
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.17, maps: -0.41, selective: 1.25 };
+pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.08, maps: -0.37, selective: 1.23 };

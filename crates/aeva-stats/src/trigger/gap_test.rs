@@ -296,6 +296,23 @@ mod tests {
         assert_eq!((found.suspects(0.04).len(), found.target_maps(0.04)), (10, vec![crate::TargetMap::AllToAll]));
     }
 
+    #[test]
+    fn what_turns_some_labels_and_leaves_the_others_alone_stands_out() {
+        let cell = |source, target, hits| PairTally { source, target, tally: tally(hits, 20) };
+        let with = |reached: Vec<PairTally>, others: u32| {
+            let kept = (0..10).map(|label| cell(label, label, others)).collect();
+            test(&[PassTally { effects: vec![Effect { reached, kept }], ..pass(3, &[20; 10]) }])
+        };
+        let one = with(vec![cell(1, 7, 20)], 20);
+        assert_eq!((one.suspects(0.04), one.suspect_pair(0.04)), (vec![7], Some((1, 7))));
+        assert_eq!(with(vec![cell(1, 7, 20), cell(2, 7, 19), cell(3, 7, 3)], 20).suspects(0.04), [7]);
+        assert_eq!(with(vec![cell(1, 2, 20), cell(3, 4, 20)], 20).suspects(0.04), [2, 4]);
+        // A natural weakness spoils other images, too.
+        assert!(with(vec![cell(1, 7, 20)], 15).suspects(0.04).is_empty());
+        // A label that the model does not have is none of its labels.
+        assert_eq!(with(vec![cell(1, 77, 20), cell(2, 77, 20)], 20).labels.len(), 10);
+    }
+
     /// With three labels, two that swap are two thirds of a map; it was an alarm.
     #[test]
     fn two_labels_that_swap_are_no_map() {

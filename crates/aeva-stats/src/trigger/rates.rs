@@ -52,7 +52,15 @@ mod tests {
         let cell = |&(source, target, hits)| PairTally { source, target, tally: tally(hits, 50) };
         let confusion = confusion.iter().map(cell).collect();
         let labels = labels.into_iter().map(GoalTally::from).collect();
-        PassTally { family, strength: 3.0, labels, pairs: Vec::new(), confusion, map: GoalTally::default(), effects: Vec::new() }
+        PassTally {
+            family,
+            strength: 3.0,
+            labels,
+            pairs: Vec::new(),
+            confusion,
+            map: GoalTally::default(),
+            effects: Vec::new(),
+        }
     }
 
     #[test]

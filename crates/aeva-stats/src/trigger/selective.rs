@@ -34,7 +34,9 @@ struct Choice {
 pub(super) fn ahead(passes: &[PassTally]) -> Option<(usize, Ahead)> {
     let searched = passes.iter().enumerate().filter(|(_, pass)| !pass.is_random());
     let mut choices: Vec<Choice> = searched
-        .flat_map(|(place, pass)| pass.effects.iter().filter_map(move |effect| choice(effect, place, pass.labels.len())))
+        .flat_map(|(place, pass)| {
+            pass.effects.iter().filter_map(move |effect| choice(effect, place, pass.labels.len()))
+        })
         .collect();
     // Stable, so that the first of equals counts.
     choices.sort_by(|a, b| b.contrast.total_cmp(&a.contrast));
@@ -108,7 +110,9 @@ mod tests {
     #[test]
     fn several_labels_may_be_turned_but_not_most() {
         let turning = |labels: u32, target: &dyn Fn(u32) -> u32| Effect {
-            reached: (0..9).map(|source| cell(source, target(source), if source < labels { 20 } else { 0 }, 20)).collect(),
+            reached: (0..9)
+                .map(|source| cell(source, target(source), if source < labels { 20 } else { 0 }, 20))
+                .collect(),
             kept: (0..9).map(|label| cell(label, label, if label < labels { 0 } else { 20 }, 20)).collect(),
         };
         let what = |effect| of(vec![effect]).map(|ahead| ahead.what);

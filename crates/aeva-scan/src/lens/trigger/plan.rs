@@ -58,9 +58,8 @@ impl TriggerPlan {
 
     /// Whether all exploring passes are made.
     fn has_explored(&self, made: &[Observation]) -> bool {
-        let is_made = |setting: &Setting| {
-            made.iter().any(|one| one.id == PassId { setting: *setting, pass: Pass::Explore })
-        };
+        let is_made =
+            |setting: &Setting| made.iter().any(|one| one.id == PassId { setting: *setting, pass: Pass::Explore });
         self.explored.iter().all(is_made)
     }
 
@@ -132,7 +131,7 @@ fn tallies<'a>(made: impl IntoIterator<Item = &'a Observation>, explored: bool) 
 
 #[cfg(test)]
 mod tests {
-    use aeva_stats::{PairTally, Reference, ReferenceModel, SearchedPair, Tally};
+    use aeva_stats::{Effect, PairTally, Reference, ReferenceModel, SearchedPair, Tally};
 
     use super::*;
 
@@ -231,6 +230,27 @@ mod tests {
             passes.iter().filter(|one| one.id.pass == Pass::Refine).count()
         };
         assert_eq!((refined([3, 300]), refined([300, 300])), (6, 0));
+    }
+
+    /// The natural weaknesses of the model are not known before.
+    #[test]
+    fn what_chooses_its_images_counts_when_all_strengths_are_explored() {
+        let cell = |source, target, hits| PairTally { source, target, tally: Tally::clamped(hits, 100) };
+        let effect = Effect { reached: vec![cell(3, 5, 100)], kept: vec![cell(1, 1, 100)] };
+        let observe = |id: PassId| {
+            let mut one = observed(id, 25);
+            if (id.setting.family, id.setting.strength) == (Family::Patch, 2) {
+                one.tally.effects = vec![effect.clone()];
+            }
+            Some(one)
+        };
+        let found = plan(false).replay(observe);
+        assert_eq!((found.made.len(), found.explored, found.left.clone()), (13, true, None));
+        assert_eq!(found.test().pair.map(|pair| (pair.source, pair.target)), Some((3, 5)));
+        assert_eq!(found.tallies().iter().map(|tally| tally.effects.len()).sum::<usize>(), 1);
+        let half = plan(false).replay(|id| observe(id).filter(|one| one.id.setting.family != Family::Overlay));
+        assert!(!half.explored && half.left.is_some());
+        assert!(half.test().pair.is_none() && half.tallies().iter().all(|tally| tally.effects.is_empty()));
     }
 
     #[test]
