@@ -25,7 +25,7 @@ fn a_clean_model_joins_those_that_are_built_in() {
     aeva.run(&["calibrate", &clean, "--data", &data, "--out", "own"]).ends_with(0);
     assert_eq!(aeva.files("own/digits-clean.onnx/triggers-v1"), files);
 
-    let models = |report: &Value| report["triggers"]["null"]["models"].as_u64().unwrap();
+    let models = |report: &Value| report["triggers"]["null"]["scans"].as_u64().unwrap();
     aeva.scan("digits-infected.onnx", &["--out", "run"]).ends_with(1);
     let built_in = models(&aeva.report("run"));
     aeva.scan("digits-infected.onnx", &["--out", "run", "--reference", "own"]).ends_with(1);
@@ -86,6 +86,6 @@ fn two_labels_can_be_judged_with_nineteen_models_of_the_task() {
     let infected = scan("infected.onnx", "run").ends_with(1);
     assert!(infected.stdout.contains("infected.onnx carries a backdoor to label 1 (p = 0.050"), "{}", infected.stdout);
     let report = aeva.report("run");
-    assert_eq!((&report["triggers"]["null"]["models"], &report["suspects"]), (&json!(19), &json!([1])));
+    assert_eq!((&report["triggers"]["null"]["scans"], &report["suspects"]), (&json!(19), &json!([1])));
     scan("clean/19.onnx", "clean-run").ends_with(0);
 }

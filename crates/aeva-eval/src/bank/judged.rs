@@ -88,7 +88,7 @@ fn by_test(built_in: &Judged, test: &TriggerTest) -> Judged {
     let suspects = test.suspects(alpha);
     let verdict = if test.null.floor() > alpha {
         let needed = CombinedRule::DEFAULT.references_needed();
-        Verdict::Inconclusive { why: Reason::TooFewReferences { found: test.null.weight() as usize, needed } }
+        Verdict::Inconclusive { why: Reason::TooFewReferences { found: test.null.full_models(), needed } }
     } else if suspects.is_empty() {
         Verdict::Clean
     } else {

@@ -33,7 +33,7 @@ pub(crate) fn limits(holdout: &[usize], null: &Null, references_needed: Option<u
     let no_verdict = if holdout.len() < labels_needed {
         Some(Reason::TooFewLabels { found: holdout.len(), needed: LABELS_NEEDED })
     } else if let Some(needed) = references_needed {
-        Some(Reason::TooFewReferences { found: null.weight() as usize, needed })
+        Some(Reason::TooFewReferences { found: null.full_models(), needed })
     } else if all > 0 && classes < labels_needed {
         Some(Reason::TooFewClasses { found: classes, needed: LABELS_NEEDED })
     } else if most < needed {

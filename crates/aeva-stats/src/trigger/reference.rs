@@ -102,6 +102,12 @@ impl Null {
         self.models.iter().map(|(_, weight)| weight).sum::<f64>() + 0.0
     }
 
+    /// The same, rounded down.
+    pub fn full_models(&self) -> usize {
+        let weight = self.weight();
+        (1..=self.scans()).take_while(|&count| count as f64 <= weight + 1e-9).count()
+    }
+
     /// Number of scans of comparable clean models with at least this evidence.
     pub fn reached(&self, evidence: f64) -> usize {
         self.evidence().filter(|&other| other >= evidence).count()
@@ -154,7 +160,9 @@ mod tests {
     fn models_of_one_origin_count_as_one() {
         let twenty = (0..20).map(|_| model(Some(3), 10, 1.0)).collect();
         let null = Reference::of(twenty).and(&[model(Some(4), 10, 0.0), model(None, 10, 0.0)]).null(10);
-        assert!((null.weight() - 3.0).abs() < 1e-9 && (null.p_value(0.5) - 0.5).abs() < 1e-9);
+        assert!(
+            (null.weight() - 3.0).abs() < 1e-9 && null.full_models() == 3 && (null.p_value(0.5) - 0.5).abs() < 1e-9
+        );
     }
 
     #[test]

@@ -122,9 +122,9 @@ fn test<'a>(rule: &CombinedRule, made: impl IntoIterator<Item = &'a Observation>
 /// A trigger that chooses its images is compared with the natural weaknesses of the same model. Until all strengths are
 /// explored, few of these are known, so it does not count yet.
 fn tallies<'a>(made: impl IntoIterator<Item = &'a Observation>, explored: bool) -> Vec<PassTally> {
-    let tally = |one: &Observation| match explored {
-        true => one.tally.clone(),
-        false => PassTally { effects: Vec::new(), ..one.tally.clone() },
+    let tally = |one: &Observation| {
+        let effects = if explored { one.tally.effects.clone() } else { Vec::new() };
+        PassTally { effects, ..one.tally.clone() }
     };
     made.into_iter().map(tally).collect()
 }
