@@ -114,9 +114,9 @@ impl FoundTrigger {
         let what = finding.trigger.describe(setting.family.spec().shown_as);
         let description = match finding.goal {
             TargetMap::AllToOne { target } => format!("{what} sends {rate} to label {target}"),
-            TargetMap::SourceSpecific { source, target } => format!(
-                "{what} sends {rate} of label {source} to label {target}, far more than of any other pair of labels"
-            ),
+            TargetMap::SourceSpecific { source, target } => {
+                format!("{what} sends {rate} of label {source} to label {target}")
+            }
             TargetMap::AllToAll => {
                 let cells: Vec<String> =
                     finding.holdout.iter().map(|cell| format!("{} to {}", cell.source, cell.target)).collect();
