@@ -40,6 +40,13 @@ shapes! {
         unit: "amplitude in 255ths",
         is_in_pixels: false,
     },
+    /// A filter changes the tones of all pixels alike. There is one strength.
+    Tone => ShapeSpec {
+        number: 2,
+        noun: "tone",
+        unit: "none",
+        is_in_pixels: false,
+    },
 }
 
 /// A row of the table of shapes.
@@ -68,7 +75,7 @@ mod tests {
 
     #[test]
     fn numbers_never_change() {
-        assert_eq!(Shape::ALL.map(|shape| (shape.spec().noun, shape.spec().number)), [("patch", 0), ("pattern", 1)]);
+        assert_eq!(Shape::ALL.map(|shape| (shape.spec().noun, shape.spec().number)), [("patch", 0), ("pattern", 1), ("tone", 2)]);
         assert!(Shape::ALL.into_iter().all(|shape| Shape::numbered(u32::from(shape.spec().number)) == Some(shape)));
         assert_eq!(Shape::numbered(u32::MAX), None);
     }

@@ -57,6 +57,7 @@ mod setting;
 mod shaped;
 mod stamp;
 mod stream;
+mod tone;
 mod unfit;
 mod warm_start;
 
@@ -68,5 +69,6 @@ pub use patch::Patch;
 pub use search::{TRIGGER_SEARCH_VERSION, TriggerSearch};
 pub use setting::{Pass, PassId, Setting, UnknownSetting};
 pub use stamp::Trigger;
+pub use tone::{Filter, Tone};
 pub use unfit::Unfit;
 pub use warm_start::WarmStart;

@@ -117,6 +117,8 @@ triggers! {
     Patch,
     /// Is added to the whole image.
     Overlay,
+    /// Changes the tones of the whole image.
+    Tone,
 }
 
 #[cfg(test)]

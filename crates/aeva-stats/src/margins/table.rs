@@ -57,4 +57,15 @@ pub(crate) const OVERLAY: Margins = Margins {
     ..super::PATTERN
 };
 
+#[rustfmt::skip]
+pub(crate) const TONE: Margins = Margins {
+    labels: &[(1.0, 3.0)],
+    pairs: &[],
+    pairs_to_baseline: &[],
+    maps: &[],
+    excess: None,
+    pair_excess: None,
+    ..super::SEARCHED
+};
+
 pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.08, maps: -0.37, selective: 1.23 };
