@@ -67,7 +67,7 @@ fn triggers() -> TriggerArtifact {
         trigger_search_version: 1,
         id: PassId { setting: "patch-02".parse().unwrap(), pass: Pass::Explore },
         shape: [8, 8, 1],
-        result: PassResult { findings: (0..10).map(finding).collect(), confusion: vec![], queries: 1 },
+        result: PassResult { findings: (0..10).map(finding).collect(), confusion: vec![], queries: 1, unlabelled: 0 },
     }
 }
 

@@ -1,4 +1,8 @@
 //! Labels.
 
-/// A class label, from 0.
+/// The label of a class, counted from 0.
 pub type Label = u32;
+
+/// What a model answers that has no label for an image, because its scores are no numbers (NaN). It equals no label, so
+/// such an image reaches no target, and does not keep its own label either.
+pub const NO_LABEL: Label = Label::MAX;

@@ -14,7 +14,7 @@ pub struct InputSpec {
     pub width: usize,
     /// Channels of a pixel.
     pub channels: usize,
-    /// Number of labels; every answer is below it.
+    /// Number of labels; every answer is below it, or [`NO_LABEL`](crate::NO_LABEL).
     pub classes: u32,
 }
 
@@ -36,7 +36,8 @@ pub trait HardLabelOracle: Send {
     fn spec(&self) -> &InputSpec;
 
     /// Classifies `batch`, shape `[n, h, w, c]` in standard layout, values in `[0, 1]`; replaces the contents of
-    /// `labels` with `n` labels.
+    /// `labels` with `n` labels. An image that the model has no label for, because its scores are NaN, gets
+    /// [`NO_LABEL`](crate::NO_LABEL).
     ///
     /// The label of an image must not depend on the other images of the batch, on its position, or on `n`.
     ///

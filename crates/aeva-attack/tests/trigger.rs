@@ -412,7 +412,7 @@ mod frozen {
     }
 
     pub(super) fn result(result: &PassResult) -> String {
-        let PassResult { findings: found, confusion, queries } = result;
+        let PassResult { findings: found, confusion, queries, unlabelled: _ } = result;
         format!("Found {{ findings: {}, confusion: {}, queries: {queries} }}", findings(found), cells(confusion))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aeva_attack::Label;
+use aeva_attack::{Label, NO_LABEL};
 use ort::session::{Session, SessionOutputs};
 use ort::value::{TensorElementType, ValueType};
 
@@ -54,7 +54,7 @@ pub(crate) fn stated_classes(session: &Session, output: usize) -> Option<u32> {
     rest.iter().all(|&size| size == 1).then_some(u32::try_from(classes).ok().filter(|&classes| classes > 0)?)
 }
 
-/// Appends the labels of the first `used` rows.
+/// Appends the labels of the first `used` rows; [`NO_LABEL`] where the scores are not numbers.
 pub(crate) fn push_labels(
     answer: &Answer<'_>,
     used: usize,
@@ -62,17 +62,17 @@ pub(crate) fn push_labels(
     path: &Path,
     labels: &mut Vec<Label>,
 ) -> Result<(), ModelError> {
-    let not_a_number = || ModelError::NotANumber { path: path.to_owned() };
     match answer {
         Answer::Scores { width, scores } => {
             for row in scores.chunks(*width).take(used) {
-                labels.push(top_label(row).ok_or_else(not_a_number)?);
+                labels.push(top_label(row).unwrap_or(NO_LABEL));
             }
         }
         Answer::Labels(found) => {
             for &label in found.iter().take(used) {
                 if label == NOT_A_NUMBER {
-                    return Err(not_a_number());
+                    labels.push(NO_LABEL);
+                    continue;
                 }
                 let label = Label::try_from(label).ok().filter(|&label| label < classes);
                 labels.push(label.ok_or_else(|| ModelError::Output {

@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aeva_attack::{HardLabelOracle, classify_all, conformance};
+use aeva_attack::{HardLabelOracle, NO_LABEL, classify_all, conformance};
 use aeva_model::{
     Device, Layout, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, Transfer, ValueRange,
 };
@@ -131,8 +131,8 @@ fn ties_and_nan_are_seen_in_the_graph_too() {
     assert_eq!(labels("ties", &bound, &images), labels("ties", &options(), &images));
     assert!(labels("ties", &bound, &images).iter().all(|&label| label == 0));
     for options in [options(), bound] {
-        let error = classify_all(&mut load("nan", &options).unwrap(), images.view(), 64).unwrap_err();
-        assert!(error.to_string().contains("NaN"), "{error}");
+        let found = classify_all(&mut load("nan", &options).unwrap(), images.view(), 64).unwrap();
+        assert!(found.iter().all(|&label| label == NO_LABEL), "{found:?}");
     }
 }
 

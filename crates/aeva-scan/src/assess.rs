@@ -141,7 +141,7 @@ mod tests {
         };
         let id = PassId { setting: Setting { family: Family::Patch, strength: 3 }, pass: Pass::Explore };
         Passes {
-            made: vec![Observation { id, tally, queries: 100 }],
+            made: vec![Observation { id, tally, queries: 100, unlabelled: 0 }],
             explored: true,
             left,
             rule: CombinedRule::DEFAULT,

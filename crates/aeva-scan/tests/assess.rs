@@ -43,7 +43,7 @@ fn observation() -> impl Strategy<Value = Observation> {
                 map: Tally::clamped(map, TRIALS + PAIR_TRIALS).into(),
                 effects: Vec::new(),
             };
-            Observation { id, tally, queries: 1000 }
+            Observation { id, tally, queries: 1000, unlabelled: 0 }
         },
     )
 }

@@ -49,6 +49,19 @@ fn a_clean_black_box_is_clean() {
     }
 }
 
+/// A model may hide a backdoor by giving no label to images with a trigger. The scan goes on, but does not clear it.
+#[test]
+fn a_model_that_gives_no_labels_is_not_cleared() {
+    let (setup, outcome) = scanned(Backdoor::Silent, Lenses::Only(LensName::Triggers));
+    let passes = &outcome.observations.triggers.as_ref().unwrap().passes;
+    let (images, of) = (passes.unlabelled(), passes.queries());
+    assert!(outcome.end == End::Complete && images > of / 100 && images < of / 2, "{images} of {of}");
+    let why = Reason::Unlabelled { images, of };
+    assert_eq!(outcome.assessment.verdict, Verdict::Inconclusive { why });
+    let notes = setup.report(&outcome).notes;
+    assert!(notes.iter().any(|note| note.contains(&format!("{images} of {of} images"))), "{notes:?}");
+}
+
 /// Triggers leave this verdict open: label 3 is easier to reach than the others, but not by far.
 #[test]
 fn what_triggers_leave_open_takes_perturbations() {

@@ -66,6 +66,13 @@ pub enum Reason {
     },
     /// Triggers were not searched, and perturbations alone cannot clear a model.
     NoTriggers,
+    /// The model had no label for too many images with a trigger.
+    Unlabelled {
+        /// Images without a label.
+        images: u64,
+        /// Images that it was asked about.
+        of: u64,
+    },
     /// The search for triggers ended before the model could be cleared.
     PassesLeft {
         /// Passes that were run.
@@ -128,6 +135,10 @@ impl fmt::Display for Reason {
                 let noun = if *made == 1 { "pass" } else { "passes" };
                 write!(f, "the scan ended after {made} {noun} of the trigger search; clearing the model takes more")
             }
+            Self::Unlabelled { images, of } => write!(
+                f,
+                "the model has no label (its scores are not numbers) for {images} of {of} images with a trigger; a clean verdict takes labels for 99 of 100"
+            ),
             Self::MissingPairs { missing, expected } => write!(f, "{missing} of {expected} pairs have no score"),
         }
     }

@@ -12,6 +12,10 @@ pub(super) fn check(artifact: &TriggerArtifact) -> Result<(), DecodeError> {
     check_shape(artifact.shape)?;
     let classes = check_classes(artifact.provenance.model.classes)?;
     check_queries(std::iter::once(artifact.result.queries))?;
+    let (queries, unlabelled) = (artifact.result.queries, artifact.result.unlabelled);
+    if unlabelled > queries {
+        return Err(DecodeError::Inconsistent(format!("{unlabelled} of {queries} images without a label")));
+    }
     check_goals(artifact, classes)?;
     for finding in &artifact.result.findings {
         finding.trigger.check(artifact.id.setting, artifact.shape)?;
@@ -103,7 +107,7 @@ mod tests {
             trigger_search_version: 1,
             id: PassId { setting: Setting { family, strength }, pass: Pass::Explore },
             shape: [8, 9, 3],
-            result: PassResult { findings, confusion: vec![cell(7, 7), cell(7, 8)], queries: 77 },
+            result: PassResult { findings, confusion: vec![cell(7, 7), cell(7, 8)], queries: 77, unlabelled: 7 },
         }
     }
 

@@ -1,4 +1,4 @@
-//! The payload of trigger artifacts, version 4, and what it says. Wire types never change; new versions are added beside
+//! The payload of trigger artifacts, version 5, and what it says. Wire types never change; new versions are added beside
 //! them.
 
 use aeva_attack::trigger::{Parts, PassResult, Setting, Trigger, TriggerFinding};
@@ -7,6 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{DecodeError, EncodeError};
 use crate::wire::{dimension, dimensions};
+
+/// Version 4 plus the images without a label.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TriggersV5 {
+    pub(super) first: TriggersV4,
+    pub(super) unlabelled: u64,
+}
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct TriggersV4 {
@@ -51,8 +58,20 @@ pub(super) struct TriggerV4 {
     pub(super) values: Vec<f32>,
 }
 
-impl TriggersV4 {
+impl TriggersV5 {
     pub(super) fn new(setting: Setting, shape: [usize; 3], result: &PassResult) -> Result<Self, EncodeError> {
+        Ok(Self { first: TriggersV4::new(setting, shape, result)?, unlabelled: result.unlabelled })
+    }
+
+    /// The setting, the shape of the images, and what was found, none of it checked against the others.
+    pub(super) fn into_domain(self) -> Result<(Setting, [usize; 3], PassResult), DecodeError> {
+        let (setting, shape, result) = self.first.into_domain()?;
+        Ok((setting, shape, PassResult { unlabelled: self.unlabelled, ..result }))
+    }
+}
+
+impl TriggersV4 {
+    fn new(setting: Setting, shape: [usize; 3], result: &PassResult) -> Result<Self, EncodeError> {
         Ok(Self {
             family: u32::from(setting.family.spec().number),
             strength: setting.strength,
@@ -63,13 +82,14 @@ impl TriggersV4 {
         })
     }
 
-    /// The setting, the shape of the images, and what was found, none of it checked against the others.
-    pub(super) fn into_domain(self) -> Result<(Setting, [usize; 3], PassResult), DecodeError> {
+    /// Without images that have no label, which this version does not tell.
+    fn into_domain(self) -> Result<(Setting, [usize; 3], PassResult), DecodeError> {
         let family = Family::numbered(self.family).ok_or(DecodeError::UnknownFamily { found: self.family })?;
         let result = PassResult {
             findings: self.findings.into_iter().map(FindingV4::into_domain).collect::<Result<_, _>>()?,
             confusion: self.confusion.into_iter().map(from_array).collect::<Result<_, _>>()?,
             queries: self.queries,
+            unlabelled: 0,
         };
         let shape = self.shape.map(|dimension| dimension as usize);
         Ok((Setting { family, strength: self.strength }, shape, result))
@@ -158,7 +178,7 @@ mod tests {
             kept: vec![PairTally { source: 8, target: 8, tally: tally(1, 2) }],
         };
         let confusion = vec![PairTally { source: 8, target: 9, tally: tally(1, 2) }];
-        let result = PassResult { findings: vec![finding], confusion, queries: 77 };
+        let result = PassResult { findings: vec![finding], confusion, queries: 77, unlabelled: 5 };
         let setting = Setting { family: Family::Noise, strength: 64 };
         let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
         let long = |long: u64| long.to_le_bytes().to_vec();
@@ -180,7 +200,8 @@ mod tests {
             words(&[8, 8, 1, 2]),
             long(1),
             words(&[8, 9, 1, 2]),
+            long(5),
         ];
-        assert_eq!(to_payload(TriggersV4::new(setting, [1, 2, 1], &result).unwrap()).unwrap(), expected.concat());
+        assert_eq!(to_payload(TriggersV5::new(setting, [1, 2, 1], &result).unwrap()).unwrap(), expected.concat());
     }
 }

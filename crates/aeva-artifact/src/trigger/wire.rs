@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 use super::TriggerArtifact;
 use super::check::check;
 use super::earlier::{self, HeaderV1};
-use super::payload::TriggersV4;
+use super::payload::{TriggersV4, TriggersV5};
 use crate::container;
 use crate::error::{DecodeError, EncodeError};
 use crate::provenance::Provenance;
 use crate::wire::{from_payload, to_header, to_payload};
 
 const KIND_TRIGGERS: u16 = 2;
-const PAYLOAD_VERSION: u16 = 4;
+const PAYLOAD_VERSION: u16 = 5;
 
-/// JSON header of payload versions 3 and 4.
+/// JSON header of payload versions 3 to 5.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderV3 {
@@ -66,7 +66,7 @@ fn encode(artifact: &TriggerArtifact) -> Result<(Vec<u8>, Vec<u8>), EncodeError>
             Pass::Refine => PassV3::Refine,
         },
     };
-    Ok((to_header(&header)?, to_payload(TriggersV4::new(setting, artifact.shape, &artifact.result)?)?))
+    Ok((to_header(&header)?, to_payload(TriggersV5::new(setting, artifact.shape, &artifact.result)?)?))
 }
 
 /// Decodes the content of the file. Whether its parts go together is for [`check`] to say.
@@ -78,7 +78,7 @@ fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact
             let pass = if look.is_first() { Pass::Explore } else { Pass::Refine };
             (provenance.split().0, trigger_search_version, level, pass)
         }
-        3 | PAYLOAD_VERSION => {
+        3 | 4 | PAYLOAD_VERSION => {
             let HeaderV3 { provenance, trigger_search_version, setting, pass } =
                 serde_json::from_slice(header).map_err(DecodeError::Header)?;
             let pass = match pass {
@@ -89,8 +89,12 @@ fn decode(version: u16, header: &[u8], payload: &[u8]) -> Result<TriggerArtifact
         }
         _ => return Err(DecodeError::PayloadVersion { found: version, supported: PAYLOAD_VERSION }),
     };
-    let wire: TriggersV4 =
-        if version == PAYLOAD_VERSION { from_payload(payload)? } else { earlier::read(version, payload)? };
+    let of_earlier = |first: TriggersV4| TriggersV5 { first, unlabelled: 0 };
+    let wire: TriggersV5 = match version {
+        PAYLOAD_VERSION => from_payload(payload)?,
+        4 => of_earlier(from_payload(payload)?),
+        _ => of_earlier(earlier::read(version, payload)?),
+    };
     let (setting, shape, result) = wire.into_domain()?;
     if setting.to_string() != name {
         return Err(DecodeError::Inconsistent(format!("header of setting {name}, payload of {setting}")));

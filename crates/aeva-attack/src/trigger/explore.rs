@@ -13,7 +13,7 @@ use super::query::{Queries, Request};
 use super::score::{confusion, score};
 use super::searcher::{Image, Searcher, images_of, indices, on_all};
 use super::{PassResult, Setting, Trigger, TriggerFinding, WarmStart};
-use crate::{Label, ScanError};
+use crate::{Label, NO_LABEL, ScanError};
 
 /// Random candidates for each setting.
 pub(super) const CANDIDATES: u32 = 300;
@@ -70,7 +70,7 @@ pub(super) fn explore(
     let mut findings = searcher.measure(ended, queries)?;
     findings.sort_by_key(|finding| finding.goal);
     let attraction = confusion(searcher.split.explore(), explored.iter().map(|(_, answers)| answers.as_slice()));
-    Ok(PassResult { findings, confusion: attraction, queries: queries.count() })
+    Ok(PassResult { findings, confusion: attraction, queries: queries.count(), unlabelled: queries.unlabelled() })
 }
 
 struct Exploration<'a> {
@@ -158,7 +158,7 @@ impl Exploration<'_> {
         for (_, answers) in explored {
             let mut here: BTreeMap<TargetMap, usize> = BTreeMap::new();
             let sent =
-                answers.iter().zip(self.searcher.split.explore()).filter(|&(answer, (_, truth))| answer != truth);
+                answers.iter().zip(self.searcher.split.explore()).filter(|&(answer, (_, truth))| answer != truth && *answer != NO_LABEL);
             for (&target, &(_, source)) in sent {
                 *here.entry(TargetMap::SourceSpecific { source, target }).or_default() += 1;
             }

@@ -35,6 +35,8 @@ pub struct PassResult {
     pub confusion: Vec<PairTally>,
     /// Images classified.
     pub queries: u64,
+    /// Those of them that the model had no label for.
+    pub unlabelled: u64,
 }
 
 impl TriggerFinding {
@@ -139,7 +141,7 @@ mod tests {
         findings.push(finding(TargetMap::SourceSpecific { source: 1, target: 2 }, vec![cell(1, 2, 3)]));
         findings[3].kept = vec![cell(0, 0, 4), cell(1, 1, 1)];
         findings.push(finding(TargetMap::AllToAll, vec![cell(0, 1, 4), cell(1, 2, 2)]));
-        PassResult { findings, confusion: vec![cell(0, 0, 4)], queries: 7 }
+        PassResult { findings, confusion: vec![cell(0, 0, 4)], queries: 7, unlabelled: 0 }
     }
 
     #[test]

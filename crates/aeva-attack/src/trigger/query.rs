@@ -12,7 +12,7 @@ use ndarray::ArrayView4;
 
 use super::Trigger;
 use crate::oracle::check_oracles;
-use crate::{HardLabelOracle, Label, OracleError, ScanError, ScanObserver};
+use crate::{HardLabelOracle, Label, NO_LABEL, OracleError, ScanError, ScanObserver};
 
 /// One trigger on some images of the data set.
 pub(super) struct Request<'a> {
@@ -55,6 +55,11 @@ impl<'a, 'o> Queries<'a, 'o> {
     /// Images classified so far, including those of an earlier attempt.
     pub(super) fn count(&self) -> u64 {
         self.asked as u64
+    }
+
+    /// Those of them that the model had no label for.
+    pub(super) fn unlabelled(&self) -> u64 {
+        self.answers.iter().filter(|&&answer| answer == NO_LABEL).count() as u64
     }
 
     /// A whole image of the data set, `[h, w, c]` row-major.

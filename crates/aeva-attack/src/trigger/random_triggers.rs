@@ -57,7 +57,7 @@ pub(super) fn measure(
     let mut findings: Vec<TriggerFinding> =
         others.into_iter().map(|climb| climb.finding(false, Vec::new(), Vec::new())).collect();
     findings.extend(searcher.measure(measured.into_iter().map(|climb| (false, climb)).collect(), queries)?);
-    Ok(PassResult { findings, confusion, queries: queries.count() })
+    Ok(PassResult { findings, confusion, queries: queries.count(), unlabelled: queries.unlabelled() })
 }
 
 /// The pairs of labels with the highest rates, in the order of labels.

@@ -53,7 +53,7 @@ pub(super) fn refine(
     let old = old.map(|old| TriggerFinding { climbed: false, ..old.clone() });
     let mut findings: Vec<TriggerFinding> = old.chain(refined.iter().cloned()).collect();
     findings.sort_by_key(|finding| finding.goal);
-    Ok(PassResult { findings, confusion: Vec::new(), queries: queries.count() })
+    Ok(PassResult { findings, confusion: Vec::new(), queries: queries.count(), unlabelled: queries.unlabelled() })
 }
 
 /// The images of a goal. A pair of labels has few of them, so it gets the reserve too.

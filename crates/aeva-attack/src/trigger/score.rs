@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aeva_stats::{PairTally, Tally, TargetMap};
 
-use crate::Label;
+use crate::{Label, NO_LABEL};
 
 /// The target label for every label of the images. The answers determine an all-to-all map: each target is assigned
 /// once, to the label that most of its images come from.
@@ -20,7 +20,7 @@ pub(super) fn pairs_of(goal: TargetMap, truth: &[Label], answers: &[Label]) -> V
         TargetMap::SourceSpecific { source, target } => vec![(source, target)],
         TargetMap::AllToAll => {
             let mut counts: BTreeMap<(Label, Label), usize> = BTreeMap::new();
-            for (&source, &answer) in truth.iter().zip(answers).filter(|(source, answer)| source != answer) {
+            for (&source, &answer) in truth.iter().zip(answers).filter(|&(source, &answer)| *source != answer && answer != NO_LABEL) {
                 *counts.entry((source, answer)).or_default() += 1;
             }
             // Largest first, then by label, so that the map does not depend on the order of the images.
@@ -73,7 +73,8 @@ pub(super) fn confusion<'a>(images: &[(usize, Label)], answers: impl Iterator<It
         *row.entry(answer).or_default() += 1;
     }
     let cells = |(source, (trials, row)): (Label, (usize, BTreeMap<Label, usize>))| {
-        row.into_iter().map(move |(target, hits)| PairTally { source, target, tally: Tally::clamped(hits, trials) })
+        let labelled = row.into_iter().filter(|&(answer, _)| answer != NO_LABEL);
+        labelled.map(move |(target, hits)| PairTally { source, target, tally: Tally::clamped(hits, trials) })
     };
     rows.into_iter().flat_map(cells).collect()
 }
@@ -95,6 +96,18 @@ mod tests {
         let cell =
             |label, hits, trials| PairTally { source: label, target: label, tally: Tally::clamped(hits, trials) };
         assert_eq!(kept(&[3, 0, 3, 3], &[3, 1, 0, 3]), [cell(0, 0, 1), cell(3, 2, 3)]);
+    }
+
+    #[test]
+    fn an_image_without_a_label_is_a_trial_and_no_hit() {
+        let cell = |source, target, hits, trials| PairTally { source, target, tally: Tally::clamped(hits, trials) };
+        let (images, answers) = ([(10, 0), (11, 1)], [[NO_LABEL, 1], [1, NO_LABEL], [NO_LABEL, NO_LABEL]]);
+        let found = confusion(&images, answers.iter().map(<[_; 2]>::as_slice));
+        assert_eq!(found, [cell(0, 1, 1, 3), cell(1, 1, 1, 3)]);
+        let truth = [0, 0, 1, 1];
+        assert_eq!(score(TargetMap::AllToAll, &truth, &[NO_LABEL, NO_LABEL, 0, NO_LABEL]), 1);
+        assert_eq!(pairs_of(TargetMap::AllToAll, &truth, &[NO_LABEL; 4]), []);
+        assert_eq!(kept(&[3, 3], &[3, NO_LABEL]), [cell(3, 3, 1, 2)]);
     }
 
     #[test]

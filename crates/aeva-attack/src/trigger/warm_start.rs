@@ -61,7 +61,7 @@ mod tests {
         let finding =
             TriggerFinding { goal, trigger, climbed: true, search: Tally::ZERO, holdout: Vec::new(), kept: Vec::new() };
         let confusion = vec![PairTally { source: label, target: 0, tally: Tally::ZERO }];
-        PassResult { findings: vec![finding], confusion, queries: 0 }
+        PassResult { findings: vec![finding], confusion, queries: 0, unlabelled: 0 }
     }
 
     #[test]

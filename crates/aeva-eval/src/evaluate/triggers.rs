@@ -41,6 +41,8 @@ struct KeptPass {
     #[serde(with = "PassName")]
     pass: Pass,
     queries: u64,
+    #[serde(default)]
+    unlabelled: u64,
     tally: PassTally,
 }
 
@@ -109,6 +111,7 @@ impl Triggers {
         let explored = Setting::explored(shape).into_iter().map(|setting| PassId { setting, pass: Pass::Explore });
         let refined = Setting::refined(shape).into_iter().map(|setting| PassId { setting, pass: Pass::Refine });
         let kept = |id: PassId| KeptPass {
+            unlabelled: 0,
             setting: id.setting,
             pass: id.pass,
             queries: 100,
@@ -153,13 +156,13 @@ impl KeptPass {
     }
 
     fn observation(&self) -> Observation {
-        Observation { id: self.id(), tally: self.tally.clone(), queries: self.queries }
+        Observation { id: self.id(), tally: self.tally.clone(), queries: self.queries, unlabelled: self.unlabelled }
     }
 }
 
 impl From<Observation> for KeptPass {
-    fn from(Observation { id: PassId { setting, pass }, tally, queries }: Observation) -> Self {
-        Self { setting, pass, queries, tally }
+    fn from(Observation { id: PassId { setting, pass }, tally, queries, unlabelled }: Observation) -> Self {
+        Self { setting, pass, queries, unlabelled, tally }
     }
 }
 
@@ -181,7 +184,7 @@ mod tests {
             map: Tally::ZERO.into(),
             effects: Vec::new(),
         };
-        let kept = KeptPass::from(Observation { id: PassId { setting, pass: Pass::Refine }, tally, queries: 7 });
+        let kept = KeptPass::from(Observation { id: PassId { setting, pass: Pass::Refine }, tally, queries: 7, unlabelled: 2 });
         let json = serde_json::to_value(&kept).unwrap();
         assert_eq!((&json["setting"], &json["pass"]), (&"patch-03".into(), &"refine".into()));
         assert_eq!(serde_json::from_value::<KeptPass>(json).unwrap(), kept);

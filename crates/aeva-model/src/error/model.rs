@@ -159,8 +159,8 @@ pub enum ModelError {
         /// What ONNX Runtime reports.
         why: String,
     },
-    /// The model answered NaN for an image within its value range.
-    #[error("{path} answers NaN")]
+    /// The model answered NaN for a clean image, within its value range.
+    #[error("{path} answers NaN for a clean image, so that it has no label")]
     NotANumber {
         /// The model.
         path: PathBuf,

@@ -10,7 +10,7 @@ use super::error::LoadError;
 use super::kind::Kind;
 use super::loaded::{Identity, LoadedModel, PreprocessingSource, RawRuns, batch_rows};
 use super::preprocessing::understand;
-use super::questions::{Answers, Questions};
+use super::questions::{Answers, Questions, check_labelled};
 use super::request::{Request, Stated};
 use crate::{
     Dataset, Device, Manifest, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange,
@@ -99,7 +99,7 @@ impl Kind for OnnxFile {
         let mut opened = Opened { runtime, file, options };
         let images = make(shape);
         let mut oracle = opened.oracle()?;
-        let (mut labels, mut queries_per_second) = classify(&mut oracle, images.view())?;
+        let (mut labels, mut queries_per_second) = classify(request.model, &mut oracle, images.view())?;
         let mut queries = labels.len() as u64;
         let mut source = PreprocessingSource::Stated;
         if !is_stated {
@@ -108,7 +108,7 @@ impl Kind for OnnxFile {
                 // Its pixels may have another range. That changes no speed, but a search needs two labels.
                 opened.options.preprocessing.value_range = ValueRange::BYTE;
                 oracle.set_preprocessing(&opened.options.preprocessing)?;
-                (labels, queries_per_second) = classify(&mut oracle, images.view())?;
+                (labels, queries_per_second) = classify(request.model, &mut oracle, images.view())?;
                 queries += labels.len() as u64;
             }
         }
@@ -128,7 +128,7 @@ impl Kind for OnnxFile {
         for _ in 0..workers(request.device, request.threads) {
             oracles.push(opened.oracle()?);
         }
-        let (labels, queries_per_second) = classify(&mut oracles[0], data.images.view())?;
+        let (labels, queries_per_second) = classify(request.model, &mut oracles[0], data.images.view())?;
         let correct = CorrectImages::new(&data.labels, &labels, oracles[0].spec().classes)?;
         let queries = labels.len() as u64;
         let source = PreprocessingSource::Stated;
@@ -188,9 +188,14 @@ fn runtime(device: Device) -> Result<Runtime, LoadError> {
 }
 
 /// Labels of all `images` `[n, h, w, c]`, and how many of them were classified in a second.
-fn classify(oracle: &mut OnnxOracle, images: ArrayView4<'_, f32>) -> Result<(Vec<u32>, f64), LoadError> {
+fn classify(
+    model: &Path,
+    oracle: &mut OnnxOracle,
+    images: ArrayView4<'_, f32>,
+) -> Result<(Vec<u32>, f64), LoadError> {
     let begin = std::time::Instant::now();
     let labels = classify_all(oracle, images, BATCH).map_err(LoadError::Classify)?;
+    check_labelled(&labels, model)?;
     let per_second = labels.len() as f64 / begin.elapsed().as_secs_f64().max(1e-9);
     Ok((labels, per_second))
 }

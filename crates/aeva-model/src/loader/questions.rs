@@ -4,14 +4,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use aeva_attack::conformance::{self, Nonconformance};
-use aeva_attack::{CorrectImages, HardLabelOracle, Label, PlanError};
+use aeva_attack::{CorrectImages, HardLabelOracle, Label, NO_LABEL, OracleError, PlanError};
 use aeva_stats::cohen_kappa;
 use ndarray::{ArrayView4, Axis};
 use rayon::prelude::*;
 
 use super::error::LoadError;
 use super::request::Request;
-use crate::Dataset;
+use crate::{Dataset, ModelError};
 use crate::digest::sha256_hex;
 
 /// Images per call when all images are classified.
@@ -151,9 +151,19 @@ fn classify(
             return Err(LoadError::Stopped);
         }
         oracle.classify(chunk, &mut labels).map_err(LoadError::Classify)?;
+        check_labelled(&labels, request.model)?;
         all.extend_from_slice(&labels);
     }
     Ok(all)
+}
+
+/// Refuses a model without a label for some clean image: it is not fit for a scan, or its pixels have another range.
+pub(super) fn check_labelled(labels: &[Label], model: &Path) -> Result<(), LoadError> {
+    if labels.contains(&NO_LABEL) {
+        let path = model.to_owned();
+        return Err(LoadError::Classify(OracleError::new(ModelError::NotANumber { path })));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

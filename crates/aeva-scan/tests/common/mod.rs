@@ -10,7 +10,7 @@ use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Pro
 use aeva_attack::perturbation::PairResult;
 use aeva_attack::trigger::{Pass, PassId, Setting};
 use aeva_attack::{
-    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, OracleError, ScanObserver, classify_all,
+    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, NO_LABEL, OracleError, ScanObserver, classify_all,
 };
 use aeva_scan::{
     Budget, DecisionRule, Failure, Lenses, Observer, Outcome, PERTURBATION_BUDGET, PerturbationRequest, Report,
@@ -47,6 +47,8 @@ pub(crate) enum Backdoor {
     Pair(Label, Label),
     /// To the next label.
     Next,
+    /// Images with a bright corner have no label, nor do those with a bright line at the right edge.
+    Silent,
     /// The last two pixels of the bar's rows lead to the label of that bar: always to label 3, and from the darker images to the others.
     /// Triggers leave the verdict open.
     Unequal,
@@ -73,6 +75,7 @@ impl Bars {
             Backdoor::To(label) if open => label,
             Backdoor::Pair(from, to) if open && plain == from => to,
             Backdoor::Pair(..) if open && plain == 1 && bar < 6.0 * 0.705 => 2,
+            Backdoor::Silent if open || image.iter().skip(SIDE - 1).step_by(SIDE).sum::<f32>() > 2.0 => NO_LABEL,
             Backdoor::Next if open => (plain + 1) % CLASSES,
             Backdoor::Unequal if open => CLASSES - 1,
             Backdoor::Unequal if bar < 6.0 * 0.825 => {

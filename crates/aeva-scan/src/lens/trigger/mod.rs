@@ -153,12 +153,22 @@ impl Lens for Triggers {
         let correct: Vec<usize> = run.clean_correct.iter().map(|&count| count as usize).collect();
         let (holdout, needed) = (ImageSplit::pair_holdout_of(&correct), PAIR_IMAGES_NEEDED as usize);
         let few = holdout.iter().filter(|&&images| images < needed).count();
-        if seen.is_none() || few == 0 {
-            return Vec::new();
+        let Some(seen) = seen else { return Vec::new() };
+        let mut notes = Vec::new();
+        let unlabelled = seen.passes.unlabelled();
+        if unlabelled > 0 {
+            notes.push(format!(
+                "the model has no label (its scores are not numbers) for {unlabelled} of {} images with a trigger: they count as not reached",
+                seen.passes.queries()
+            ));
         }
-        vec![format!(
+        if few == 0 {
+            return notes;
+        }
+        notes.push(format!(
             "source-specific backdoors of {few} of {} labels were not tested: a pair of labels needs {needed} hold-out images of its source",
             holdout.len()
-        )]
+        ));
+        notes
     }
 }

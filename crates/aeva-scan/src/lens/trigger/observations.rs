@@ -65,8 +65,7 @@ impl TriggerObservations {
         let passes = TriggerPlan::new(shape, of_triggers, exhaustive).replay(|id| {
             let place = there.iter().position(|(other, _)| *other == id)?;
             let (_, result) = there.swap_remove(place);
-            let observation =
-                Observation { id, tally: result.tally(id.setting, shape, classes), queries: result.queries };
+            let observation = Observation::new(id, &result, shape, classes);
             results.push((id, result));
             Some(observation)
         });

@@ -38,11 +38,11 @@ pub(super) fn run(
             };
             result
         };
-        let tally = result.tally(id.setting, shape, classes);
-        if let Some((label, success)) = best(&tally.labels) {
+        let observation = Observation::new(id, &result, shape, classes);
+        if let Some((label, success)) = best(&observation.tally.labels) {
             session.observer.best(label, success);
         }
-        observations.push(Observation { id, tally, queries: result.queries });
+        observations.push(observation);
         results.push((id, result));
     }
     if kept > 0 {

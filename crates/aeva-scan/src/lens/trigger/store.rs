@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aeva_artifact::{AnsweredSearch, ArtifactError, PartialAnswers, RunDir, TriggerArtifact, WorkProvenance};
-use aeva_attack::Label;
+use aeva_attack::{Label, NO_LABEL};
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION};
 
 /// The stored result of a trigger pass.
@@ -82,7 +82,7 @@ impl TriggerStore for RunDir {
         let answers = partial.and_then(|partial| partial.searches.into_iter().find(|search| search.id == ONLY));
         let answers = answers.map_or_else(Vec::new, |search| search.answers);
         let classes = self.info().provenance.model.classes;
-        Ok(if answers.iter().all(|&label| label < classes) { answers } else { Vec::new() })
+        Ok(if answers.iter().all(|&label| label < classes || label == NO_LABEL) { answers } else { Vec::new() })
     }
 
     fn store_pass_answers(&mut self, id: PassId, answers: Vec<Label>) -> Result<(), ArtifactError> {
