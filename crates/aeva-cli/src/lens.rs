@@ -13,7 +13,7 @@ pub(crate) struct Lens(pub(crate) Lenses);
 /// Every lens that the engine has, and all of them.
 static VALUES: LazyLock<Vec<Lens>> = LazyLock::new(|| {
     let each = LensName::ALL.iter().map(|&lens| Lens(Lenses::Only(lens)));
-    each.chain([Lens(Lenses::All)]).collect()
+    each.chain([Lens(Lenses::Each), Lens(Lenses::All)]).collect()
 });
 
 impl ValueEnum for Lens {
@@ -24,9 +24,9 @@ impl ValueEnum for Lens {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self.0 {
             Lenses::Only(lens) => PossibleValue::new(lens.option()).alias(lens.earlier_option()).help(lens.help()),
-            Lenses::All => {
-                PossibleValue::new("all").help("Triggers first, then others if those leave the verdict open")
-            }
+            Lenses::Each => PossibleValue::new("both").help("Both, whatever the first one shows"),
+            Lenses::All => PossibleValue::new("all")
+                .help("Triggers; perturbations only if there are too few images to measure a trigger on"),
         })
     }
 }

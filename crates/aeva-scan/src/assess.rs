@@ -66,17 +66,6 @@ fn published(perturbations: Option<&PublishedDecision>, triggers: Option<Trigger
     Assessment { verdict, p_value: None, score, triggers }
 }
 
-/// Whether the triggers leave the verdict open, so that perturbations are worth their queries.
-pub fn escalates(evidence: &Evidence<'_>, rule: &DecisionRule) -> bool {
-    match rule {
-        DecisionRule::Published => true,
-        DecisionRule::Combined { rule, .. } => {
-            let no_verdict = limits_of(evidence, rule).and_then(|limits| limits.no_verdict);
-            tested(evidence, no_verdict.as_ref()).is_none_or(|test| rule.escalates(&test))
-        }
-    }
-}
-
 /// The test of the triggers, if they can be tested.
 fn tested(evidence: &Evidence<'_>, no_verdict: Option<&Reason>) -> Option<TriggerTest> {
     let passes = evidence.triggers.filter(|passes| no_verdict.is_none() && !passes.made.is_empty());
@@ -202,18 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn perturbations_that_were_begun_have_to_be_ended() {
-        let open = (5..150).map(|second| passes(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None));
-        let open = open
-            .into_iter()
-            .find(|passes| escalates(&Evidence { triggers: Some(passes), ..Evidence::default() }, &COMBINED));
+    fn perturbations_that_are_not_complete_do_not_count() {
         let missing = PublishedRule::PUBLISHED.decide(&PairScores::new(5));
-        assert_eq!(of(open.as_ref(), None, None).verdict, Verdict::Clean, "nobody asked for them");
-        let begun = of(open.as_ref(), Some(&missing), None);
-        assert_eq!(inconclusive(&begun), Reason::MissingPairs { missing: 20, expected: 20 });
-        // If the triggers leave nothing open, perturbations do not matter.
         let clear = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
         assert_eq!(of(Some(&clear), Some(&missing), None).verdict, Verdict::Clean);
+        assert_eq!(inconclusive(&of(None, Some(&missing), None)), Reason::MissingPairs { missing: 20, expected: 20 });
     }
 
     #[test]
@@ -240,17 +222,5 @@ mod tests {
         assert_eq!(holdout(&tallies(&[(0, 14), (0, 12), (0, 10), (0, 15)])), [3, 5, 7, 2]);
         assert!(holdout(&vec![GoalTally::default(); 4]).is_empty());
         assert_eq!(most(vec![1, 5], vec![2, 3, 4]), [2, 5, 4]);
-    }
-
-    #[test]
-    fn perturbations_are_searched_where_triggers_leave_it_open() {
-        let open = |second: usize| {
-            let passes = passes(&[(150, 180), (second, 180), (3, 180), (2, 180), (0, 180)], None);
-            escalates(&Evidence { triggers: Some(&passes), ..Evidence::default() }, &COMBINED)
-        };
-        assert!(!open(5) && !open(150));
-        assert!((5..150).any(open), "somewhere between");
-        let none = Evidence::default();
-        assert!(escalates(&none, &COMBINED) && escalates(&none, &DecisionRule::Published));
     }
 }

@@ -66,7 +66,7 @@ mod scan;
 mod session;
 mod store;
 
-pub use assess::{Assessment, assess, escalates};
+pub use assess::{Assessment, assess};
 pub use estimate::Estimate;
 pub use ledger::{Budget, Exhausted, Ledger};
 pub use lens::{

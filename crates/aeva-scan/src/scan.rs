@@ -8,7 +8,7 @@ use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, PlanError};
 use aeva_stats::{Limits, Reason};
 use ndarray::ArrayView4;
 
-use crate::assess::{Assessment, escalates};
+use crate::assess::Assessment;
 use crate::estimate::{Basis, Estimate};
 use crate::ledger::{Budget, Exhausted, Ledger};
 use crate::lens::{LeftOut, LensName, Observations, PerturbationRequest, Planning, Plans, Progress, Store};
@@ -19,8 +19,10 @@ use crate::session::{End, Failure, Session};
 /// The lenses of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lenses {
-    /// All, in their order: triggers first, then others if the triggers leave the verdict open.
+    /// Triggers; others only if there are too few images to measure a trigger on.
     All,
+    /// Every lens, whatever the others show.
+    Each,
     /// One alone, whatever it finds.
     Only(LensName),
 }
@@ -28,7 +30,7 @@ pub enum Lenses {
 impl Lenses {
     /// Whether this lens is asked for.
     fn include(self, lens: LensName) -> bool {
-        matches!(self, Self::All) || self == Self::Only(lens)
+        matches!(self, Self::All | Self::Each) || self == Self::Only(lens)
     }
 }
 
@@ -97,10 +99,15 @@ impl Scan {
             threads: request.threads,
         };
         let alone = match request.lenses {
-            Lenses::All => None,
+            Lenses::All | Lenses::Each => None,
             Lenses::Only(lens) => Some(lens),
         };
-        let (mut plans, left_out) = Plans::new(&planning, alone)?;
+        let (mut plans, mut left_out) = Plans::new(&planning, alone)?;
+        // In the evaluation, perturbations decided no verdict that triggers could give, at several times their cost.
+        if request.lenses == Lenses::All && limits.no_verdict.is_none() {
+            plans.perturbations = None;
+            left_out.retain(|(lens, _)| *lens != LensName::Perturbations);
+        }
         // With two labels, no lens can single out one, and without models to compare with, no lens can say how rare a
         // finding is. A part of the perturbations may still be asked for by itself.
         let no_use = |why: &Reason| matches!(why, Reason::TooFewLabels { .. } | Reason::TooFewReferences { .. });
@@ -170,8 +177,7 @@ impl Scan {
         let place = store.folder().map_or_else(|| "there".to_owned(), |folder| format!("in {}", folder.display()));
         let mut session = Session { oracles, images, place, observer, ledger: &ledger };
         let nothing = Observations { holdout: ImageSplit::holdout_of(&self.correct), ..Observations::default() };
-        let open = |seen: &Observations| escalates(&seen.evidence(&self.rule), &self.rule);
-        let Progress { seen, ended, .. } = self.plans.run(&mut session, store, nothing, open)?;
+        let Progress { seen, ended } = self.plans.run(&mut session, store, nothing)?;
         let exhausted = (ended.end == End::Stopped && !observer.stop()).then(|| ledger.exhausted()).flatten();
         let observations = seen.with_stored(store, self.spec.classes, &self.rule)?;
         let assessment = observations.assess(&self.rule);

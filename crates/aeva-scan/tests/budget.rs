@@ -36,7 +36,7 @@ fn cases() -> &'static [(Backdoor, Lenses, Whole)] {
         [
             (Backdoor::None, Lenses::Only(LensName::Triggers)),
             (Backdoor::To(2), Lenses::All),
-            (Backdoor::Unequal, Lenses::All),
+            (Backdoor::Unequal, Lenses::Each),
             (Backdoor::None, Lenses::Only(LensName::Perturbations)),
         ]
         .map(case)

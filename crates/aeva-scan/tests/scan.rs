@@ -65,7 +65,7 @@ fn a_model_that_gives_no_labels_is_not_cleared() {
 /// Triggers leave this verdict open: label 3 is easier to reach than the others, but not by far.
 #[test]
 fn what_triggers_leave_open_takes_perturbations() {
-    let (setup, outcome) = scanned(Backdoor::Unequal, Lenses::All);
+    let (setup, outcome) = scanned(Backdoor::Unequal, Lenses::Each);
     let seen = &outcome.observations.perturbations;
     assert!(seen.begun && seen.pairs.len() == 12 && seen.pairs.iter().all(|pair| pair.score.is_some()));
     assert_eq!(outcome.assessment.verdict, Verdict::Clean);

@@ -43,8 +43,8 @@ fn text(setup: &Setup, observations: &Observations, assessment: &Assessment) -> 
 fn a_folder_and_memory_give_the_same_and_so_does_judging_again() {
     let [plain, exhaustive, strict, published] = rules();
     for (backdoor, lenses, rule) in [
-        (Backdoor::Unequal, Lenses::All, plain.clone()),
-        (Backdoor::Unequal, Lenses::All, published.clone()),
+        (Backdoor::Unequal, Lenses::Each, plain.clone()),
+        (Backdoor::Unequal, Lenses::Each, published.clone()),
         (Backdoor::Unequal, Lenses::Only(LensName::Perturbations), plain),
         (Backdoor::None, Lenses::Only(LensName::Perturbations), published.clone()),
         (Backdoor::None, Lenses::Only(LensName::Triggers), exhaustive),

@@ -12,7 +12,6 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct CombinedRule {
     false_positive_rate: f64,
-    escalate_below: f64,
     /// `None` for the clean models that are built in.
     reference: Option<Arc<Reference>>,
 }
@@ -34,7 +33,7 @@ const RATES: std::ops::RangeInclusive<f64> = 0.0001..=0.5;
 
 impl CombinedRule {
     /// One clean model in twenty, compared with the clean models that are built in.
-    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, escalate_below: 0.15, reference: None };
+    pub const DEFAULT: Self = Self { false_positive_rate: 0.05, reference: None };
 
     /// The default rule at another rate of false alarms, from 0.0001 to 0.5.
     ///
@@ -126,14 +125,6 @@ impl CombinedRule {
         triggers.p_value <= REFINED
     }
 
-    /// Whether the trigger lens leaves the verdict open, so that perturbations are worth their queries.
-    pub fn escalates(&self, triggers: &TriggerTest) -> bool {
-        // At a high rate, the alpha itself comes close to the usual limit.
-        let alpha = self.trigger_alpha(&triggers.null);
-        let limit = self.escalate_below.max(2.0 * alpha);
-        triggers.p_value > alpha && triggers.p_value < limit
-    }
-
     /// The evidence of the trigger lens for [`combine`].
     pub fn trigger_evidence(&self, test: &TriggerTest) -> LensEvidence {
         let suspects = test.suspects(self.trigger_alpha(&test.null));
@@ -141,8 +132,8 @@ impl CombinedRule {
         LensEvidence { p_value: test.p_value, weight, suspects }
     }
 
-    /// The evidence of the perturbation lens for [`combine`]; `None` if it could not decide, or if the trigger lens needs
-    /// the whole rate.
+    /// The evidence of the perturbation lens for [`combine`]; `None` if it could not decide, if nothing is known about
+    /// clean models with so many labels, or if the trigger lens needs the whole rate.
     pub fn perturbation_evidence(
         &self,
         decision: &PublishedDecision,
@@ -155,7 +146,7 @@ impl CombinedRule {
         if triggers.is_some_and(|test| Self::trigger_weight(self.false_positive_rate, &test.null) > TRIGGER_WEIGHT) {
             return None;
         }
-        let p_value = index_p_value(index);
+        let p_value = index_p_value(index, decision.labels.len())?;
         let suspects = if p_value <= self.perturbation_alpha() { vec![label] } else { Vec::new() };
         Some(LensEvidence { p_value, weight: PERTURBATION_WEIGHT, suspects })
     }
@@ -191,10 +182,15 @@ pub const INDEX_MEDIAN: f64 = 2.5;
 /// Mean excess beyond the median.
 pub const INDEX_SCALE: f64 = 1.55;
 
-/// The probability that the highest anomaly index of a clean model is at least this: an exponential tail above the
-/// median.
-pub fn index_p_value(index: f64) -> f64 {
-    if index <= INDEX_MEDIAN { 1.0 } else { 0.5 * (-(index - INDEX_MEDIAN) / INDEX_SCALE).exp() }
+/// Numbers of labels of the clean models in which the anomaly index was measured.
+pub const INDEX_LABELS: std::ops::RangeInclusive<usize> = 5..=10;
+
+/// The probability that the highest anomaly index of a clean model with so many labels is at least this: an exponential
+/// tail above the median. `None` for other numbers of labels than [`INDEX_LABELS`]: the index is the highest of all
+/// labels, so it grows with their number, and nobody has measured how much.
+pub fn index_p_value(index: f64, labels: usize) -> Option<f64> {
+    let p_value = if index <= INDEX_MEDIAN { 1.0 } else { 0.5 * (-(index - INDEX_MEDIAN) / INDEX_SCALE).exp() };
+    INDEX_LABELS.contains(&labels).then_some(p_value)
 }
 
 /// Combines the lenses by the weighted Bonferroni bound: the rate of false alarms is at most the sum of the parts,
@@ -281,14 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn escalations_have_sharp_edges() {
-        let rule = CombinedRule::DEFAULT;
-        let at = |p_value| TriggerTest { p_value, ..triggers(50) };
-        assert!(!rule.escalates(&at(0.0475)) && rule.escalates(&at(0.047_500_1)));
-        assert!(rule.escalates(&at(0.149_999)) && !rule.escalates(&at(0.15)));
-        // With a rate of 0.3, the alpha of 0.285 is beyond 0.15; there is still something between alarm and clearance.
-        let high = CombinedRule::at_rate(0.3).unwrap();
-        assert!(!high.escalates(&at(0.285)) && high.escalates(&at(0.29)) && !high.escalates(&at(0.58)));
+    fn the_anomaly_index_counts_where_it_was_measured() {
+        let of = |labels: usize| {
+            let label = |label| LabelAnomaly { label, gap: 0.1, anomaly_index: Some(20.0), missing_pairs: 0 };
+            let labels = (0..labels).map(label).collect();
+            CombinedRule::DEFAULT.perturbation_evidence(&PublishedDecision { verdict: Verdict::Clean, labels }, None)
+        };
+        assert_eq!([4, 5, 10, 11, 43].map(|labels| of(labels).is_some()), [false, true, true, false, false]);
+        assert_eq!(index_p_value(INDEX_MEDIAN, 10), Some(1.0));
     }
 
     #[test]

@@ -84,7 +84,9 @@ mod trigger;
 mod verdict;
 
 pub use binomial::binomial_interval;
-pub use combined::{CombinedDecision, CombinedRule, INDEX_MEDIAN, INDEX_SCALE, LensEvidence, combine, index_p_value};
+pub use combined::{
+    CombinedDecision, CombinedRule, INDEX_LABELS, INDEX_MEDIAN, INDEX_SCALE, LensEvidence, combine, index_p_value,
+};
 pub use consensus::ConsensusMap;
 pub use error::StatsError;
 pub use family::{About, Family, FamilySpec, RandomSample, Search, Strength};

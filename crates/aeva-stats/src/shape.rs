@@ -75,7 +75,10 @@ mod tests {
 
     #[test]
     fn numbers_never_change() {
-        assert_eq!(Shape::ALL.map(|shape| (shape.spec().noun, shape.spec().number)), [("patch", 0), ("pattern", 1), ("tone", 2)]);
+        assert_eq!(
+            Shape::ALL.map(|shape| (shape.spec().noun, shape.spec().number)),
+            [("patch", 0), ("pattern", 1), ("tone", 2)]
+        );
         assert!(Shape::ALL.into_iter().all(|shape| Shape::numbered(u32::from(shape.spec().number)) == Some(shape)));
         assert_eq!(Shape::numbered(u32::MAX), None);
     }

@@ -157,8 +157,10 @@ impl Exploration<'_> {
         let mut cells: BTreeMap<TargetMap, usize> = BTreeMap::new();
         for (_, answers) in explored {
             let mut here: BTreeMap<TargetMap, usize> = BTreeMap::new();
-            let sent =
-                answers.iter().zip(self.searcher.split.explore()).filter(|&(answer, (_, truth))| answer != truth && *answer != NO_LABEL);
+            let sent = answers
+                .iter()
+                .zip(self.searcher.split.explore())
+                .filter(|&(answer, (_, truth))| answer != truth && *answer != NO_LABEL);
             for (&target, &(_, source)) in sent {
                 *here.entry(TargetMap::SourceSpecific { source, target }).or_default() += 1;
             }

@@ -20,7 +20,9 @@ pub(super) fn pairs_of(goal: TargetMap, truth: &[Label], answers: &[Label]) -> V
         TargetMap::SourceSpecific { source, target } => vec![(source, target)],
         TargetMap::AllToAll => {
             let mut counts: BTreeMap<(Label, Label), usize> = BTreeMap::new();
-            for (&source, &answer) in truth.iter().zip(answers).filter(|&(source, &answer)| *source != answer && answer != NO_LABEL) {
+            for (&source, &answer) in
+                truth.iter().zip(answers).filter(|&(source, &answer)| *source != answer && answer != NO_LABEL)
+            {
                 *counts.entry((source, answer)).or_default() += 1;
             }
             // Largest first, then by label, so that the map does not depend on the order of the images.

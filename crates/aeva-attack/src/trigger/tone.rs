@@ -73,7 +73,7 @@ impl Filter {
     fn range(self) -> [f32; 2] {
         match self {
             Self::Gamma => [0.4, 2.5],
-            Self::Posterise => [3.0, 8.0],
+            Self::Posterise => [4.0, 8.0],
             Self::Sharpen => [0.5, 2.0],
             Self::Hue => [20.0, 340.0],
             Self::Saturation => [0.0, 2.5],
@@ -320,7 +320,10 @@ mod tests {
         assert_eq!(error(&[6, 0], 2.0, 1).as_deref(), Some("a value of a tone is 6, which is not within 0..=5"));
         assert_eq!(error(&[0, 1], 2.0, 3).as_deref(), Some("a value of a tone is 1, which is not within 0..=0"));
         assert_eq!(error(&[0, 0], 9.0, 1).as_deref(), Some("a value of a tone is 9, which is not within 0.4..=2.5"));
-        assert_eq!(error(&[0, 0], f32::NAN, 1).as_deref(), Some("a value of a tone is NaN, which is not within 0.4..=2.5"));
+        assert_eq!(
+            error(&[0, 0], f32::NAN, 1).as_deref(),
+            Some("a value of a tone is NaN, which is not within 0.4..=2.5")
+        );
         assert_eq!(error(&[3, 0], 90.0, 1).as_deref(), Some("a tone has 1 channels, needs 3"));
         assert_eq!(error(&[5, 3], 1.0, 3).as_deref(), Some("a value of a tone is 3, which is not within 0..=2"));
         assert_eq!(error(&[0], 2.0, 1).as_deref(), Some("a tone has 1 numbers, needs 2"));

@@ -88,7 +88,9 @@ fn table(groups: &BTreeMap<u32, Group>, rule: &CombinedRule) -> String {
         if !group.indices.is_empty() {
             let low = INDEX_MEDIAN;
             let (scans, above, mean, largest) = tail(group.indices.iter().copied(), low);
-            let alarm = |index: &&f64| index_p_value(**index) <= rule.perturbation_alpha();
+            let alarm = |index: &&f64| {
+                index_p_value(**index, *classes as usize).is_some_and(|p_value| p_value <= rule.perturbation_alpha())
+            };
             let alarms = group.indices.iter().filter(alarm).count();
             let _ = writeln!(
                 text,

@@ -1,6 +1,6 @@
 //! From what was found in a model to a decision: by the rules of `aeva scan`, and by other rules that read the same perturbations.
 
-use aeva_scan::{Assessment, DecisionRule, Evidence, assess, escalates};
+use aeva_scan::{Assessment, DecisionRule, Evidence, assess};
 use aeva_stats::{PublishedRule, Verdict, anomaly_indices, median, pair_score};
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
@@ -121,7 +121,8 @@ impl Judged {
     }
 }
 
-/// What `aeva scan` says by default, given the triggers of a model and, where it would search them, its perturbations.
+/// What `aeva scan` says by default, given the triggers of a model, or its perturbations where the images allow no
+/// triggers.
 ///
 /// # Errors
 /// When the sweep names a pair twice.
@@ -135,7 +136,7 @@ pub(super) fn combined(triggers: &Triggers, sweep: &Sweep) -> anyhow::Result<Jud
     let mut queries = passes.queries();
     let request = default_perturbations(sweep.values)?;
     let decision;
-    if escalates(&evidence, &rule) && request.check_budget(sweep.planned, sweep.values).is_ok() {
+    if seen.is_none() && request.check_budget(sweep.planned, sweep.values).is_ok() {
         let (scores, spent) = sweep.deepest_scores()?;
         queries += spent;
         decision = PublishedRule::PUBLISHED.decide(&scores);
@@ -191,15 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn the_expected_queries_decide_whether_perturbations_are_searched() {
-        let queries = |second: u32, planned: usize| {
+    fn perturbations_count_where_the_images_allow_no_triggers() {
+        let queries = |planned: usize| {
             let mut sweep = sweep();
             sweep.planned = planned;
-            combined(&triggers(150, second), &sweep).unwrap().queries
+            let none = triggers(8, 5).too_few_images();
+            combined(&none, &sweep).unwrap().queries
         };
-        // What the sweep spent, 4000, does not matter.
-        let open = (5..150).find(|&second| queries(second, 40) > 4000).unwrap();
-        assert_eq!(queries(open, 40) - queries(open, 10_000), 4000);
+        // What the sweep spent is 4000.
+        assert_eq!((queries(40), queries(10_000)), (4000, 0));
     }
 
     #[test]

@@ -129,6 +129,12 @@ impl Triggers {
         Self { version: VERSION, shape, holdout: vec![45; 5], seconds: 1.0, passes }
     }
 
+    /// Images that allow no passes.
+    #[cfg(test)]
+    pub(super) fn too_few_images(self) -> Self {
+        Self { passes: Vec::new(), holdout: vec![1; 5], ..self }
+    }
+
     /// The passes that a plain scan makes under this rule.
     pub(super) fn under(&self, rule: &CombinedRule) -> Passes {
         TriggerPlan::new(self.shape, rule.clone(), false)
@@ -184,7 +190,12 @@ mod tests {
             map: Tally::ZERO.into(),
             effects: Vec::new(),
         };
-        let kept = KeptPass::from(Observation { id: PassId { setting, pass: Pass::Refine }, tally, queries: 7, unlabelled: 2 });
+        let kept = KeptPass::from(Observation {
+            id: PassId { setting, pass: Pass::Refine },
+            tally,
+            queries: 7,
+            unlabelled: 2,
+        });
         let json = serde_json::to_value(&kept).unwrap();
         assert_eq!((&json["setting"], &json["pass"]), (&"patch-03".into(), &"refine".into()));
         assert_eq!(serde_json::from_value::<KeptPass>(json).unwrap(), kept);

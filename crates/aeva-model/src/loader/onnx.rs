@@ -188,11 +188,7 @@ fn runtime(device: Device) -> Result<Runtime, LoadError> {
 }
 
 /// Labels of all `images` `[n, h, w, c]`, and how many of them were classified in a second.
-fn classify(
-    model: &Path,
-    oracle: &mut OnnxOracle,
-    images: ArrayView4<'_, f32>,
-) -> Result<(Vec<u32>, f64), LoadError> {
+fn classify(model: &Path, oracle: &mut OnnxOracle, images: ArrayView4<'_, f32>) -> Result<(Vec<u32>, f64), LoadError> {
     let begin = std::time::Instant::now();
     let labels = classify_all(oracle, images, BATCH).map_err(LoadError::Classify)?;
     check_labelled(&labels, model)?;

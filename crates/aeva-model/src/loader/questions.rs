@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use super::error::LoadError;
 use super::request::Request;
-use crate::{Dataset, ModelError};
 use crate::digest::sha256_hex;
+use crate::{Dataset, ModelError};
 
 /// Images per call when all images are classified.
 const CLEAN_BATCH: usize = 256;

@@ -255,19 +255,17 @@ macro_rules! lenses {
                 (work, costs)
             }
 
-            /// Runs the searches in their order, each only if those before it leave the verdict `open`.
+            /// Runs the searches in their order, until one is stopped.
             pub(crate) fn run(
                 &self,
                 session: &mut Session<'_, '_>,
                 store: &mut dyn Store,
                 seen: Observations,
-                open: impl Fn(&Observations) -> bool,
             ) -> Result<Progress, Failure> {
-                let mut progress =
-                    Progress { seen, ended: Ended { end: End::Complete, searched: false }, before: false };
+                let mut progress = Progress { seen, ended: Ended { end: End::Complete, searched: false } };
                 $(
                     if let Some(plan) = &self.$name
-                        && progress.goes_on($Lens::SEARCHED, &open)
+                        && progress.ended.end == End::Complete
                     {
                         let (ended, own) = $Lens::run(plan, session, store)?;
                         progress.seen.$name = own;
@@ -306,26 +304,11 @@ lenses! {
 pub(crate) struct Progress {
     pub(crate) seen: Observations,
     pub(crate) ended: Ended,
-    /// Whether a lens was used before.
-    before: bool,
 }
 
 impl Progress {
-    /// Whether the next lens is needed, which searches these.
-    fn goes_on(&self, searched: &str, open: impl Fn(&Observations) -> bool) -> bool {
-        if self.ended.end != End::Complete || !self.before {
-            return self.ended.end == End::Complete;
-        }
-        let open = open(&self.seen);
-        if open {
-            tracing::info!("the verdict is open: searching {searched} as well");
-        }
-        open
-    }
-
     fn add(&mut self, Ended { end, searched }: Ended) {
         self.ended = Ended { end, searched: self.ended.searched | searched };
-        self.before = true;
     }
 }
 

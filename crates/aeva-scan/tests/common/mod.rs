@@ -10,7 +10,8 @@ use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Pro
 use aeva_attack::perturbation::PairResult;
 use aeva_attack::trigger::{Pass, PassId, Setting};
 use aeva_attack::{
-    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, NO_LABEL, OracleError, ScanObserver, classify_all,
+    CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, NO_LABEL, OracleError, ScanObserver,
+    classify_all,
 };
 use aeva_scan::{
     Budget, DecisionRule, Failure, Lenses, Observer, Outcome, PERTURBATION_BUDGET, PerturbationRequest, Report,

@@ -15,7 +15,7 @@ const PERTURBATIONS: Lenses = Lenses::Only(LensName::Perturbations);
 pub(super) fn lenses(args: &ScanArgs) -> anyhow::Result<(Lenses, DecisionRule)> {
     let lenses = args.lens.0;
     let (lenses, rule) = match (lenses, args.rule) {
-        (Lenses::All | PERTURBATIONS, Some(Rule::Published)) => (PERTURBATIONS, Rule::Published),
+        (Lenses::All | Lenses::Each | PERTURBATIONS, Some(Rule::Published)) => (PERTURBATIONS, Rule::Published),
         (Lenses::Only(lens), Some(Rule::Published)) => {
             let searched = lens.searched();
             let error = format!("the published rule does not use {searched}");

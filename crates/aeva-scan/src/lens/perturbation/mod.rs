@@ -41,7 +41,7 @@ pub(crate) struct PerturbationSearches {
 /// The searches that a scan makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PerturbationWork {
-    /// Searches for perturbations; in addition to triggers, only if those leave the verdict open.
+    /// Searches for perturbations.
     pub perturbation_searches: usize,
 }
 
@@ -125,16 +125,6 @@ impl Lens for Perturbations {
 
     fn undecided(decision: &PublishedDecision) -> Option<Reason> {
         decision.verdict.reason().cloned()
-    }
-
-    /// Perturbations that were begun because the triggers left the verdict open have to be ended.
-    fn missing(decision: Option<&PublishedDecision>, judging: &Judging<'_>) -> Option<Reason> {
-        let open = judging.triggers.is_some_and(|test| judging.rule.escalates(test));
-        decision
-            .filter(|_| open)
-            .and_then(|decision| decision.verdict.reason())
-            .filter(|why| matches!(why, Reason::MissingPairs { .. }))
-            .cloned()
     }
 
     fn report(seen: &PerturbationObservations, _: &Reporting<'_>) -> PerturbationReport {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aeva_artifact::{AnsweredSearch, ArtifactError, PartialAnswers, RunDir, TriggerArtifact, WorkProvenance};
-use aeva_attack::{Label, NO_LABEL};
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION};
+use aeva_attack::{Label, NO_LABEL};
 
 /// The stored result of a trigger pass.
 #[derive(Debug, Clone, PartialEq)]
