@@ -179,8 +179,8 @@ fn passes_over_other_images_are_never_judged_nor_continued() {
 
 #[test]
 fn other_parameters_of_the_perturbations_leave_the_triggers_as_they_are() {
-    let first = Setup::enough(Lenses::All);
-    let mut second = Setup::enough(Lenses::All);
+    let first = Setup::enough(Lenses::Each);
+    let mut second = Setup::enough(Lenses::Each);
     let params = HopSkipJumpBuilder { iterations: 4, ..*first.request.perturbations.params.get() };
     second.request.perturbations.params = params.check().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -71,7 +71,7 @@ impl TriggersV5 {
 }
 
 impl TriggersV4 {
-    fn new(setting: Setting, shape: [usize; 3], result: &PassResult) -> Result<Self, EncodeError> {
+    pub(super) fn new(setting: Setting, shape: [usize; 3], result: &PassResult) -> Result<Self, EncodeError> {
         Ok(Self {
             family: u32::from(setting.family.spec().number),
             strength: setting.strength,

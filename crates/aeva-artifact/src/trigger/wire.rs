@@ -140,6 +140,7 @@ mod tests {
                 findings,
                 confusion: vec![PairTally { source: 7, target: 7, tally: tally(90, 100) }],
                 queries: 77,
+                unlabelled: 3,
             },
         }
     }
@@ -164,19 +165,24 @@ mod tests {
             let payload = earlier::examples::written(version, wire(&artifact()));
             container::encode(KIND_TRIGGERS, version, &header, &payload).unwrap()
         };
+        // Earlier versions do not tell how many images have no label, and the first one no answers at all.
         let mut expected = artifact();
-        expected.result.confusion.clear();
-        assert_eq!(TriggerArtifact::from_bytes(&old(1)).unwrap(), expected);
-        assert_eq!(TriggerArtifact::from_bytes(&old(2)).unwrap(), artifact());
+        expected.result.unlabelled = 0;
+        assert_eq!(TriggerArtifact::from_bytes(&old(2)).unwrap(), expected);
+        let mut first = expected.clone();
+        first.result.confusion.clear();
+        assert_eq!(TriggerArtifact::from_bytes(&old(1)).unwrap(), first);
         // A header of one version does not go with the payload of another.
         assert!(matches!(TriggerArtifact::from_bytes(&old(3)), Err(DecodeError::Header(_))));
         let (header, payload) = encode(&artifact()).unwrap();
         let third = earlier::examples::written(3, wire(&artifact()));
         let third = container::encode(KIND_TRIGGERS, 3, &header, &third).unwrap();
-        assert_eq!(TriggerArtifact::from_bytes(&third).unwrap(), artifact());
-        let newer = container::encode(KIND_TRIGGERS, 5, &header, &payload).unwrap();
+        assert_eq!(TriggerArtifact::from_bytes(&third).unwrap(), expected);
+        let fourth = container::encode(KIND_TRIGGERS, 4, &header, &to_payload(wire(&artifact())).unwrap()).unwrap();
+        assert_eq!(TriggerArtifact::from_bytes(&fourth).unwrap(), expected);
+        let newer = container::encode(KIND_TRIGGERS, 6, &header, &payload).unwrap();
         let error = TriggerArtifact::from_bytes(&newer).unwrap_err();
-        assert!(matches!(error, DecodeError::PayloadVersion { found: 5, supported: 4 }));
+        assert!(matches!(error, DecodeError::PayloadVersion { found: 6, supported: 5 }));
     }
 
     #[test]
@@ -194,6 +200,7 @@ mod tests {
         };
         let payload = earlier::examples::written(2, wire(&artifact));
         let old = container::encode(KIND_TRIGGERS, 2, &to_header(&header).unwrap(), &payload).unwrap();
+        artifact.result.unlabelled = 0;
         assert_eq!(TriggerArtifact::from_bytes(&old).unwrap(), artifact);
     }
 
@@ -202,7 +209,8 @@ mod tests {
         let mut wire = wire(&artifact());
         change(&mut wire);
         let (header, _) = encode(&artifact()).unwrap();
-        let bytes = container::encode(KIND_TRIGGERS, PAYLOAD_VERSION, &header, &to_payload(wire).unwrap()).unwrap();
+        let payload = to_payload(TriggersV5 { first: wire, unlabelled: 0 }).unwrap();
+        let bytes = container::encode(KIND_TRIGGERS, PAYLOAD_VERSION, &header, &payload).unwrap();
         TriggerArtifact::from_bytes(&bytes).unwrap_err()
     }
 

@@ -47,8 +47,7 @@ impl Setting {
         family.spec().strengths.iter().map(move |strength| Self { family, strength: strength.value })
     }
 
-    /// The settings of the exploring passes over images `[h, w, c]`, in order. Random triggers come first because they
-    /// cost little. Within a family, each setting may start from the findings of the next weaker one. On small images,
+    /// The settings of the exploring passes over images `[h, w, c]`, in the order of the families. Within a family, each setting may start from the findings of the next weaker one. On small images,
     /// different strengths may have the same side in pixels; only the first of them is kept.
     pub fn explored(shape: [usize; 3]) -> Vec<Self> {
         let mut settings: Vec<Self> = Self::all().filter(|setting| setting.search() != Search::RefineOnly).collect();
@@ -202,7 +201,7 @@ mod tests {
         let random = ["wave-08", "noise-16", "noise-32", "noise-64", "square-10"];
         let searched =
             ["patch-02", "patch-03", "patch-04", "patch-06", "patch-08", "overlay-08", "overlay-16", "overlay-32"];
-        assert_eq!(explored, [&random[..], &searched].concat());
+        assert_eq!(explored, [&random[..], &searched, &["tone-01"]].concat());
         let refined = names(Setting::refined([32, 32, 3]));
         let back = [
             "patch-08",

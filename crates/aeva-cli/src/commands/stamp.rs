@@ -26,10 +26,7 @@ pub(crate) fn run(args: &StampArgs) -> anyhow::Result<ExitStatus> {
         (_, None) => TargetMap::AllToAll,
     };
     let seen = observations(&run)?;
-    let best = seen.as_ref().and_then(|seen| seen.results.get(seen.best(map)?).map(|best| (seen.shape, best)));
-    let Some((shape, (setting, finding))) =
-        best.and_then(|(shape, (id, result))| Some((shape, (id.setting, result.finding(map)?))))
-    else {
+    let Some((shape, (setting, finding))) = seen.as_ref().and_then(|seen| Some((seen.shape, seen.best(map)?))) else {
         return Err(Hinted::error(
             format!("{} has no trigger for {map}", args.run.display()),
             "run `aeva scan` with --lens all or --lens trigger into this folder first; labels count from 0",

@@ -13,10 +13,15 @@ use crate::imaging::{byte, enlarged_png};
 
 const FOLDER: &str = "evidence";
 
-/// Writes a trigger as `evidence/label-3.png` and `evidence/label-3.npz`; its shape says what they show. Returns the
+/// Writes the trigger that shows a backdoor as `evidence/label-3.png` and `evidence/label-3.npz`; its shape says what they show. Returns the
 /// file names.
-pub(super) fn write(run: &RunDir, finding: &TriggerFinding, shape: [usize; 3]) -> anyhow::Result<Vec<String>> {
-    let name = match finding.goal {
+pub(super) fn write(
+    run: &RunDir,
+    map: TargetMap,
+    finding: &TriggerFinding,
+    shape: [usize; 3],
+) -> anyhow::Result<Vec<String>> {
+    let name = match map {
         TargetMap::AllToOne { target } => format!("label-{target}"),
         TargetMap::SourceSpecific { source, target } => format!("pair-{source}-{target}"),
         TargetMap::AllToAll => "map".to_owned(),

@@ -32,9 +32,8 @@ pub(crate) fn render(report: &Report, run: &Path, format: Format) -> anyhow::Res
 pub(crate) fn store(run: &RunDir, report: &mut Report, seen: &Observations) -> anyhow::Result<()> {
     if let (Some(triggers), Some(shown)) = (&seen.triggers, &mut report.lenses.triggers) {
         for found in &mut shown.found {
-            let best = triggers.best(found.target_map).and_then(|place| triggers.results.get(place));
-            if let Some(finding) = best.and_then(|(_, result)| result.finding(found.target_map)) {
-                found.files = evidence::write(run, finding, triggers.shape)?;
+            if let Some((_, finding)) = triggers.best(found.target_map) {
+                found.files = evidence::write(run, found.target_map, finding, triggers.shape)?;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The trigger passes in a store that count under a rule.
 
 use aeva_artifact::ArtifactError;
-use aeva_attack::trigger::{Pass, PassId, PassResult, Setting, TRIGGER_SEARCH_VERSION};
+use aeva_attack::trigger::{Pass, PassId, PassResult, Setting, TRIGGER_SEARCH_VERSION, TriggerFinding};
 use aeva_stats::TargetMap;
 
 use super::plan::{Observation, Passes, TriggerPlan};
@@ -72,15 +72,29 @@ impl TriggerObservations {
         Self { shape, passes, results }
     }
 
-    /// The pass whose trigger for this backdoor stands out most, or else has the highest success rate.
-    pub fn best(&self, map: TargetMap) -> Option<usize> {
-        let has = |place: usize| self.results.get(place).is_some_and(|(_, result)| result.finding(map).is_some());
-        if let Some(standout) = self.passes.test().standout(map)
-            && has(standout.pass)
+    /// The trigger that shows this backdoor, and the setting of its pass: in the pass where it stands out most, or else the
+    /// one with the highest success rate.
+    ///
+    /// A pair of labels may stand out by a trigger that was searched for its target label, and turns the images of one
+    /// source alone.
+    pub fn best(&self, map: TargetMap) -> Option<(Setting, &TriggerFinding)> {
+        let standout = self.passes.test().standout(map).and_then(|standout| self.results.get(standout.pass));
+        if let Some((id, result)) = standout
+            && let Some(finding) = result.finding(map).or_else(|| turning(result, map))
         {
-            return Some(standout.pass);
+            return Some((id.setting, finding));
         }
-        let hits = |place: usize| self.results[place].1.finding(map).map_or(0, |finding| finding.success().hits());
-        (0..self.results.len()).filter(|&place| has(place)).max_by_key(|&place| hits(place))
+        let found = self.results.iter().filter_map(|(id, result)| Some((id.setting, result.finding(map)?)));
+        found.max_by_key(|(_, finding)| finding.success().hits())
     }
+}
+
+/// The finding for another goal that turns the most images of the source to the target.
+fn turning(result: &PassResult, map: TargetMap) -> Option<&TriggerFinding> {
+    let TargetMap::SourceSpecific { source, target } = map else { return None };
+    let hits = |finding: &TriggerFinding| {
+        let cell = finding.holdout.iter().find(|cell| (cell.source, cell.target) == (source, target));
+        cell.map_or(0, |cell| cell.tally.hits())
+    };
+    result.findings.iter().filter(|finding| finding.climbed && hits(finding) > 0).max_by_key(|finding| hits(finding))
 }

@@ -70,9 +70,9 @@ impl TriggerReport {
     /// The passes and their test, with the triggers of the backdoors that were found.
     pub(super) fn new(seen: &TriggerObservations, test: &TriggerTest, found: &[TargetMap]) -> Self {
         let trigger = |&map: &TargetMap| {
-            let (id, result) = seen.results.get(seen.best(map)?)?;
+            let (setting, finding) = seen.best(map)?;
             let evidence = test.standout(map).map_or(0.0, |standout| standout.evidence);
-            Some(FoundTrigger::new(id.setting, result.finding(map)?, evidence, seen.results.len()))
+            Some(FoundTrigger::new(map, setting, finding, evidence, seen.results.len()))
         };
         Self {
             test: test.clone(),
@@ -101,8 +101,9 @@ impl PassReport {
 }
 
 impl FoundTrigger {
-    fn new(setting: Setting, finding: &TriggerFinding, evidence: f64, passes: usize) -> Self {
-        let success = finding.success();
+    fn new(map: TargetMap, setting: Setting, finding: &TriggerFinding, evidence: f64, passes: usize) -> Self {
+        let by_source: Vec<PairTally> = finding.holdout.iter().filter(|cell| is_of(map, cell)).copied().collect();
+        let success: Tally = by_source.iter().map(|cell| cell.tally).sum();
         let interval = binomial_interval(success.hits(), success.trials(), 1.0 - MISS / passes.max(1) as f64);
         let rate = format!(
             "{:.0} % of {} hold-out images ({:.0} to {:.0} %)",
@@ -112,29 +113,59 @@ impl FoundTrigger {
             100.0 * interval[1]
         );
         let what = finding.trigger.describe(setting.family.spec().shown_as);
-        let description = match finding.goal {
-            TargetMap::AllToOne { target } => format!("{what} sends {rate} to label {target}"),
+        let description = match map {
+            TargetMap::AllToOne { target } => match some_of(&by_source) {
+                Some((some, others)) => {
+                    let labels: Vec<String> = some.iter().map(|cell| cell.source.to_string()).collect();
+                    let (noun, some): (_, Tally) =
+                        (if labels.len() == 1 { "label" } else { "labels" }, some.iter().map(|cell| cell.tally).sum());
+                    format!(
+                        "{what} sends {:.0} % of {} hold-out images of {noun} {} to label {target}, and {:.0} % of {} others",
+                        100.0 * some.rate(),
+                        some.trials(),
+                        labels.join(", "),
+                        100.0 * others.rate(),
+                        others.trials()
+                    )
+                }
+                None => format!("{what} sends {rate} to label {target}"),
+            },
             TargetMap::SourceSpecific { source, target } => {
                 format!("{what} sends {rate} of label {source} to label {target}")
             }
             TargetMap::AllToAll => {
                 let cells: Vec<String> =
-                    finding.holdout.iter().map(|cell| format!("{} to {}", cell.source, cell.target)).collect();
+                    by_source.iter().map(|cell| format!("{} to {}", cell.source, cell.target)).collect();
                 format!("{what} sends {rate} of each label to another one: {}", cells.join(", "))
             }
         };
         Self {
-            target_map: finding.goal,
+            target_map: map,
             setting: setting.to_string(),
             trigger: finding.trigger.clone(),
             description,
             evidence,
             success,
             interval,
-            by_source: finding.holdout.clone(),
+            by_source,
             files: Vec::new(),
         }
     }
+}
+
+/// Whether a backdoor is about this cell.
+fn is_of(map: TargetMap, cell: &PairTally) -> bool {
+    match map {
+        TargetMap::AllToOne { .. } | TargetMap::AllToAll => true,
+        TargetMap::SourceSpecific { source, target } => (cell.source, cell.target) == (source, target),
+    }
+}
+
+/// The sources of which at least half of the images are reached, and all others together; `None` where these are not few.
+fn some_of(cells: &[PairTally]) -> Option<(Vec<&PairTally>, Tally)> {
+    let (some, others): (Vec<&PairTally>, Vec<&PairTally>) = cells.iter().partition(|cell| cell.tally.rate() >= 0.5);
+    let is_some = !some.is_empty() && 2 * some.len() <= cells.len();
+    is_some.then(|| (some, others.into_iter().map(|cell| cell.tally).sum()))
 }
 
 #[cfg(test)]
@@ -147,7 +178,7 @@ mod tests {
         let cell = |source, target| PairTally { source, target, tally: Tally::new(9, 10).unwrap() };
         let holdout = vec![cell(0, 1), cell(1, 2)];
         let finding = TriggerFinding { goal, trigger, climbed: true, search: Tally::ZERO, holdout, kept: Vec::new() };
-        FoundTrigger::new(setting.parse().unwrap(), &finding, 1.5, 1)
+        FoundTrigger::new(goal, setting.parse().unwrap(), &finding, 1.5, 1)
     }
 
     #[test]
@@ -165,5 +196,32 @@ mod tests {
         let all = found(TargetMap::AllToAll, noise, "noise-16");
         assert!(all.description.starts_with("random noise over the whole image, at most 16/255 a value, sends 90 %"));
         assert!(all.description.ends_with("of each label to another one: 0 to 1, 1 to 2"));
+    }
+
+    #[test]
+    fn a_trigger_that_chooses_its_images_is_described_by_their_labels() {
+        let (label, pair) = (TargetMap::AllToOne { target: 4 }, TargetMap::SourceSpecific { source: 1, target: 4 });
+        let cell = |source, hits| PairTally { source, target: 4, tally: Tally::new(hits, 10).unwrap() };
+        let of = |map, hits: [u32; 4]| {
+            let trigger = Trigger::Patch(Patch { row: 2, column: 5, side: 1, values: vec![0.0] });
+            let holdout = (0..4).zip(hits).map(|(source, hits)| cell(source, hits)).collect();
+            let finding =
+                TriggerFinding { goal: label, trigger, climbed: true, search: Tally::ZERO, holdout, kept: Vec::new() };
+            FoundTrigger::new(map, "patch-02".parse().unwrap(), &finding, 1.5, 1)
+        };
+        let several = of(label, [1, 10, 0, 9]);
+        assert!(
+            several
+                .description
+                .ends_with("sends 95 % of 20 hold-out images of labels 1, 3 to label 4, and 5 % of 20 others"),
+            "{}",
+            several.description
+        );
+        assert_eq!((several.success.hits(), several.by_source.len()), (20, 4), "the figures are those of all");
+        assert!(of(label, [9, 10, 0, 9]).description.contains("sends 70 % of 40 hold-out images (53 to 83 %)"));
+        // A pair that a trigger for its target label shows.
+        let one = of(pair, [1, 10, 0, 0]);
+        assert!(one.description.contains("sends 100 % of 10 hold-out images (69 to 100 %) of label 1 to label 4"));
+        assert_eq!((one.target_map, one.success.trials(), one.by_source.len()), (pair, 10, 1));
     }
 }
