@@ -130,8 +130,8 @@ pub(crate) struct ScanArgs {
     /// finds all infected labels and the smallest trigger of each.
     #[arg(long)]
     pub(crate) exhaustive: bool,
-    /// Queries that perturbations may be expected to take where triggers leave the verdict open. If they would take more, as with
-    /// many labels, they are left out. It has no effect with `--lens perturbation`.
+    /// Queries that perturbations may be expected to take with `--lens both`, and with `--lens all` where triggers cannot be
+    /// measured. If they would take more, as with many labels, they are left out. It has no effect with `--lens perturbation`.
     #[arg(long, default_value_t = aeva_scan::PERTURBATION_BUDGET, value_name = "N")]
     pub(crate) perturbation_budget: u64,
     /// Most queries of the whole scan, those of earlier runs included. The scan ends there, inconclusive unless the verdict was already

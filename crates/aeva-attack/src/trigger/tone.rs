@@ -105,27 +105,31 @@ impl Shaped for Tone {
         let (amount, channels) = (self.amount, shape[2]);
         out.copy_from_slice(image);
         match self.filter {
-            Filter::Gamma => out.iter_mut().for_each(|value| *value = value.powf(amount)),
+            Filter::Gamma => change(out, |value| value.powf(amount)),
             Filter::Posterise => {
                 let steps = amount - 1.0;
-                out.iter_mut().for_each(|value| *value = (*value * steps).round() / steps);
+                change(out, |value| (value * steps).round() / steps);
             }
             Filter::Sharpen => sharpen(image, shape, amount, out),
             Filter::Hue => {
                 let rows = turn_about_grey(amount);
-                out.chunks_exact_mut(channels).for_each(|pixel| turn(pixel, &rows));
+                for pixel in out.chunks_exact_mut(channels) {
+                    turn(pixel, &rows);
+                }
             }
             Filter::Saturation => {
                 for pixel in out.chunks_exact_mut(channels) {
                     let mean = pixel.iter().sum::<f32>() / pixel.len() as f32;
-                    pixel.iter_mut().for_each(|value| *value = mean + amount * (*value - mean));
+                    change(pixel, |value| mean + amount * (value - mean));
                 }
             }
             Filter::Gain { channel } => {
-                out.iter_mut().skip(channel).step_by(channels).for_each(|value| *value *= amount);
+                for pixel in out.chunks_exact_mut(channels) {
+                    pixel[channel] *= amount;
+                }
             }
         }
-        out.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+        change(out, |value| value.clamp(0.0, 1.0));
     }
 
     fn check(&self, _: Setting, [.., channels]: [usize; 3]) -> Result<(), Unfit> {
@@ -176,13 +180,10 @@ impl Shaped for Tone {
     /// What it makes of a field that goes from black to white, and in colour images from blue to yellow.
     fn picture(&self, shape: [usize; 3]) -> Vec<f32> {
         let [height, width, channels] = shape;
-        let share = |place: usize, of: usize| place as f32 / (of.max(2) - 1) as f32;
+        let part = |place: usize, of: usize| place as f32 / (of.max(2) - 1) as f32;
         let value = |at: usize| {
             let (row, column, channel) = (at / (width * channels), at / channels % width, at % channels);
-            match channel {
-                0 | 1 => share(column, width),
-                _ => 1.0 - share(row, height),
-            }
+            if channel < 2 { part(column, width) } else { 1.0 - part(row, height) }
         };
         let field: Vec<f32> = (0..height * width * channels).map(value).collect();
         let mut out = field.clone();
@@ -217,6 +218,12 @@ impl Shaped for Tone {
 
     fn weakened(&self, _: Setting, _: [usize; 3]) -> Vec<Self> {
         vec![*self]
+    }
+}
+
+fn change(values: &mut [f32], new: impl Fn(f32) -> f32) {
+    for value in values {
+        *value = new(*value);
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Rule {
     MedianOfSources,
     /// The same with the logarithm of each sum, because the sums are skewed.
     Logarithm,
-    /// What `aeva scan` does by default: triggers first, then perturbations where triggers leave the verdict open.
+    /// What `aeva scan` does by default: triggers, or perturbations where the images allow no triggers.
     Combined,
 }
 

@@ -177,6 +177,18 @@ mod tests {
         assert_eq!(suspects, [0, 2, 5]);
     }
 
+    /// A second, weaker backdoor takes part with the first one, instead of hiding it.
+    #[test]
+    fn a_decoy_does_not_hide_the_label_behind_it() {
+        let found = |decoy: u32| test(&[pass(2, &[178, decoy, 9, 5, 3, 2, 1, 1, 0, 0])]).suspects(0.04);
+        for decoy in (0..=180).step_by(5) {
+            assert!(found(decoy).contains(&0), "{decoy} of 180: {:?}", found(decoy));
+        }
+        assert_eq!((found(5), found(170)), (vec![0], vec![0, 1]));
+        // Three steps have no gap that is large enough. This is a limit, and the documentation names it.
+        assert!(test(&[pass(4, &[178, 135, 54, 5, 3, 2, 1, 1, 0, 0])]).suspects(0.04).is_empty());
+    }
+
     #[test]
     fn labels_that_stand_out_together_are_sorted_by_success() {
         let found = test(&[pass(2, &[1, 160, 3, 1, 0, 178, 3, 1, 0, 0])]);

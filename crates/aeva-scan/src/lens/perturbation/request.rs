@@ -7,7 +7,7 @@ use aeva_attack::{CorrectImages, HopSkipJumpParams, Label, PlanError};
 
 use crate::lens::left_out::LeftOut;
 
-/// Default limit on the expected queries for perturbations when triggers leave the verdict open.
+/// Default limit on the expected queries for perturbations besides triggers.
 pub const PERTURBATION_BUDGET: u64 = 2_000_000;
 
 /// Settings for the search for perturbations.
@@ -21,7 +21,7 @@ pub struct PerturbationRequest {
     pub sources: Option<BTreeSet<Label>>,
     /// Labels to walk towards; all if `None`.
     pub targets: Option<BTreeSet<Label>>,
-    /// Limit on their expected queries, if triggers come first.
+    /// Limit on their expected queries, unless they are asked for alone.
     pub budget: u64,
 }
 
