@@ -37,9 +37,9 @@ pub(crate) const SQUARE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const PATCH: Margins = Margins {
-    labels: &[(1.0, 0.26), (2.0, 0.96), (3.0, 1.43), (4.0, 1.5), (6.0, 1.79), (8.0, 1.79)],
+    labels: &[(1.0, 0.26), (2.0, 0.96), (3.0, 1.43), (4.0, 1.48), (6.0, 1.79), (8.0, 1.79)],
     pairs: &[(1.0, 0.87), (2.0, 0.87), (3.0, 0.87), (4.0, 0.87), (6.0, 0.87), (8.0, 0.87)],
-    pairs_to_baseline: &[(1.0, 1.04), (2.0, 1.04), (3.0, 1.04), (4.0, 1.04), (6.0, 1.04), (8.0, 1.04)],
+    pairs_to_baseline: &[(1.0, 1.22), (2.0, 1.22), (3.0, 1.22), (4.0, 1.22), (6.0, 1.22), (8.0, 1.22)],
     maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.3), (4.0, -2.17), (6.0, -1.9), (8.0, -1.64)],
     excess: None,
     pair_excess: None,
@@ -59,13 +59,13 @@ pub(crate) const OVERLAY: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const TONE: Margins = Margins {
-    labels: &[(1.0, 3.0)],
+    labels: &[(1.0, 0.99)],
     pairs: &[],
     pairs_to_baseline: &[],
-    maps: &[],
+    maps: &[(1.0, -3.0)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { pairs: 1.08, maps: -0.37, selective: 1.23 };
+pub(crate) const OFFSETS: Offsets = Offsets { pairs: 0.92, maps: -0.37, selective: 1.23 };
