@@ -80,7 +80,11 @@ fn old_artifacts_load() {
     // Version 4 has the same content, with a form of triggers that does not depend on their shape.
     let bytes = fs::read(root().join("tests/data/triggers-v4.aeva")).unwrap();
     assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap(), squares);
-    assert_eq!(squares.to_bytes().unwrap(), bytes, "version 4 is still the latest: its bytes are reproduced");
+
+    // Version 5 has the number of images without a label besides.
+    let bytes = fs::read(root().join("tests/data/triggers-v5.aeva")).unwrap();
+    assert_eq!(TriggerArtifact::from_bytes(&bytes).unwrap(), squares);
+    assert_eq!(squares.to_bytes().unwrap(), bytes, "version 5 is still the latest: its bytes are reproduced");
 }
 
 #[test]
