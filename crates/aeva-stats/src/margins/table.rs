@@ -37,10 +37,10 @@ pub(crate) const SQUARE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const PATCH: Margins = Margins {
-    labels: &[(1.0, 0.26), (2.0, 0.96), (3.0, 1.43), (4.0, 1.48), (6.0, 1.79), (8.0, 1.79)],
-    pairs: &[(1.0, 0.87), (2.0, 0.87), (3.0, 0.87), (4.0, 0.87), (6.0, 0.87), (8.0, 0.87)],
+    labels: &[(1.0, 0.52), (2.0, 0.96), (3.0, 1.42), (4.0, 1.47), (6.0, 1.72), (8.0, 1.72)],
+    pairs: &[(1.0, 1.17), (2.0, 1.17), (3.0, 1.17), (4.0, 1.17), (6.0, 1.17), (8.0, 1.17)],
     pairs_to_baseline: &[(1.0, 1.22), (2.0, 1.22), (3.0, 1.22), (4.0, 1.22), (6.0, 1.22), (8.0, 1.22)],
-    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.3), (4.0, -2.17), (6.0, -1.9), (8.0, -1.64)],
+    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.3), (4.0, -2.17), (6.0, -1.9), (8.0, -1.68)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED
@@ -49,9 +49,9 @@ pub(crate) const PATCH: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const OVERLAY: Margins = Margins {
     labels: &[(8.0, 0.92), (16.0, 1.55), (32.0, 2.05)],
-    pairs: &[(8.0, 0.15), (16.0, 0.32), (32.0, 0.4)],
+    pairs: &[(8.0, 0.25), (16.0, 0.35), (32.0, 0.4)],
     pairs_to_baseline: &[],
-    maps: &[(8.0, -3.0), (16.0, -2.52), (32.0, -2.17)],
+    maps: &[(8.0, -3.0), (16.0, -2.52), (32.0, -2.23)],
     excess: Some(&[(8.0, 4.87), (16.0, 4.87), (32.0, 5.18)]),
     pair_excess: Some(&[(8.0, 5.84), (16.0, 6.59), (32.0, 6.67)]),
     ..super::PATTERN
@@ -68,4 +68,4 @@ pub(crate) const TONE: Margins = Margins {
     ..super::SEARCHED
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { pairs: 0.92, maps: -0.37, selective: 1.23 };
+pub(crate) const OFFSETS: Offsets = Offsets { pairs: 0.85, maps: -0.44, selective: 1.15 };

@@ -17,7 +17,7 @@ pub struct Reference {
 /// labels, the best of them stands out further, so a model with fewer labels than the one that is judged would make it look
 /// more suspicious than it is. One with more labels would make it look less suspicious, and may be less alike.
 const FEWER_LABELS: (f64, f64) = (2.5, 6.0);
-const MORE_LABELS: (f64, f64) = (5.0, 12.0);
+const MORE_LABELS: (f64, f64) = (3.5, 4.2);
 /// With two labels, one is always easier to reach than the other, and only models of two labels show by how much.
 const ALIKE_ONLY: u32 = 2;
 
