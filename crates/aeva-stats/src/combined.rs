@@ -25,7 +25,7 @@ const _: () = assert!(TRIGGER_WEIGHT + PERTURBATION_WEIGHT <= 1.0, "a rate can b
 /// A scan stops early if the evidence would be an alarm even if it were so much smaller.
 const STOP_BEYOND: f64 = 1.0;
 
-/// Triggers are refined where at least this share of clean models has less evidence.
+/// Triggers are refined where at most this share of clean models has as much evidence.
 const REFINED: f64 = 0.3;
 
 /// Lowest and highest supported rate of false alarms.

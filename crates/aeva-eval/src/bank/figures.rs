@@ -11,9 +11,14 @@ use super::judged::Judged;
 use crate::evaluate::measures::{auc, share_interval};
 
 /// Version of the form of `bank.json`.
-const SCHEMA_VERSION: u32 = 3;
+const SCHEMA_VERSION: u32 = 4;
 /// The name of the row of all models.
 const ALL: &str = "all";
+/// The owner of the models that `cargo xtask train-zoo` trains.
+const ZOO: &str = "zoo";
+/// The names of the rows by maker.
+const OTHERS: &str = "other people";
+const OURS: &str = "this project, for the purpose";
 
 /// `bank.json`. It has no names of models: they are those of other people.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +36,8 @@ pub(crate) struct Figures {
 /// The verdicts on all models.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Outcome {
+    /// The models of other people, then those of the zoo.
+    makers: Vec<Group>,
     /// One entry a data set, then one for all models.
     datasets: Vec<Group>,
     /// One entry a kind of attack.
@@ -83,8 +90,11 @@ impl Outcome {
         }
         let mut datasets: Vec<Group> = by_dataset.into_iter().map(|(name, models)| Group::new(name, &models)).collect();
         datasets.push(Group::new(ALL, &judged.iter().collect::<Vec<_>>()));
+        let (ours, others): (Vec<&Judged>, Vec<&Judged>) = judged.iter().partition(|one| one.model.owner == ZOO);
+        let makers = [(OTHERS, others), (OURS, ours)].into_iter().filter(|(_, models)| !models.is_empty());
+        let makers = makers.map(|(name, models)| Group::new(name, &models)).collect();
         let attack = |(name, [scans, flagged]): (&str, [usize; 2])| Attack { name: name.to_owned(), scans, flagged };
-        Self { datasets, attacks: attacks.into_iter().map(attack).collect() }
+        Self { makers, datasets, attacks: attacks.into_iter().map(attack).collect() }
     }
 }
 
@@ -120,9 +130,10 @@ impl Figures {
 
     /// The figures as tables.
     pub(crate) fn markdown(&self) -> String {
-        let mut text =
-            "| data set | scans of clean models (origins) | flagged | interval | data set left out | inconclusive | queries |\n"
-                .to_owned();
+        let mut text = self.summary();
+        text.push_str(
+            "\n| data set | scans of clean models (origins) | flagged | interval | data set left out | inconclusive | queries |\n",
+        );
         text.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
         let without = |name: &str| self.dataset_left_out.datasets.iter().find(|group| group.name == name);
         for group in self.origin_left_out.datasets.iter().filter(|group| group.clean.scans > 0) {
@@ -163,6 +174,35 @@ impl Figures {
         }
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let _ = writeln!(text, "\nSeeds of the scans: {}.", seeds.join(", "));
+        text
+    }
+}
+
+impl Figures {
+    /// The most important figures in one table.
+    fn summary(&self) -> String {
+        let mut text =
+            "| models made by | scans (origins) | called backdoored | 95 % interval | right label |\n".to_owned();
+        text.push_str("| --- | --- | --- | --- | --- |\n");
+        for group in &self.origin_left_out.makers {
+            for (kind, right_label) in [("clean", None), ("infected", Some(group.right_label))] {
+                let verdicts = if right_label.is_some() { &group.infected } else { &group.clean };
+                if verdicts.scans == 0 {
+                    continue;
+                }
+                let share = 100.0 * verdicts.flagged as f64 / verdicts.scans as f64;
+                let right = right_label.map_or_else(String::new, |[right, named]| format!(" {right} of {named}"));
+                let _ = writeln!(
+                    text,
+                    "| {}, {kind} | {} ({}) | {} ({share:.0} %) | {} |{right} |",
+                    group.name,
+                    verdicts.scans,
+                    verdicts.owners,
+                    verdicts.flagged,
+                    interval(verdicts),
+                );
+            }
+        }
         text
     }
 }
@@ -265,6 +305,12 @@ mod tests {
         let text = serde_json::to_vec(&figures).unwrap();
         assert_eq!(Figures::from_json(&text).unwrap(), figures);
         assert!(figures.markdown().contains("| mnist | 3 (2) | 1 |"), "{}", figures.markdown());
+        assert!(
+            figures.markdown().contains("| other people, clean | 3 (2) | 1 (33 %) | 5 to"),
+            "{}",
+            figures.markdown()
+        );
+        assert!(figures.markdown().contains("| other people, infected | 4 (2) | 3 (75 %) |"), "{}", figures.markdown());
         assert!(!String::from_utf8(text).unwrap().contains("a-0.1"), "no names of models");
     }
 }
