@@ -45,6 +45,8 @@ families! {
     /// A random change of tone, as a photo filter makes: gamma, posterising, sharpening, hue, saturation, or the gain of
     /// a channel.
     Tone => TONE,
+    /// Two random squares of one colour in two corners, for triggers that work only together.
+    Corners => CORNERS,
 }
 
 /// How triggers of one strength are found.
@@ -190,6 +192,21 @@ const TONE: FamilySpec = FamilySpec {
     margins: margins::TONE,
 };
 
+/// Neither square does anything alone, so there is nothing to climb by; corners and extreme colours are few.
+const CORNERS: FamilySpec = FamilySpec {
+    family: Family::Corners,
+    name: "corners",
+    shown_as: "two squares of one colour",
+    title: "corners",
+    summary: "two squares of one colour in two corners of the image",
+    shape: Shape::Squares,
+    number: 6,
+    strengths: &[random(4, 160, 0, About::Labels)],
+    is_baseline: false,
+    is_beside_baseline: false,
+    margins: margins::CORNERS,
+};
+
 const PATCH: FamilySpec = FamilySpec {
     family: Family::Patch,
     name: "patch",
@@ -227,9 +244,9 @@ const OVERLAY: FamilySpec = FamilySpec {
 
 impl Family {
     /// All families, in the order in which a scan goes through them. Random patterns cost little and come first; filters
-    /// come last, because few backdoors are filters.
+    /// and pairs of squares come last, because few backdoors are of these kinds.
     pub const ALL: [Self; Self::ROWS.len()] =
-        [Self::Wave, Self::Noise, Self::Square, Self::Patch, Self::Overlay, Self::Tone];
+        [Self::Wave, Self::Noise, Self::Square, Self::Patch, Self::Overlay, Self::Tone, Self::Corners];
 
     /// Whether its triggers are random as they are drawn, from the weakest on.
     pub const fn is_random(self) -> bool {
@@ -284,6 +301,9 @@ mod tests {
     #[test]
     fn numbers_never_change() {
         let numbers = Family::ALL.map(|family| (family.spec().name, family.spec().number));
-        assert_eq!(numbers, [("wave", 2), ("noise", 3), ("square", 4), ("patch", 0), ("overlay", 1), ("tone", 5)]);
+        assert_eq!(
+            numbers,
+            [("wave", 2), ("noise", 3), ("square", 4), ("patch", 0), ("overlay", 1), ("tone", 5), ("corners", 6)]
+        );
     }
 }

@@ -47,6 +47,13 @@ shapes! {
         unit: "none",
         is_in_pixels: false,
     },
+    /// Two squares of one colour replace pixels. The strength is their side in pixels on an image 32 pixels wide.
+    Squares => ShapeSpec {
+        number: 3,
+        noun: "pair of squares",
+        unit: "side in pixels of an image of 32 pixels",
+        is_in_pixels: true,
+    },
 }
 
 /// A row of the table of shapes.
@@ -77,7 +84,7 @@ mod tests {
     fn numbers_never_change() {
         assert_eq!(
             Shape::ALL.map(|shape| (shape.spec().noun, shape.spec().number)),
-            [("patch", 0), ("pattern", 1), ("tone", 2)]
+            [("patch", 0), ("pattern", 1), ("tone", 2), ("pair of squares", 3)]
         );
         assert!(Shape::ALL.into_iter().all(|shape| Shape::numbered(u32::from(shape.spec().number)) == Some(shape)));
         assert_eq!(Shape::numbered(u32::MAX), None);

@@ -201,7 +201,7 @@ mod tests {
         let random = ["wave-08", "noise-16", "noise-32", "noise-64", "square-10"];
         let searched =
             ["patch-02", "patch-03", "patch-04", "patch-06", "patch-08", "overlay-08", "overlay-16", "overlay-32"];
-        assert_eq!(explored, [&random[..], &searched, &["tone-01"]].concat());
+        assert_eq!(explored, [&random[..], &searched, &["tone-01", "corners-04"]].concat());
         let refined = names(Setting::refined([32, 32, 3]));
         let back = [
             "patch-08",

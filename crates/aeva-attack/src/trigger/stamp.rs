@@ -119,6 +119,8 @@ triggers! {
     Overlay,
     /// Changes the tones of the whole image.
     Tone,
+    /// Replaces two squares of pixels.
+    Squares,
 }
 
 #[cfg(test)]

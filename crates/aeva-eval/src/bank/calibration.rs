@@ -273,8 +273,8 @@ impl Calibration {
 /// The constant of `margins.rs` with the lowest rates of a family.
 fn lowest_rates(family: Family) -> &'static str {
     match (family.is_random(), family.spec().shape) {
-        // The best filter counts, which is a search, however it is found.
-        (_, Shape::Tone) | (false, Shape::Patch) => "SEARCHED",
+        // The best filter or pair of squares counts, which is a search, however it is found.
+        (_, Shape::Tone | Shape::Squares) | (false, Shape::Patch) => "SEARCHED",
         (true, _) => "RANDOM",
         (false, Shape::Overlay) => "PATTERN",
     }

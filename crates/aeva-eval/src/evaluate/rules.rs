@@ -188,7 +188,7 @@ mod tests {
         assert!(alarm.queries < 1000, "it stops early");
         let clean = combined(&triggers(8, 5), &sweep()).unwrap();
         assert!(clean.suspects.is_empty() && !clean.inconclusive);
-        assert_eq!(clean.queries, 1400, "every exploring pass");
+        assert_eq!(clean.queries, 1500, "every exploring pass");
     }
 
     #[test]

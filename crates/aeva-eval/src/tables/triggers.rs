@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn every_strength_of_every_family_is_in_the_table() {
         let text = families();
-        assert_eq!(text.lines().count(), 2 + 7, "noise has two rows");
+        assert_eq!(text.lines().count(), 2 + 8, "noise has two rows");
         assert!(text.contains("| 1 (refining passes only), 2, 3, 4, 6, 8 | side in pixels"), "{text}");
         assert!(text.contains("| sine (`wave`) |") && text.contains("| strong noise (`noise`) |"), "{text}");
     }

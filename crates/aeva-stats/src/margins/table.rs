@@ -39,7 +39,7 @@ pub(crate) const SQUARE: Margins = Margins {
 pub(crate) const PATCH: Margins = Margins {
     labels: &[(1.0, 0.52), (2.0, 0.96), (3.0, 1.42), (4.0, 1.47), (6.0, 1.72), (8.0, 1.72)],
     pairs: &[(1.0, 1.17), (2.0, 1.17), (3.0, 1.17), (4.0, 1.17), (6.0, 1.17), (8.0, 1.17)],
-    pairs_to_baseline: &[(1.0, 1.22), (2.0, 1.22), (3.0, 1.22), (4.0, 1.22), (6.0, 1.22), (8.0, 1.22)],
+    pairs_to_baseline: &[(1.0, 2.82), (2.0, 2.82), (3.0, 2.82), (4.0, 2.82), (6.0, 2.82), (8.0, 2.82)],
     maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.3), (4.0, -2.17), (6.0, -1.9), (8.0, -1.68)],
     excess: None,
     pair_excess: None,
@@ -63,6 +63,17 @@ pub(crate) const TONE: Margins = Margins {
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(1.0, -3.0)],
+    excess: None,
+    pair_excess: None,
+    ..super::SEARCHED
+};
+
+#[rustfmt::skip]
+pub(crate) const CORNERS: Margins = Margins {
+    labels: &[(4.0, 0.52)],
+    pairs: &[],
+    pairs_to_baseline: &[],
+    maps: &[(4.0, -3.0)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED

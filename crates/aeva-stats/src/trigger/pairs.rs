@@ -61,7 +61,9 @@ pub(super) fn ahead(
 ) -> Option<Ahead> {
     let natural = |pair: &Measured| baseline.map_or(0.0, |baseline| baseline.of(pair));
     let at_least = |pair: &Measured| pair.success.at_least() - natural(pair);
-    let mut sorted: Vec<&Measured> = pairs.iter().collect();
+    // A pair that seldom gives way may be far above its baseline all the same, and must not hide one that always does.
+    let takes_part = |pair: &&Measured| baseline.is_none() || pair.success.log_odds() >= 0.0;
+    let mut sorted: Vec<&Measured> = pairs.iter().filter(takes_part).collect();
     let labels = |pair: &Measured| (pair.source, pair.target);
     sorted.sort_by(|a, b| at_least(b).total_cmp(&at_least(a)).then(labels(a).cmp(&labels(b))));
     let (&first, others) = sorted.split_first()?;
@@ -160,6 +162,24 @@ mod tests {
         assert!(test(&[squares([600, 0, 0])]).strongest.is_none());
         // Pairs that no square reached all have the lowest baseline that can be measured.
         assert!((evidence(&[squares([0, 0, 0]), patches.clone()]) - alike).abs() < 1e-12);
+    }
+
+    /// Squares never turn two into nine, so that a third of the images is far above the baseline.
+    #[test]
+    fn a_pair_that_seldom_gives_way_hides_no_other() {
+        let with = |often: u32| {
+            let patches = PassTally { pairs: vec![pair(1, 4, 40, 40), pair(2, 9, often, 40)], ..pass(3, &[0; 10]) };
+            let squares = PassTally {
+                family: Family::Square,
+                labels: vec![GoalTally::default(); 10],
+                confusion: vec![cell(1, 4, 210, 600), cell(2, 9, 0, 600)],
+                ..pass(10, &[])
+            };
+            let baseline = Baseline::new(&[squares]);
+            ahead(&measured([&patches].into_iter()), baseline.as_ref(), None).unwrap().what
+        };
+        assert_eq!(with(13), StandsOut::Pair { source: 1, target: 4 });
+        assert_eq!(with(30), StandsOut::Pair { source: 2, target: 9 });
     }
 
     #[test]
