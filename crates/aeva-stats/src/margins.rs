@@ -10,6 +10,8 @@ pub type Points = &'static [(f64, f64)];
 pub struct Margins {
     /// Of the gap between target labels.
     pub labels: Points,
+    /// Of the log odds of a target label alone.
+    pub levels: Points,
     /// Of the gap between pairs of labels.
     pub pairs: Points,
     /// Of the gap between log odds ratios to the baseline of each pair, for families that are compared with it.
@@ -33,6 +35,8 @@ pub struct Margins {
 /// How much further other readings stand out in clean models than labels do, over all families.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Offsets {
+    /// Of target labels by their success alone; subtracted in every family.
+    pub levels: f64,
     /// Of pairs of labels.
     pub pairs: f64,
     /// Of all-to-all maps.
@@ -50,6 +54,7 @@ impl Offsets {
 /// there is a backdoor.
 const SEARCHED: Margins = Margins {
     labels: &[],
+    levels: &[],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[],
@@ -76,6 +81,11 @@ impl Margins {
     /// The margin of a gap between target labels at a strength.
     pub fn of_labels(&self, strength: f64) -> f64 {
         between(self.labels, strength)
+    }
+
+    /// The margin of the log odds of a target label alone.
+    pub fn of_levels(&self, strength: f64) -> f64 {
+        between(self.levels, strength)
     }
 
     /// The margin of a gap between pairs of labels.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use aeva_stats::{
-    Family, Lead, Margins, Offsets, PassTally, Points, Reading, Reference, ReferenceModel, Shape, Standout,
+    Family, Lead, Margins, Offsets, PassTally, Points, Reading, Reference, ReferenceModel, Shape, Standout, StandsOut,
     TriggerTest, leads, test_triggers_with,
 };
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ const END_OF_LABELS: f64 = 0.9;
 const END_OF_OTHERS: f64 = 0.99;
 /// The same for triggers that choose their images, of which a model has one.
 const END_OF_SELECTIVE: f64 = 0.95;
+/// The same for labels by their success alone.
+const END_OF_LEVELS: f64 = 0.99;
 /// The margins of noise are no smaller than these. Clean residual networks for photographs, of which a bank may have too
 /// few, send half of all images to one label under noise with an amplitude of 16.
 const LEAST_OF_NOISE: [(f64, f64); 2] = [(16.0, 2.0), (32.0, 3.0)];
@@ -41,6 +43,7 @@ pub(crate) struct Calibration {
     /// `[family name]` -> its margins.
     margins: BTreeMap<String, FamilyMargins>,
     /// How much further pairs, maps, and triggers that choose their images stand out than labels.
+    offset_of_levels: f64,
     offset_of_pairs: f64,
     offset_of_maps: f64,
     offset_of_selective: f64,
@@ -55,6 +58,7 @@ pub(super) type FittedMargins = BTreeMap<Family, Margins>;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct FamilyMargins {
     labels: Vec<(f64, f64)>,
+    levels: Vec<(f64, f64)>,
     pairs: Vec<(f64, f64)>,
     pairs_to_baseline: Vec<(f64, f64)>,
     maps: Vec<(f64, f64)>,
@@ -74,6 +78,7 @@ impl Calibration {
             let excess = |lead: &Lead| lead.excess.filter(|_| is_compared && lead.at_least > REACHED);
             let mut margins = FamilyMargins {
                 labels: fit(Reading::Labels, &gap),
+                levels: fit(Reading::Level, &gap),
                 pairs: fit(Reading::Pairs, &gap),
                 pairs_to_baseline: fit(Reading::PairsToBaseline, &gap),
                 maps: fit(Reading::Map, &gap),
@@ -90,6 +95,8 @@ impl Calibration {
         });
         let mut fitted = Self {
             margins: margins.into_iter().collect(),
+            // Until it is known, it counts for nothing.
+            offset_of_levels: f64::INFINITY,
             offset_of_pairs: 0.0,
             offset_of_maps: 0.0,
             // Until it is known, they count for nothing.
@@ -107,12 +114,23 @@ impl Calibration {
         let of_labels = end(END_OF_LABELS, &most);
         let of_pairs = end(END_OF_OTHERS, &|test| test.pair.map(|pair| pair.standout.evidence));
         let of_maps = end(END_OF_OTHERS, &|test| test.map.map(|Standout { evidence, .. }| evidence));
+        let level = |leads: &Vec<Lead>| {
+            let mut most: BTreeMap<Vec<usize>, BTreeMap<Family, f64>> = BTreeMap::new();
+            for lead in leads.iter().filter(|lead| lead.reading == Reading::Level) {
+                let StandsOut::Labels(labels) = &lead.what else { continue };
+                let here = most.entry(labels.clone()).or_default().entry(lead.family).or_insert(0.0);
+                *here = here.max(lead.evidence(&margins[&lead.family]));
+            }
+            most.into_values().map(|families| families.into_values().sum::<f64>()).fold(0.0, f64::max)
+        };
+        let of_levels = quantile(leads.iter().map(level).zip(weights.iter().copied()).collect(), END_OF_LEVELS);
         let selective = |leads: &Vec<Lead>| {
             let lead = leads.iter().find(|lead| lead.reading == Reading::Selective);
             lead.map_or(0.0, |lead| lead.evidence(&margins[&lead.family]))
         };
         let of_selective = quantile(leads.iter().map(selective).zip(weights).collect(), END_OF_SELECTIVE);
         (fitted.offset_of_pairs, fitted.offset_of_maps) = (rounded(of_pairs - of_labels), rounded(of_maps - of_labels));
+        fitted.offset_of_levels = rounded(of_levels.unwrap_or_default() - of_labels);
         fitted.offset_of_selective = rounded(of_selective.unwrap_or_default() - of_labels);
         let mut origins: Vec<&str> = clean.iter().map(|scanned| scanned.model.owner.as_str()).collect();
         origins.sort_unstable();
@@ -137,8 +155,12 @@ impl Calibration {
 
     /// Tests a model with its [`margins`](Self::margins) against other models.
     pub(super) fn test(&self, scanned: &Scanned, margins: &FittedMargins, reference: &Reference) -> TriggerTest {
-        let offsets =
-            Offsets { pairs: self.offset_of_pairs, maps: self.offset_of_maps, selective: self.offset_of_selective };
+        let offsets = Offsets {
+            levels: self.offset_of_levels,
+            pairs: self.offset_of_pairs,
+            maps: self.offset_of_maps,
+            selective: self.offset_of_selective,
+        };
         test_triggers_with(&scanned.passes, |family| margins[&family], offsets, reference)
     }
 
@@ -155,6 +177,7 @@ impl Calibration {
         let points = |points: Vec<(f64, f64)>| -> Points { points.leak() };
         Margins {
             labels: points(own.labels),
+            levels: points(own.levels),
             pairs: points(own.pairs),
             pairs_to_baseline: points(own.pairs_to_baseline),
             maps: points(own.maps),
@@ -235,9 +258,10 @@ impl Calibration {
             };
             let _ = write!(
                 text,
-                "\n#[rustfmt::skip]\npub(crate) const {}: Margins = Margins {{\n    labels: &{},\n    pairs: &{},\n    pairs_to_baseline: &{},\n    maps: &{},\n    excess: {},\n    pair_excess: {},\n    ..{UP}::{}\n}};\n",
+                "\n#[rustfmt::skip]\npub(crate) const {}: Margins = Margins {{\n    labels: &{},\n    levels: &{},\n    pairs: &{},\n    pairs_to_baseline: &{},\n    maps: &{},\n    excess: {},\n    pair_excess: {},\n    ..{UP}::{}\n}};\n",
                 name.to_uppercase(),
                 list(&own.labels),
+                list(&own.levels),
                 list(&own.pairs),
                 list(&own.pairs_to_baseline),
                 list(&own.maps),
@@ -248,8 +272,8 @@ impl Calibration {
         }
         let _ = write!(
             text,
-            "\npub(crate) const OFFSETS: Offsets = Offsets {{ pairs: {:?}, maps: {:?}, selective: {:?} }};\n",
-            self.offset_of_pairs, self.offset_of_maps, self.offset_of_selective
+            "\npub(crate) const OFFSETS: Offsets = Offsets {{ levels: {:?}, pairs: {:?}, maps: {:?}, selective: {:?} }};\n",
+            self.offset_of_levels, self.offset_of_pairs, self.offset_of_maps, self.offset_of_selective
         );
         text
     }

@@ -67,10 +67,15 @@ fn family_row(spec: &FamilySpec, strengths: &[Strength], is_first: bool) -> Vec<
 
 /// The margins of labels, and those of pairs of labels.
 pub(super) fn margins() -> String {
-    let of_labels = columns(|spec| strengths_of(&[spec.margins.labels]));
-    let (titles, labels) =
-        of_labels.iter().map(|(title, spec, at)| (title.clone(), spec.margins.of_labels(*at).to_string())).unzip();
-    let titles: Vec<String> = titles;
+    let of_labels = columns(|spec| strengths_of(&[spec.margins.labels, spec.margins.levels]));
+    let mut titles = vec![String::new()];
+    let mut to_next = vec!["distance to the next".to_owned()];
+    let mut alone = vec!["alone".to_owned()];
+    for (title, spec, at) in of_labels {
+        titles.push(title);
+        to_next.push(spec.margins.of_labels(at).to_string());
+        alone.push(spec.margins.of_levels(at).to_string());
+    }
 
     let of_pairs = columns(|spec| strengths_of(&[spec.margins.pairs, spec.margins.pairs_to_baseline]));
     let mut pair_titles = vec![String::new()];
@@ -82,7 +87,7 @@ pub(super) fn margins() -> String {
         let compared = spec.is_beside_baseline.then(|| spec.margins.of_pairs_to_baseline(at).to_string());
         to_baseline.push(compared.unwrap_or_default());
     }
-    let (labels, pairs) = (table(&titles, &[labels]), table(&pair_titles, &[as_they_are, to_baseline]));
+    let (labels, pairs) = (table(&titles, &[to_next, alone]), table(&pair_titles, &[as_they_are, to_baseline]));
     format!("Of labels:\n\n{labels}\nOf pairs of labels:\n\n{pairs}")
 }
 
@@ -159,8 +164,10 @@ mod tests {
     fn margins_are_those_of_the_test() {
         let text = margins();
         let of = |strength: f64| Family::Patch.spec().margins.of_labels(strength).to_string();
-        let found = format!("| {} | {} |", of(1.0), of(2.0));
+        let found = format!("| distance to the next | {} | {} |", of(1.0), of(2.0));
         assert!(text.lines().nth(4).is_some_and(|line| line.starts_with(&found)), "{found} {text}");
+        let alone = format!("| alone | {} |", Family::Patch.spec().margins.of_levels(1.0));
+        assert!(text.lines().nth(5).is_some_and(|line| line.starts_with(&alone)), "{alone} {text}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{Margins, Offsets};
 #[rustfmt::skip]
 pub(crate) const WAVE: Margins = Margins {
     labels: &[(8.0, 0.11)],
+    levels: &[(8.0, -2.89)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(8.0, -3.0)],
@@ -16,6 +17,7 @@ pub(crate) const WAVE: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const NOISE: Margins = Margins {
     labels: &[(16.0, 2.0), (32.0, 3.0)],
+    levels: &[(16.0, -2.31), (32.0, -0.67)],
     pairs: &[(64.0, 0.37)],
     pairs_to_baseline: &[],
     maps: &[(16.0, -3.0), (32.0, -3.0)],
@@ -27,6 +29,7 @@ pub(crate) const NOISE: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const SQUARE: Margins = Margins {
     labels: &[],
+    levels: &[],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[],
@@ -37,10 +40,11 @@ pub(crate) const SQUARE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const PATCH: Margins = Margins {
-    labels: &[(1.0, 0.52), (2.0, 0.96), (3.0, 1.42), (4.0, 1.47), (6.0, 1.72), (8.0, 1.72)],
+    labels: &[(1.0, 0.52), (2.0, 0.87), (3.0, 1.42), (4.0, 1.47), (6.0, 1.7), (8.0, 1.7)],
+    levels: &[(1.0, -2.48), (2.0, -1.29), (3.0, 0.02), (4.0, 1.26), (6.0, 3.0), (8.0, 3.0)],
     pairs: &[(1.0, 1.17), (2.0, 1.17), (3.0, 1.17), (4.0, 1.17), (6.0, 1.17), (8.0, 1.17)],
     pairs_to_baseline: &[(1.0, 2.82), (2.0, 2.82), (3.0, 2.82), (4.0, 2.82), (6.0, 2.82), (8.0, 2.82)],
-    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.3), (4.0, -2.17), (6.0, -1.9), (8.0, -1.68)],
+    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.3), (4.0, -2.17), (6.0, -1.95), (8.0, -1.68)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED
@@ -49,6 +53,7 @@ pub(crate) const PATCH: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const OVERLAY: Margins = Margins {
     labels: &[(8.0, 0.92), (16.0, 1.55), (32.0, 2.05)],
+    levels: &[(8.0, -1.82), (16.0, 0.05), (32.0, 3.0)],
     pairs: &[(8.0, 0.25), (16.0, 0.35), (32.0, 0.4)],
     pairs_to_baseline: &[],
     maps: &[(8.0, -3.0), (16.0, -2.52), (32.0, -2.23)],
@@ -60,6 +65,7 @@ pub(crate) const OVERLAY: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const TONE: Margins = Margins {
     labels: &[(1.0, 0.99)],
+    levels: &[(1.0, -1.67)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(1.0, -3.0)],
@@ -71,6 +77,7 @@ pub(crate) const TONE: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const CORNERS: Margins = Margins {
     labels: &[(4.0, 0.52)],
+    levels: &[(4.0, -2.39)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(4.0, -3.0)],
@@ -79,4 +86,4 @@ pub(crate) const CORNERS: Margins = Margins {
     ..super::SEARCHED
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { pairs: 0.85, maps: -0.44, selective: 1.15 };
+pub(crate) const OFFSETS: Offsets = Offsets { levels: 1.27, pairs: 0.83, maps: -0.46, selective: 1.13 };

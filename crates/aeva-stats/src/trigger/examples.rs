@@ -8,6 +8,7 @@ use crate::{Family, Margins, Offsets, PairTally, Reference, ReferenceModel, Tall
 pub(super) fn margins(family: Family) -> Margins {
     let none = Margins {
         labels: &[],
+        levels: &[],
         pairs: &[],
         pairs_to_baseline: &[],
         maps: &[],
@@ -18,6 +19,7 @@ pub(super) fn margins(family: Family) -> Margins {
     match family {
         Family::Patch => Margins {
             labels: &[(3.0, 0.0), (4.0, 0.5), (8.0, 2.0)],
+            levels: &[(2.0, -1.0), (4.0, 2.0), (8.0, 3.0)],
             pairs: &[(3.0, 1.0), (8.0, 3.0)],
             pairs_to_baseline: &[(4.0, 0.75), (8.0, 2.0)],
             maps: &[(3.0, -2.5)],
@@ -36,7 +38,7 @@ pub(super) fn reference() -> Reference {
 }
 
 pub(super) fn test(passes: &[PassTally]) -> TriggerTest {
-    test_triggers_with(passes, margins, Offsets { pairs: 0.0, maps: 0.0, selective: 1.5 }, &reference())
+    test_triggers_with(passes, margins, Offsets { levels: 1.5, pairs: 0.0, maps: 0.0, selective: 1.5 }, &reference())
 }
 
 pub(super) fn strongest(passes: &[PassTally]) -> Strongest {

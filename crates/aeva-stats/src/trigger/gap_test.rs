@@ -21,7 +21,8 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
 /// Success counts by its log odds `L`, capped at 3 in both directions, with every source label alike and without the one
 /// that gives way most. A label takes part in a pass if it has at least 20 trials. In every pass, the first `m` labels (at
 /// most half of all) are ahead together by `L[m] - L[m + 1]`. Their evidence is this gap beyond the margin of the setting,
-/// limited as [`Lead::evidence`](crate::Lead::evidence) says. Each label gets the best evidence of every family. The
+/// limited as [`Lead::evidence`](crate::Lead::evidence) says. A label also stands out by `L` alone, beyond what the best
+/// label of clean models reaches, so that no ladder of other labels hides it. Each label gets the best evidence of every family. The
 /// values above 0 are added up, because clean models that stand out do so in one family.
 ///
 /// A pair of labels is ahead by what it reaches at least, beyond what the next pair reaches at most. All passes over a
@@ -53,6 +54,7 @@ pub fn test_triggers_with(
     let null = reference.null(classes);
     let mut strongest: Option<Strongest> = None;
     let mut label_families: Vec<ByFamily> = vec![ByFamily::new(); classes];
+    let mut levels = label_families.clone();
     let (mut pair_families, mut map) = (BTreeMap::<(u32, u32), ByFamily>::new(), None::<Standout>);
     let mut selective = None::<(StandsOut, Standout)>;
     for lead in leads(passes) {
@@ -64,6 +66,11 @@ pub fn test_triggers_with(
             continue;
         }
         match &lead.what {
+            StandsOut::Labels(labels) if lead.reading == Reading::Level => {
+                for &label in labels {
+                    keep_most(&mut levels[label], lead.family, found);
+                }
+            }
             StandsOut::Labels(labels) => {
                 for &label in labels {
                     keep_most(&mut label_families[label], lead.family, found);
@@ -83,6 +90,14 @@ pub fn test_triggers_with(
         }
     }
     let mut labels: Vec<Option<Standout>> = label_families.iter().map(over_families).collect();
+    for (own, level) in labels.iter_mut().zip(&levels) {
+        let less = |found: Standout| Standout { evidence: found.evidence - offsets.levels, ..found };
+        if let Some(found) = over_families(level).map(less)
+            && own.is_none_or(|old| found.evidence > old.evidence)
+        {
+            *own = Some(found);
+        }
+    }
     for (label, own) in labels.iter().enumerate() {
         if let Some(own) = *own {
             Strongest::keep(&mut strongest, StandsOut::Labels(vec![label]), own);
@@ -185,8 +200,18 @@ mod tests {
             assert!(found(decoy).contains(&0), "{decoy} of 180: {:?}", found(decoy));
         }
         assert_eq!((found(5), found(170)), (vec![0], vec![0, 1]));
-        // Three steps have no gap that is large enough. This is a limit, and the documentation names it.
-        assert!(test(&[pass(4, &[178, 135, 54, 5, 3, 2, 1, 1, 0, 0])]).suspects(0.04).is_empty());
+    }
+
+    /// Success rates of 100 %, 75 % and 30 % have no large gap anywhere. But no patch as small as that sends all images of
+    /// a clean model to one label.
+    #[test]
+    fn no_ladder_of_decoys_hides_a_label() {
+        let ladder = |strength, hits: &[u32]| test(&[pass(strength, hits)]).suspects(0.04);
+        let critic = [180, 135, 54, 5, 3, 2, 1, 1, 0, 0];
+        assert_eq!(ladder(2, &critic), [0, 1], "the second one is a backdoor, too");
+        assert!(ladder(8, &critic).is_empty(), "large patches send all images of clean models to one label");
+        assert!(ladder(2, &[178, 170, 160, 150, 120, 90, 60, 30, 9, 3]).contains(&0));
+        assert!(ladder(2, &[45, 40, 30, 20, 10, 5, 3, 1, 0, 0]).is_empty(), "a quarter of the images is no trigger");
     }
 
     #[test]

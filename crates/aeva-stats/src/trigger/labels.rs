@@ -20,13 +20,7 @@ struct Ranked {
 /// A label counts only if the search climbed for it, and only if it climbed for another label that is not ahead:
 /// otherwise the gap would lie where the search stopped, not where the model stops giving way.
 pub(super) fn ahead(pass: &PassTally, attraction: Option<&Attraction<'_>>) -> Vec<Ahead> {
-    let is_random = pass.is_random();
-    let known = pass.labels.iter().enumerate().filter_map(|(label, goal)| {
-        let success = Success::of_goal(goal)?;
-        Some(Ranked { label, success, climbed: goal.climbed || is_random })
-    });
-    let mut sorted: Vec<Ranked> = known.collect();
-    sorted.sort_by(|a, b| b.success.log_odds().total_cmp(&a.success.log_odds()).then(a.label.cmp(&b.label)));
+    let sorted = ranked(pass);
     let first = |count: usize| {
         let (first, others) = sorted.split_at(count);
         let (last, next) = (first.last()?, others.first()?);
@@ -41,4 +35,31 @@ pub(super) fn ahead(pass: &PassTally, attraction: Option<&Attraction<'_>>) -> Ve
         })
     };
     (1..=sorted.len() / 2).filter_map(first).collect()
+}
+
+/// Every label that the search climbed for, by its success alone, whatever other labels reach. So no other label hides it,
+/// such as that of a second backdoor.
+pub(super) fn levels(pass: &PassTally, attraction: Option<&Attraction<'_>>) -> Vec<Ahead> {
+    let sorted = ranked(pass);
+    // Of two labels, one is always easier to reach.
+    let enough = sorted.len() > 2;
+    let level = |ranked: &Ranked| Ahead {
+        what: StandsOut::Labels(vec![ranked.label]),
+        gap: ranked.success.log_odds(),
+        at_least: ranked.success.at_least(),
+        excess: attraction.map(|attraction| ranked.success.log_odds() - attraction.of_label(ranked.label)),
+    };
+    sorted.iter().filter(|ranked| enough && ranked.climbed).map(level).collect()
+}
+
+/// The labels with enough trials, highest success first.
+fn ranked(pass: &PassTally) -> Vec<Ranked> {
+    let is_random = pass.is_random();
+    let known = pass.labels.iter().enumerate().filter_map(|(label, goal)| {
+        let success = Success::of_goal(goal)?;
+        Some(Ranked { label, success, climbed: goal.climbed || is_random })
+    });
+    let mut sorted: Vec<Ranked> = known.collect();
+    sorted.sort_by(|a, b| b.success.log_odds().total_cmp(&a.success.log_odds()).then(a.label.cmp(&b.label)));
+    sorted
 }

@@ -16,6 +16,8 @@ use crate::{Family, Margins};
 pub enum Reading {
     /// Labels by their success rate.
     Labels,
+    /// A label by its success rate alone, whatever other labels reach.
+    Level,
     /// Pairs of labels by their success rate.
     Pairs,
     /// Pairs of labels by their log odds ratio to the baseline.
@@ -59,6 +61,7 @@ impl Lead {
     pub fn evidence(&self, margins: &Margins) -> f64 {
         let (gap, lowest_rate) = match self.reading {
             Reading::Labels => (margins.of_labels(self.strength), margins.minimum_rate),
+            Reading::Level => (margins.of_levels(self.strength), margins.minimum_rate),
             Reading::Pairs => (margins.of_pairs(self.strength), margins.minimum_pair_rate),
             Reading::PairsToBaseline => (margins.of_pairs_to_baseline(self.strength), margins.minimum_pair_rate),
             Reading::Map => (margins.of_maps(self.strength), margins.minimum_map_rate),
@@ -66,13 +69,13 @@ impl Lead {
             Reading::Selective => (0.0, margins.minimum_pair_rate),
         };
         let excess = match self.reading {
-            Reading::Labels => margins.of_excess(self.strength),
+            Reading::Labels | Reading::Level => margins.of_excess(self.strength),
             Reading::Pairs | Reading::PairsToBaseline => margins.of_pair_excess(self.strength),
             Reading::Map | Reading::Selective => None,
         };
         let by_rate = SLOPE * (self.at_least - logit(lowest_rate));
         let most = match self.reading {
-            Reading::Labels => margins.most,
+            Reading::Labels | Reading::Level => margins.most,
             Reading::Pairs | Reading::PairsToBaseline | Reading::Map | Reading::Selective => f64::INFINITY,
         };
         let beyond = (self.gap - gap).min(by_rate).min(most);
@@ -93,6 +96,9 @@ pub fn leads(passes: &[PassTally]) -> Vec<Lead> {
         };
         for found in labels::ahead(pass, attraction.as_ref()) {
             lead(Reading::Labels, found);
+        }
+        for found in labels::levels(pass, attraction.as_ref()) {
+            lead(Reading::Level, found);
         }
         if let Some(success) = Success::of_map(&pass.map) {
             let (gap, at_least) = (success.log_odds(), success.at_least());
