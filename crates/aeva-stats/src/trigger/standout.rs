@@ -63,7 +63,7 @@ pub struct TriggerTest {
     pub p_value: f64,
     /// The comparable clean models.
     pub null: Null,
-    /// `[label]` -> its own evidence over all families; `None` if the label never ranked in the first half.
+    /// `[label]` -> its own evidence over all families; `None` if it has too few images or no search climbed for it.
     pub labels: Vec<Option<Standout>>,
     /// The pair of labels with the highest evidence.
     pub pair: Option<PairStandout>,
