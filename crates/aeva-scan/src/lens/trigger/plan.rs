@@ -253,7 +253,7 @@ mod tests {
             }
             passes.iter().filter(|one| one.id.pass == Pass::Refine).count()
         };
-        assert_eq!((refined([3, 300]), refined([300, 300])), (6, 0));
+        assert_eq!((refined([3, 500]), refined([500, 500])), (6, 0));
     }
 
     /// The natural weaknesses of the model are not known before.
