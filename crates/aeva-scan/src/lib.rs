@@ -1,7 +1,8 @@
 //! The engine of AEVA: a whole scan, from a black box and images to a verdict.
 //!
 //! [`Scan::new`] plans a scan, and determines what the images cannot show before the first query of a search.
-//! [`Scan::run`] searches through the trigger lens, and through the perturbation lens if that is asked for or the images allow no triggers.
+//! [`Scan::run`] searches through the trigger lens, and through the perturbation lens if that is asked for or the images
+//! allow no triggers.
 //! It stores its results in a [`Store`] (a run folder, or memory), counts every query in one [`Ledger`], and returns an
 //! [`Outcome`]. [`Observations`] are the stored results that count under a rule. [`assess()`] is the only function that
 //! turns them into a verdict. [`Report`] is the complete result as a type that programs render as text or JSON.

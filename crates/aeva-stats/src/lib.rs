@@ -102,6 +102,6 @@ pub use target_map::TargetMap;
 pub use trigger::{
     Effect, GoalTally, IMAGES_NEEDED, LABELS_NEEDED, Lead, Limits, Null, PAIR_IMAGES_NEEDED, PairStandout, PassTally,
     Reading, Reference, ReferenceModel, STATISTICS, SearchedPair, Standout, StandsOut, Statistic, Statistics,
-    Strongest, TriggerTest, leads, test_triggers, test_triggers_against, test_triggers_with,
+    Strongest, TriggerTest, leads, level_standouts, test_triggers, test_triggers_against, test_triggers_with,
 };
 pub use verdict::{Reason, Verdict};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use aeva_stats::{
-    Family, Lead, Margins, Offsets, PassTally, Points, Reading, Reference, ReferenceModel, Shape, Standout, StandsOut,
-    TriggerTest, leads, test_triggers_with,
+    Family, Lead, Margins, Offsets, PassTally, Points, Reading, Reference, ReferenceModel, Shape, Standout,
+    TriggerTest, leads, level_standouts, test_triggers_with,
 };
 use serde::{Deserialize, Serialize};
 
@@ -114,16 +114,12 @@ impl Calibration {
         let of_labels = end(END_OF_LABELS, &most);
         let of_pairs = end(END_OF_OTHERS, &|test| test.pair.map(|pair| pair.standout.evidence));
         let of_maps = end(END_OF_OTHERS, &|test| test.map.map(|Standout { evidence, .. }| evidence));
-        let level = |leads: &Vec<Lead>| {
-            let mut most: BTreeMap<Vec<usize>, BTreeMap<Family, f64>> = BTreeMap::new();
-            for lead in leads.iter().filter(|lead| lead.reading == Reading::Level) {
-                let StandsOut::Labels(labels) = &lead.what else { continue };
-                let here = most.entry(labels.clone()).or_default().entry(lead.family).or_insert(0.0);
-                *here = here.max(lead.evidence(&margins[&lead.family]));
-            }
-            most.into_values().map(|families| families.into_values().sum::<f64>()).fold(0.0, f64::max)
+        let level = |(leads, scanned): (&Vec<Lead>, &&Scanned)| {
+            let alone = level_standouts(leads, &margins, scanned.labels as usize);
+            alone.into_iter().flatten().map(|own| own.evidence).fold(0.0, f64::max)
         };
-        let of_levels = quantile(leads.iter().map(level).zip(weights.iter().copied()).collect(), END_OF_LEVELS);
+        let of_model = leads.iter().zip(clean).map(level).zip(weights.iter().copied());
+        let of_levels = quantile(of_model.collect(), END_OF_LEVELS);
         let selective = |leads: &Vec<Lead>| {
             let lead = leads.iter().find(|lead| lead.reading == Reading::Selective);
             lead.map_or(0.0, |lead| lead.evidence(&margins[&lead.family]))

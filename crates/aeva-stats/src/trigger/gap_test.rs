@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lead::{Reading, leads};
+use super::lead::{Lead, Reading, leads};
 use super::pass::PassTally;
 use super::standout::{PairStandout, Standout, StandsOut, Strongest, TriggerTest};
 use super::statistics::Statistics;
@@ -22,7 +22,8 @@ pub fn test_triggers(passes: &[PassTally]) -> TriggerTest {
 /// that gives way most. A label takes part in a pass if it has at least 20 trials. In every pass, the first `m` labels (at
 /// most half of all) are ahead together by `L[m] - L[m + 1]`. Their evidence is this gap beyond the margin of the setting,
 /// limited as [`Lead::evidence`](crate::Lead::evidence) says. A label also stands out by `L` alone, beyond what the best
-/// label of clean models reaches, so that no ladder of other labels hides it. Each label gets the best evidence of every family. The
+/// label of clean models reaches, so that no ladder of other labels hides it. Each label gets the best evidence of every
+/// family. The
 /// values above 0 are added up, because clean models that stand out do so in one family.
 ///
 /// A pair of labels is ahead by what it reaches at least, beyond what the next pair reaches at most. All passes over a
@@ -54,10 +55,11 @@ pub fn test_triggers_with(
     let null = reference.null(classes);
     let mut strongest: Option<Strongest> = None;
     let mut label_families: Vec<ByFamily> = vec![ByFamily::new(); classes];
-    let mut levels = label_families.clone();
     let (mut pair_families, mut map) = (BTreeMap::<(u32, u32), ByFamily>::new(), None::<Standout>);
     let mut selective = None::<(StandsOut, Standout)>;
-    for lead in leads(passes) {
+    let leads = leads(passes);
+    let levels = level_standouts(&leads, &margins, classes);
+    for lead in leads.into_iter().filter(|lead| lead.reading != Reading::Level) {
         let evidence = lead.evidence(&margins[&lead.family]);
         let found = Standout { evidence, pass: lead.pass };
         if lead.reading == Reading::Selective {
@@ -66,11 +68,6 @@ pub fn test_triggers_with(
             continue;
         }
         match &lead.what {
-            StandsOut::Labels(labels) if lead.reading == Reading::Level => {
-                for &label in labels {
-                    keep_most(&mut levels[label], lead.family, found);
-                }
-            }
             StandsOut::Labels(labels) => {
                 for &label in labels {
                     keep_most(&mut label_families[label], lead.family, found);
@@ -90,9 +87,9 @@ pub fn test_triggers_with(
         }
     }
     let mut labels: Vec<Option<Standout>> = label_families.iter().map(over_families).collect();
-    for (own, level) in labels.iter_mut().zip(&levels) {
+    for (own, level) in labels.iter_mut().zip(levels) {
         let less = |found: Standout| Standout { evidence: found.evidence - offsets.levels, ..found };
-        if let Some(found) = over_families(level).map(less)
+        if let Some(found) = level.map(less)
             && own.is_none_or(|old| found.evidence > old.evidence)
         {
             *own = Some(found);
@@ -136,6 +133,19 @@ pub fn test_triggers_with(
     }
     let p_value = strongest.as_ref().map_or(1.0, |strongest| null.p_value(strongest.standout.evidence));
     TriggerTest { strongest, p_value, null, labels, pair, map, statistics: Statistics::new(passes) }
+}
+
+/// `[label]` -> how far it stands out by its success alone over all families, before the offset of this reading.
+pub fn level_standouts(leads: &[Lead], margins: &BTreeMap<Family, Margins>, classes: usize) -> Vec<Option<Standout>> {
+    let mut families: Vec<ByFamily> = vec![ByFamily::new(); classes];
+    for lead in leads.iter().filter(|lead| lead.reading == Reading::Level) {
+        let StandsOut::Labels(labels) = &lead.what else { continue };
+        let found = Standout { evidence: lead.evidence(&margins[&lead.family]), pass: lead.pass };
+        for &label in labels {
+            keep_most(&mut families[label], lead.family, found);
+        }
+    }
+    families.iter().map(over_families).collect()
 }
 
 /// The strongest evidence of each family, and the pass that shows it.

@@ -24,7 +24,7 @@ mod selective;
 mod standout;
 mod statistics;
 
-pub use gap_test::{test_triggers, test_triggers_against, test_triggers_with};
+pub use gap_test::{level_standouts, test_triggers, test_triggers_against, test_triggers_with};
 pub use lead::{Lead, Reading, leads};
 pub(crate) use limits::limits;
 pub use limits::{IMAGES_NEEDED, LABELS_NEEDED, Limits};
