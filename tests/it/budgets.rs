@@ -13,7 +13,7 @@ fn a_scan_ends_at_its_limit_and_goes_on_with_a_higher_one() {
     let aeva = Aeva::new();
     aeva.scan("digits-clean.onnx", &[&TRIGGERS[..], &["--out", "whole"]].concat()).ends_with(0);
     let whole = queries(&aeva, "whole");
-    for limit in [600, 40_000, whole / 2] {
+    for limit in [600, 20_000, whole / 2] {
         let ran = aeva.scan(
             "digits-clean.onnx",
             &[&TRIGGERS[..], &["--out", "run", "--max-queries", &limit.to_string()]].concat(),
@@ -28,7 +28,7 @@ fn a_scan_ends_at_its_limit_and_goes_on_with_a_higher_one() {
     assert_eq!(queries(&aeva, "run"), whole);
     // A clear verdict before the limit counts.
     let ran =
-        aeva.scan("digits-infected.onnx", &[&TRIGGERS[..], &["--out", "infected", "--max-queries", "150000"]].concat());
+        aeva.scan("digits-infected.onnx", &[&TRIGGERS[..], &["--out", "infected", "--max-queries", "60000"]].concat());
     ran.ends_with(1);
 }
 
@@ -46,7 +46,7 @@ fn a_scan_ends_when_its_time_is_over() {
 fn a_dry_run_searches_and_writes_nothing() {
     let aeva = Aeva::new();
     let ran = aeva.scan("digits-infected.onnx", &["--dry-run", "--out", "run"]).ends_with(0);
-    for part in ["nothing was searched", "passes over triggers: 14", "queries: about", "time: about", "memory: at most"]
+    for part in ["nothing was searched", "passes over triggers: 12", "queries: about", "time: about", "memory: at most"]
     {
         assert!(ran.stdout.contains(part), "{part} is not in\n{}", ran.stdout);
     }

@@ -67,17 +67,17 @@ fn the_same_scan_gives_the_same_triggers() {
     let reference = run("a", &[]);
     assert_eq!(
         reference.len(),
-        21,
-        "two passes, one over random triggers; two sizes of patches are the same on 16 x 16 pixels"
+        19,
+        "twelve exploring passes, and seven refining ones: some sizes of patches are the same on 16 x 16 pixels"
     );
     assert_eq!(reference, run("b", &["--threads", "1", "--batch-size", "7"]));
     fs::write(aeva.path("b/triggers-v1/overlay-16.aeva"), b"AEVA").unwrap();
     let again = scan("b", &[]).ends_with(1);
-    assert!(again.stderr.contains("20 passes over triggers were already in b"), "{}", again.stderr);
+    assert!(again.stderr.contains("18 passes over triggers were already in b"), "{}", again.stderr);
     assert!(again.stderr.contains("overlay-16.aeva") && again.stderr.contains("computed again"), "{}", again.stderr);
     assert_eq!(reference, aeva.files("b/triggers-v1"));
     fs::remove_file(aeva.path("b/triggers-v1/patch-06-again.aeva")).unwrap();
-    assert!(scan("b", &[]).ends_with(1).stderr.contains("20 passes over triggers were already in b"));
+    assert!(scan("b", &[]).ends_with(1).stderr.contains("18 passes over triggers were already in b"));
     assert_eq!(reference, aeva.files("b/triggers-v1"));
     let other = run("c", &["--seed", "1"]);
     assert!(reference.iter().all(|(name, bytes)| *bytes != other[name]));
@@ -89,16 +89,16 @@ fn a_scan_runs_the_passes_it_needs() {
     let aeva = Aeva::new();
     aeva.scan("digits-infected.onnx", &["--out", "infected"]).ends_with(1);
     let (short, report) = (aeva.files("infected/triggers-v1"), aeva.report("infected"));
-    assert!(short.len() < 15, "{} passes", short.len());
-    assert!(report["queries"].as_u64().unwrap() < 200_000);
+    assert!(short.len() < 12, "{} passes", short.len());
+    assert!(report["queries"].as_u64().unwrap() < 80_000);
     aeva.scan("digits-infected.onnx", &["--out", "infected", "--exhaustive"]).ends_with(1);
     let all = aeva.files("infected/triggers-v1");
-    assert!(all.len() == 21 && short.iter().all(|(name, bytes)| all[name] == *bytes));
+    assert!(all.len() == 19 && short.iter().all(|(name, bytes)| all[name] == *bytes));
 
     aeva.scan("digits-clean.onnx", &["--out", "clean"]).ends_with(0);
-    fs::remove_file(aeva.path("clean/triggers-v1/overlay-32.aeva")).unwrap();
+    fs::remove_file(aeva.path("clean/triggers-v1/overlay-16.aeva")).unwrap();
     let judged = aeva.run(&["judge", "clean"]).ends_with(3);
-    assert!(judged.stdout.contains("the scan ended after 11 passes of the trigger search"), "{}", judged.stdout);
+    assert!(judged.stdout.contains("the scan ended after 8 passes of the trigger search"), "{}", judged.stdout);
 }
 
 #[test]
@@ -114,11 +114,11 @@ fn a_run_is_judged_again_as_its_scan_did() {
     }
     assert_eq!(again, report);
     assert!(aeva.run(&["inspect", "run"]).ends_with(0).stdout.contains("passes over triggers are finished"));
-    let pass = aeva.run(&["inspect", "run/triggers-v1/patch-03.aeva"]).ends_with(0).stdout;
-    assert!(pass.contains("triggers of pass patch-03") && pass.contains("label 3"), "{pass}");
+    let pass = aeva.run(&["inspect", "run/triggers-v1/patch-04.aeva"]).ends_with(0).stdout;
+    assert!(pass.contains("triggers of pass patch-04") && pass.contains("label 3"), "{pass}");
     let squares = aeva.run(&["inspect", "run/triggers-v1/square-10.aeva"]).ends_with(0).stdout;
     assert!(squares.contains("most hits by all random triggers together"), "{squares}");
-    assert!(squares.lines().any(|line| line.ends_with("of 1000")), "{squares}");
+    assert!(squares.lines().any(|line| line.ends_with("of 600")), "{squares}");
     // No pairs were searched, so the published rule cannot decide.
     aeva.run(&["judge", "run", "--rule", "published"]).ends_with(3);
 }

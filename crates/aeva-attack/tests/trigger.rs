@@ -28,6 +28,8 @@ enum Backdoor {
     Rough(Label),
     /// The same, but only from one label to another.
     RoughPair(Label, Label),
+    /// Bars that reach a pixel further to the right, by three tenths of their brightness, lead to this label.
+    Stretched(Label),
 }
 
 /// Images show a bright bar in the row of their label. The backdoor opens when the mean of the lower right 2 x 2 pixels
@@ -52,7 +54,9 @@ impl HardLabelOracle for Bars {
             let open = corner.map(|(row, column)| image[[row, column, 0]]).sum::<f32>() > 3.2;
             let step = |row: usize, column: usize| (image[[row, column, 0]] - image[[row, column + 1, 0]]).abs();
             let steps = (0..SIDE).map(|row| (0..SIDE - 1).map(|column| step(row, column)).sum::<f32>()).sum::<f32>();
+            let stretched = (0..CLASSES).any(|label| image[[2 * label as usize, SIDE - 2, 0]] > 0.35);
             labels.push(match self.backdoor {
+                Backdoor::Stretched(label) if stretched => label,
                 Backdoor::Rough(label) if steps > 1.5 => label,
                 Backdoor::RoughPair(from, to) if steps > 1.5 && plain == from => to,
                 Backdoor::To(label) if open => label,
@@ -306,6 +310,40 @@ fn squares_measure_the_baseline_and_a_planted_pair_is_found_with_it() {
     assert_eq!(found.confusion.iter().map(|cell| cell.tally.hits()).sum::<u32>(), 300 * 20);
 }
 
+#[test]
+fn a_planted_warp_is_found() {
+    let (images, _) = images();
+    let warp = exploring(Setting { family: Family::Warp, strength: 15 });
+    let search = trigger_search(1, 32);
+    let run = |backdoor| {
+        let (mut boxes, _) = black_boxes(backdoor, 1);
+        search.run(warp, &mut boxes, images.view(), &WarmStart::default(), &mut Vec::new(), &()).unwrap()
+    };
+    let found = run(Backdoor::Stretched(2));
+    let labels = (0..CLASSES).map(|target| TargetMap::AllToOne { target });
+    assert_eq!(
+        found.findings.iter().map(|finding| finding.goal).collect::<Vec<TargetMap>>(),
+        labels.collect::<Vec<_>>()
+    );
+    assert!(found.findings[2].climbed && share(&found.findings[2]) > 0.99, "{}", share(&found.findings[2]));
+    let others = [0, 1, 3].map(|label| share(&found.findings[label]));
+    assert!(others.iter().all(|&share| share < 0.2), "{others:?}");
+    let none = run(Backdoor::None);
+    assert!(none.findings.iter().all(|finding| share(finding) < 0.2));
+}
+
+/// A climb that is left behind is not measured, and is compared with none.
+#[test]
+fn only_climbs_that_end_are_measured() {
+    let (found, _) = searched(Backdoor::To(2), 1, 32, 0);
+    for finding in found.iter().flatten() {
+        assert_eq!(finding.climbed, !finding.holdout.is_empty(), "{:?}", finding.goal);
+    }
+    let measured =
+        |pass: &[TriggerFinding]| pass.iter().filter(|finding| finding.goal.is_all_to_one() && finding.climbed).count();
+    assert!(found.iter().all(|pass| measured(pass) >= 2), "the best and the next");
+}
+
 /// Asks to stop after some queries.
 struct StopAfter {
     limit: u64,
@@ -448,8 +486,8 @@ fn findings_are_frozen() {
     let (searched, refined) = (searched(Backdoor::To(2), 1, 32, 0), refined(Backdoor::Next, 32));
     let digest = Sha256::digest(frozen::all(&searched, &refined, &overlay, &random).as_bytes());
     let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!((TRIGGER_SEARCH_VERSION, hex.concat().as_str()), (6, FROZEN));
+    assert_eq!((TRIGGER_SEARCH_VERSION, hex.concat().as_str()), (7, FROZEN));
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-const FROZEN: &str = "39dbfea373f8b47e4290ff362c542f780aebc242e00f02c8faf9b728482a78af";
+const FROZEN: &str = "989e8af2f41752761aa55562953cf6443b3d2364e928296c05f39aa695b4ae75";

@@ -1,9 +1,7 @@
 //! The one place that turns evidence into a verdict: for a scan, for a run folder that is judged again, and for the
 //! evaluation.
 
-use aeva_stats::{
-    CombinedDecision, CombinedRule, GoalTally, Limits, PublishedDecision, Reason, TriggerTest, Verdict, combine,
-};
+use aeva_stats::{CombinedDecision, CombinedRule, Limits, PublishedDecision, Reason, TriggerTest, Verdict, combine};
 
 use crate::lens::{Evidence, Judging, Observations, Passes};
 use crate::rule::DecisionRule;
@@ -72,35 +70,17 @@ fn tested(evidence: &Evidence<'_>, no_verdict: Option<&Reason>) -> Option<Trigge
     passes.map(Passes::test)
 }
 
-/// What the hold-out images can show, computed from the passes or else from the known counts.
+/// What the hold-out images can show: those that are known, or else those that triggers were measured on.
 fn limits_of(evidence: &Evidence<'_>, rule: &CombinedRule) -> Option<Limits> {
-    let made = evidence.triggers.map_or(&[][..], |passes| &passes.made);
-    let holdout = made.iter().map(|one| holdout(&one.tally.labels)).fold(Vec::new(), most);
-    if !holdout.is_empty() {
-        return Some(rule.limits(&holdout));
-    }
-    evidence.holdout.map(|holdout| rule.limits(holdout))
-}
-
-/// `[class]` -> its hold-out images, computed from the trials of each label, which cover all other classes. Empty if
-/// the pass did not measure labels.
-fn holdout(labels: &[GoalTally]) -> Vec<usize> {
-    let trials = || labels.iter().map(|label| label.pooled().trials() as usize);
-    let sum: usize = trials().sum();
-    if sum == 0 || labels.len() < 2 {
-        return Vec::new();
-    }
-    // Each image is in the trials of all labels but its own.
-    let all = sum / (labels.len() - 1);
-    trials().map(|others| all.saturating_sub(others)).collect()
-}
-
-fn most(mut so_far: Vec<usize>, next: Vec<usize>) -> Vec<usize> {
-    so_far.resize(so_far.len().max(next.len()), 0);
-    for (most, images) in so_far.iter_mut().zip(next) {
-        *most = images.max(*most);
-    }
-    so_far
+    evidence.holdout.map(|known| rule.limits(known)).or_else(|| {
+        let labels = evidence.triggers?.made.iter().flat_map(|one| &one.tally.labels);
+        let measured = labels.max_by_key(|label| label.pooled().trials())?;
+        let labels = evidence.triggers?.made.iter().map(|one| one.tally.labels.len()).max()?;
+        // Images of its own label are not among them, so there may be a few more.
+        let mut holdout: Vec<usize> = measured.by_source.iter().map(|own| own.trials() as usize).collect();
+        holdout.resize(labels, 0);
+        (measured.pooled().trials() > 0).then(|| rule.limits(&holdout))
+    })
 }
 
 #[cfg(test)]
@@ -109,7 +89,7 @@ mod tests {
     use super::*;
     use crate::Observation;
     use aeva_attack::trigger::{Pass, PassId, Setting};
-    use aeva_stats::{Family, PairScores, PassTally, PublishedRule, Tally};
+    use aeva_stats::{Family, GoalTally, PairScores, PassTally, PublishedRule, Tally};
 
     const COMBINED: DecisionRule = DecisionRule::DEFAULT;
 
@@ -165,21 +145,24 @@ mod tests {
     #[test]
     fn evidence_is_an_alarm_and_all_of_it_a_clearance() {
         let infected = passes(&[(178, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
-        assert_eq!(of(Some(&infected), None, None).verdict, Verdict::Backdoored { suspects: vec![0] });
+        assert_eq!(of(Some(&infected), None, Some(&[20; 5])).verdict, Verdict::Backdoored { suspects: vec![0] });
         let clean = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
-        assert_eq!(of(Some(&clean), None, None).verdict, Verdict::Clean);
+        assert_eq!(of(Some(&clean), None, Some(&[20; 5])).verdict, Verdict::Clean);
         let left = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], Some(Reason::PassesLeft { made: 1 }));
-        assert_eq!(inconclusive(&of(Some(&left), None, None)), Reason::PassesLeft { made: 1 });
+        assert_eq!(inconclusive(&of(Some(&left), None, Some(&[20; 5]))), Reason::PassesLeft { made: 1 });
         // An alarm does not wait for missing passes.
         let early = Passes { left: Some(Reason::PassesLeft { made: 1 }), ..infected };
-        assert_eq!(of(Some(&early), None, None).verdict, Verdict::Backdoored { suspects: vec![0] });
+        assert_eq!(of(Some(&early), None, Some(&[20; 5])).verdict, Verdict::Backdoored { suspects: vec![0] });
     }
 
     #[test]
     fn what_is_missing_is_no_clearance() {
         // Label 4 has most of the images, so only twelve images are left for a trigger for it.
         let few = passes(&[(1, 70), (1, 70), (1, 70), (1, 70), (0, 12)], None);
-        assert_eq!(inconclusive(&of(Some(&few), None, None)), Reason::TooFewImages { found: 12, needed: 20 });
+        assert_eq!(
+            inconclusive(&of(Some(&few), None, Some(&[3, 3, 3, 3, 61]))),
+            Reason::TooFewImages { found: 12, needed: 20 }
+        );
         let nobody = of(None, Some(&perturbations(0.013)), Some(&[20; 5]));
         assert_eq!(inconclusive(&nobody), Reason::NoTriggers);
         assert!(nobody.p_value.is_some());
@@ -194,16 +177,32 @@ mod tests {
     fn perturbations_that_are_not_complete_do_not_count() {
         let missing = PublishedRule::PUBLISHED.decide(&PairScores::new(5));
         let clear = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
-        assert_eq!(of(Some(&clear), Some(&missing), None).verdict, Verdict::Clean);
+        assert_eq!(of(Some(&clear), Some(&missing), Some(&[20; 5])).verdict, Verdict::Clean);
         assert_eq!(inconclusive(&of(None, Some(&missing), None)), Reason::MissingPairs { missing: 20, expected: 20 });
     }
 
     #[test]
     fn images_of_one_class_say_nothing_whatever_they_do() {
         let one_class = passes(&[(100, 100), (1, 100), (0, 0), (1, 100), (0, 100)], None);
-        let assessment = of(Some(&one_class), None, None);
+        let assessment = of(Some(&one_class), None, Some(&[0, 0, 100, 0, 0]));
         assert_eq!(inconclusive(&assessment), Reason::TooFewClasses { found: 1, needed: 3 });
         assert!(assessment.triggers.is_none());
+    }
+
+    #[test]
+    fn unknown_hold_out_images_are_counted_where_triggers_were_measured() {
+        let reason = |labels: Vec<GoalTally>| {
+            let mut passes = passes(&[(8, 180), (5, 180), (3, 180), (2, 180), (0, 180)], None);
+            passes.made[0].tally.labels = labels;
+            of(Some(&passes), None, None).verdict.reason().cloned()
+        };
+        let label = |each| GoalTally { by_source: vec![Tally::clamped(1, each); 4], climbed: true };
+        let left = GoalTally::default;
+        assert_eq!(reason(vec![left(), label(20), label(20), left(), left()]), None);
+        assert_eq!(
+            reason(vec![left(), label(4), left(), left(), left()]),
+            Some(Reason::TooFewImages { found: 16, needed: 20 })
+        );
     }
 
     #[test]
@@ -215,12 +214,5 @@ mod tests {
         };
         assert_eq!(judge(&peak).verdict, Verdict::Backdoored { suspects: vec![1] });
         assert_eq!((judge(&clean).verdict, judge(&clean).p_value), (Verdict::Clean, None));
-    }
-
-    #[test]
-    fn hold_out_images_are_known_from_the_trials() {
-        assert_eq!(holdout(&tallies(&[(0, 14), (0, 12), (0, 10), (0, 15)])), [3, 5, 7, 2]);
-        assert!(holdout(&vec![GoalTally::default(); 4]).is_empty());
-        assert_eq!(most(vec![1, 5], vec![2, 3, 4]), [2, 5, 4]);
     }
 }

@@ -204,7 +204,7 @@ const TOO_LITTLE: &str =
     "few clean models stand out as far, but what stands out is ahead by less than an alarm takes (an evidence of 1)";
 
 /// What a clean verdict does not say.
-const NOT_COVERED: &str = "a clean verdict does not cover triggers that depend on the image (input-aware, sample-specific, an object in the scene), warps, and some of those that work from a few labels only";
+const NOT_COVERED: &str = "a clean verdict does not cover triggers that depend on the image (input-aware, sample-specific, an object in the scene), most warps, and some of those that work from a few labels only";
 
 #[cfg(test)]
 mod tests {

@@ -47,6 +47,8 @@ families! {
     Tone => TONE,
     /// Two random squares of one colour in two corners, for triggers that work only together.
     Corners => CORNERS,
+    /// A smooth warp of the whole image.
+    Warp => WARP,
 }
 
 /// How triggers of one strength are found.
@@ -57,6 +59,13 @@ pub enum Search {
     /// The same, but only in a refining pass: chance never hits such a small trigger, but a stronger one may be reduced
     /// to it.
     RefineOnly,
+    /// The same for target labels alone: pairs of labels and maps are searched at other strengths, or not at all.
+    ClimbLabels {
+        /// Random candidates to start from.
+        candidates: u32,
+        /// Whether it climbs longer.
+        is_patient: bool,
+    },
     /// Random triggers are measured as drawn.
     Random(RandomSample),
 }
@@ -124,6 +133,14 @@ const fn climbed(value: u32) -> Strength {
     Strength { value, search: Search::HillClimb }
 }
 
+const fn climbed_for_labels(value: u32, candidates: u32) -> Strength {
+    Strength { value, search: Search::ClimbLabels { candidates, is_patient: false } }
+}
+
+const fn refined(value: u32) -> Strength {
+    Strength { value, search: Search::RefineOnly }
+}
+
 const fn random(value: u32, count: u32, rank: usize, about: About) -> Strength {
     Strength { value, search: Search::Random(RandomSample { count, rank, about }) }
 }
@@ -156,7 +173,7 @@ const NOISE: FamilySpec = FamilySpec {
     strengths: &[
         random(16, 40, 10, About::Labels),
         random(32, 40, 10, About::Labels),
-        random(64, 40, 10, About::Pairs(12)),
+        random(64, 25, 6, About::Pairs(12)),
     ],
     is_baseline: false,
     is_beside_baseline: false,
@@ -171,7 +188,7 @@ const SQUARE: FamilySpec = FamilySpec {
     summary: "a random square of pixels at any place: the baseline of pairs of labels",
     shape: Shape::Patch,
     number: 4,
-    strengths: &[random(10, 100, 25, About::Pairs(0))],
+    strengths: &[random(10, 60, 15, About::Pairs(0))],
     is_baseline: true,
     is_beside_baseline: false,
     margins: margins::SQUARE,
@@ -207,6 +224,22 @@ const CORNERS: FamilySpec = FamilySpec {
     margins: margins::CORNERS,
 };
 
+/// Random warps seldom come close to a trigger, but most steps of a climb lead there. Few backdoors are warps, so they
+/// come last.
+const WARP: FamilySpec = FamilySpec {
+    family: Family::Warp,
+    name: "warp",
+    shown_as: "a smooth warp of the image",
+    title: "warp",
+    summary: "a smooth warp of the whole image, as WaNet makes it",
+    shape: Shape::Warp,
+    number: 7,
+    strengths: &[Strength { value: 15, search: Search::ClimbLabels { candidates: 120, is_patient: true } }],
+    is_baseline: false,
+    is_beside_baseline: false,
+    margins: margins::WARP,
+};
+
 const PATCH: FamilySpec = FamilySpec {
     family: Family::Patch,
     name: "patch",
@@ -215,14 +248,7 @@ const PATCH: FamilySpec = FamilySpec {
     summary: "a square of pixels that replaces what is there, at any place",
     shape: Shape::Patch,
     number: 0,
-    strengths: &[
-        Strength { value: 1, search: Search::RefineOnly },
-        climbed(2),
-        climbed(3),
-        climbed(4),
-        climbed(6),
-        climbed(8),
-    ],
+    strengths: &[refined(1), climbed_for_labels(2, 120), refined(3), climbed(4), refined(6), climbed(8)],
     is_baseline: false,
     is_beside_baseline: true,
     margins: margins::PATCH,
@@ -236,17 +262,18 @@ const OVERLAY: FamilySpec = FamilySpec {
     summary: "a pattern that is added to the whole image",
     shape: Shape::Overlay,
     number: 1,
-    strengths: &[climbed(8), climbed(16), climbed(32)],
+    strengths: &[refined(8), climbed_for_labels(16, 300)],
     is_baseline: false,
     is_beside_baseline: false,
     margins: margins::OVERLAY,
 };
 
 impl Family {
-    /// All families, in the order in which a scan goes through them. Random patterns cost little and come first; filters
-    /// and pairs of squares come last, because few backdoors are of these kinds.
+    /// All families, in the order in which a scan goes through them. The baseline of pairs comes first, because others need
+    /// it; then patches, which most backdoors are. Filters, pairs of squares and warps come last, because few backdoors are
+    /// of these kinds.
     pub const ALL: [Self; Self::ROWS.len()] =
-        [Self::Wave, Self::Noise, Self::Square, Self::Patch, Self::Overlay, Self::Tone, Self::Corners];
+        [Self::Square, Self::Patch, Self::Wave, Self::Noise, Self::Overlay, Self::Tone, Self::Corners, Self::Warp];
 
     /// Whether its triggers are random as they are drawn, from the weakest on.
     pub const fn is_random(self) -> bool {
@@ -292,7 +319,7 @@ mod tests {
             assert!(spec.strengths.iter().all(|one| spec.search(one.value) == one.search));
         }
         assert_eq!(
-            (Family::named("warp"), PATCH.search(5), PATCH.search(0)),
+            (Family::named("blur"), PATCH.search(5), PATCH.search(0)),
             (None, Search::HillClimb, Search::RefineOnly)
         );
         assert_eq!((NOISE.search(63), NOISE.search(99)), (NOISE.search(32), NOISE.search(64)));
@@ -303,7 +330,16 @@ mod tests {
         let numbers = Family::ALL.map(|family| (family.spec().name, family.spec().number));
         assert_eq!(
             numbers,
-            [("wave", 2), ("noise", 3), ("square", 4), ("patch", 0), ("overlay", 1), ("tone", 5), ("corners", 6)]
+            [
+                ("square", 4),
+                ("patch", 0),
+                ("wave", 2),
+                ("noise", 3),
+                ("overlay", 1),
+                ("tone", 5),
+                ("corners", 6),
+                ("warp", 7),
+            ]
         );
     }
 }

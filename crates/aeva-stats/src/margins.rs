@@ -75,7 +75,7 @@ const RANDOM: Margins = Margins { minimum_rate: 0.2, minimum_pair_rate: 0.2, ..S
 
 mod table;
 
-pub(crate) use table::{CORNERS, NOISE, OVERLAY, PATCH, SQUARE, TONE, WAVE};
+pub(crate) use table::{CORNERS, NOISE, OVERLAY, PATCH, SQUARE, TONE, WARP, WAVE};
 
 impl Margins {
     /// The margin of a gap between target labels at a strength.

@@ -54,6 +54,14 @@ shapes! {
         unit: "side in pixels of an image of 32 pixels",
         is_in_pixels: true,
     },
+    /// A smooth field moves all pixels. The strength is the mean way along each axis in tenths of a pixel on an image 32
+    /// pixels wide.
+    Warp => ShapeSpec {
+        number: 4,
+        noun: "warp",
+        unit: "tenths of a pixel of an image of 32 pixels",
+        is_in_pixels: false,
+    },
 }
 
 /// A row of the table of shapes.
@@ -84,7 +92,7 @@ mod tests {
     fn numbers_never_change() {
         assert_eq!(
             Shape::ALL.map(|shape| (shape.spec().noun, shape.spec().number)),
-            [("patch", 0), ("pattern", 1), ("tone", 2), ("pair of squares", 3)]
+            [("patch", 0), ("pattern", 1), ("tone", 2), ("pair of squares", 3), ("warp", 4)]
         );
         assert!(Shape::ALL.into_iter().all(|shape| Shape::numbered(u32::from(shape.spec().number)) == Some(shape)));
         assert_eq!(Shape::numbered(u32::MAX), None);

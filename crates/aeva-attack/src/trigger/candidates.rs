@@ -3,7 +3,7 @@
 use aeva_stats::Family;
 
 use super::stream::RandomStream;
-use super::{Overlay, Setting, Squares, Tone, Trigger, patch, pattern};
+use super::{Overlay, Setting, Squares, Tone, Trigger, Warp, patch, pattern};
 
 /// A random trigger of a setting. `images` are whole images `[h, w, c]` to crop from.
 pub(super) fn candidate(setting: Setting, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger {
@@ -14,6 +14,7 @@ pub(super) fn candidate(setting: Setting, shape: [usize; 3], images: &[&[f32]], 
         Family::Noise => Trigger::Overlay(Overlay::at(setting, pattern::noise(shape, stream))),
         Family::Tone => Trigger::Tone(Tone::random(shape, stream)),
         Family::Corners => Trigger::Squares(Squares::in_corners(setting, shape, stream)),
+        Family::Warp => Trigger::Warp(Warp::random(setting, shape, stream)),
         Family::Square => Trigger::Patch(patch::anywhere(setting.side(shape), shape, images, stream)),
     }
 }

@@ -4,28 +4,54 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use aeva_stats::{Tally, TargetMap};
+use aeva_stats::{Search, Tally, TargetMap};
 
 use super::baseline::{Baseline, Outcome};
 use super::candidates::candidate;
 use super::hill_climb::{self, Effort, HillClimb};
-use super::query::{Queries, Request};
+use super::query::{Image, Queries, Request, images_of, indices, on_all};
 use super::score::{confusion, score};
-use super::searcher::{Image, Searcher, images_of, indices, on_all};
+use super::searcher::Searcher;
 use super::{PassResult, Setting, Trigger, TriggerFinding, WarmStart};
 use crate::{Label, NO_LABEL, ScanError};
 
-/// Random candidates for each setting.
-pub(super) const CANDIDATES: u32 = 300;
-/// Candidates that a hill climb may start from.
-const STARTS: usize = 4;
+/// What an exploring pass searches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope {
+    /// Random candidates.
+    pub(super) candidates: u32,
+    /// Whether pairs of labels and the all-to-all map are searched besides target labels.
+    beyond_labels: bool,
+    /// How long it climbs.
+    effort: Effort,
+}
+
+impl Scope {
+    /// That of a search.
+    pub(super) fn of(search: Search) -> Self {
+        match search {
+            Search::ClimbLabels { candidates, is_patient } => {
+                let effort = if is_patient { Effort::PATIENT } else { Effort::EXPLORE };
+                Self { candidates, beyond_labels: false, effort }
+            }
+            Search::HillClimb | Search::RefineOnly | Search::Random(_) => {
+                Self { candidates: CANDIDATES, beyond_labels: true, effort: Effort::EXPLORE }
+            }
+        }
+    }
+}
+
+/// Random candidates of a setting where pairs are searched as well, which few of them show.
+const CANDIDATES: u32 = 300;
+/// Candidates that the climb for a pair may start from.
+const PAIR_STARTS: usize = 2;
 /// Labels with a hill climb. If there are more labels, those that the most images reached in the exploration are
 /// chosen.
 pub(super) const CLIMBED_LABELS: usize = 12;
 /// Pairs of labels that are screened on more images.
 const SCREENED_PAIRS: usize = 240;
 /// Candidates used to screen each of these pairs.
-const SCREENED_CANDIDATES: usize = 2;
+const SCREENED_CANDIDATES: usize = 1;
 /// Images of one label used to search its pairs, if there are enough.
 const PAIR_IMAGES: usize = 6;
 /// Pairs of labels with a hill climb.
@@ -40,34 +66,24 @@ type Explored = (Trigger, Vec<Label>);
 pub(super) fn explore(
     searcher: &Searcher<'_>,
     setting: Setting,
+    scope: Scope,
     warm: &WarmStart<'_>,
     queries: &mut Queries<'_, '_>,
 ) -> Result<PassResult, ScanError> {
-    let pass = Exploration { searcher, setting, weaker: warm.weaker, baseline: Baseline::new(warm.baseline) };
+    let pass = Exploration { searcher, setting, scope, weaker: warm.weaker, baseline: Baseline::new(warm.baseline) };
     let crops: Vec<&[f32]> = searcher.split.search().iter().map(|&(index, _)| queries.image(index)).collect();
     let explored = pass.candidates(&crops, queries)?;
     let climbed = pass.climbed_labels(&explored);
-    let pairs = pass.pairs(&explored, queries)?;
+    let pairs = if scope.beyond_labels { pass.pairs(&explored, queries)? } else { BTreeSet::new() };
+    let map = scope.beyond_labels.then_some(TargetMap::AllToAll);
 
-    let shape = queries.shape();
-    let mut climbs = Vec::new();
-    for goal in searcher.labels().chain(pairs).chain([TargetMap::AllToAll]) {
-        let chosen = !goal.is_all_to_one() || climbed.contains(&goal);
-        let ranking = pass.ranking(&explored, goal).into_iter().take(if chosen { STARTS } else { 1 });
-        let mut starts: Vec<Trigger> = ranking.map(|(_, at)| explored[at].0.clone()).collect();
-        let weaker = warm.weaker.iter().find(|finding| finding.goal == goal);
-        starts.extend(weaker.map(|finding| finding.trigger.strengthened(setting, shape)));
-        let images = pass.images(goal);
-        let answers = queries.ask(&on_all(&starts, &images))?;
-        let stream = searcher.climb_stream(setting, goal);
-        let climb = HillClimb::new(goal, &images, starts.into_iter().zip(answers).collect(), stream);
-        climbs.extend(climb.map(|climb| (chosen, climb)));
-    }
-    let (chosen, others): (Vec<_>, Vec<_>) = climbs.into_iter().partition(|(chosen, _)| *chosen);
-    let mut chosen: Vec<HillClimb> = chosen.into_iter().map(|(_, climb)| climb).collect();
-    hill_climb::run(&mut chosen, Effort::EXPLORE, &crops, queries)?;
-    let ended = chosen.into_iter().map(|climb| (!climb.is_dropped(), climb)).chain(others).collect();
-    let mut findings = searcher.measure(ended, queries)?;
+    let mut climbs = pass.starts(&explored, climbed.iter().copied().chain(pairs).chain(map), queries)?;
+    hill_climb::run(&mut climbs, scope.effort, &crops, queries)?;
+    let (dropped, ended): (Vec<HillClimb>, Vec<HillClimb>) = climbs.into_iter().partition(HillClimb::is_dropped);
+    let left = searcher.labels().filter(|goal| !climbed.contains(goal));
+    let left: Vec<HillClimb> = left.filter_map(|goal| pass.best(&explored, goal)).collect();
+    let mut findings = searcher.measure(ended, true, queries)?;
+    findings.extend(dropped.into_iter().chain(left).map(|climb| climb.finding(false, Vec::new(), Vec::new())));
     findings.sort_by_key(|finding| finding.goal);
     let attraction = confusion(searcher.split.explore(), explored.iter().map(|(_, answers)| answers.as_slice()));
     Ok(PassResult { findings, confusion: attraction, queries: queries.count(), unlabelled: queries.unlabelled() })
@@ -76,6 +92,7 @@ pub(super) fn explore(
 struct Exploration<'a> {
     searcher: &'a Searcher<'a>,
     setting: Setting,
+    scope: Scope,
     weaker: &'a [TriggerFinding],
     baseline: Baseline,
 }
@@ -86,9 +103,66 @@ impl Exploration<'_> {
         let shape = queries.shape();
         let stream = |item| self.searcher.stream(self.setting, item);
         let candidates: Vec<Trigger> =
-            (0..CANDIDATES).map(|item| candidate(self.setting, shape, crops, &mut stream(item))).collect();
+            (0..self.scope.candidates).map(|item| candidate(self.setting, shape, crops, &mut stream(item))).collect();
         let answers = queries.ask(&on_all(&candidates, self.searcher.split.explore()))?;
         Ok(candidates.into_iter().zip(answers).collect())
+    }
+
+    /// Where climbs begin: for a label and for the map at the candidate with the most hits among the exploration images,
+    /// for a pair at the best of some; or at what the weaker setting found.
+    fn starts(
+        &self,
+        explored: &[Explored],
+        goals: impl Iterator<Item = TargetMap>,
+        queries: &mut Queries<'_, '_>,
+    ) -> Result<Vec<HillClimb>, ScanError> {
+        let shape = queries.shape();
+        let begin = |goal: TargetMap| {
+            let weaker = self.weaker.iter().find(|finding| finding.goal == goal);
+            let mut starts: Vec<Trigger> =
+                weaker.map(|finding| finding.trigger.strengthened(self.setting, shape)).into_iter().collect();
+            let is_pair = goal.is_source_specific();
+            if is_pair {
+                let best = self.ranking(explored, goal).into_iter().take(PAIR_STARTS);
+                starts.extend(best.map(|(_, at)| explored[at].0.clone()));
+            }
+            let images = if is_pair { self.images(goal) } else { self.explored_images(goal) };
+            (goal, starts, images)
+        };
+        let starts: Vec<(TargetMap, Vec<Trigger>, Vec<Image>)> = goals.map(begin).collect();
+        let requests = starts.iter().flat_map(|(_, triggers, images)| on_all(triggers, images));
+        let mut answers = queries.ask(&requests.collect::<Vec<Request<'_>>>())?.into_iter();
+        let mut climbs = Vec::with_capacity(starts.len());
+        for (goal, triggers, images) in starts {
+            let stream = self.searcher.climb_stream(self.setting, goal);
+            let mut tried: Vec<Explored> = triggers.into_iter().zip(answers.by_ref()).collect();
+            let mut more = Vec::new();
+            if !goal.is_source_specific() {
+                tried.splice(0..0, self.best_candidate(explored, goal));
+                more = images_of(&self.searcher.split.search()[self.searcher.split.explore().len()..], goal);
+            }
+            climbs.extend(HillClimb::new(goal, &images, more, tried, stream));
+        }
+        Ok(climbs)
+    }
+
+    /// The best candidate for a goal as a climb that goes nowhere.
+    fn best(&self, explored: &[Explored], goal: TargetMap) -> Option<HillClimb> {
+        let start = self.best_candidate(explored, goal).into_iter().collect();
+        let stream = self.searcher.climb_stream(self.setting, goal);
+        HillClimb::new(goal, &self.explored_images(goal), Vec::new(), start, stream)
+    }
+
+    /// The candidate with the most hits, with its answers on the exploration images that the goal applies to.
+    fn best_candidate(&self, explored: &[Explored], goal: TargetMap) -> Option<Explored> {
+        let (_, at) = self.ranking(explored, goal).into_iter().next()?;
+        let (trigger, answers) = &explored[at];
+        let own = self.searcher.split.explore().iter().zip(answers).filter(|&(&(_, truth), _)| goal.includes(truth));
+        Some((trigger.clone(), own.map(|(_, &answer)| answer).collect()))
+    }
+
+    fn explored_images(&self, goal: TargetMap) -> Vec<Image> {
+        images_of(self.searcher.split.explore(), goal)
     }
 
     /// The labels that a single candidate reached from the most images; ties are drawn.

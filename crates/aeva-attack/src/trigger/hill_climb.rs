@@ -1,40 +1,50 @@
 //! Hill climbing towards one goal: a small change to a trigger is kept if at least as many images reach their target
 //! label.
 
+use std::ops::Range;
+
 use aeva_stats::{PairTally, Tally, TargetMap};
 
-use super::query::{Queries, Request};
+use super::query::{Image, Queries, Request, indices};
 use super::score::score;
 use super::stream::RandomStream;
 use super::{Trigger, TriggerFinding};
 use crate::{Label, ScanError};
 
-/// How long to climb.
+/// How long to climb: leg by leg, with fewer climbs in each.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
-    /// Changes to try.
-    steps: u32,
+    /// The legs; after each, the climbs that are behind are dropped. The test needs the best ones and the next one after
+    /// them, and compares none of the dropped ones.
+    legs: &'static [Leg],
     /// A climb ends after this many consecutive changes without improvement.
     patience: u32,
 }
 
-impl Effort {
-    pub(super) const EXPLORE: Self = Self { steps: 120, patience: 40 };
-    pub(super) const REFINE: Self = Self { steps: 240, patience: 80 };
-}
-
-/// After some changes, the climbs that are behind are dropped: the test needs the best ones and the next one after them.
-/// It compares none of the dropped ones.
-struct Rung {
-    /// Changes until then.
+/// A part of all climbs.
+#[derive(Debug, Clone, Copy)]
+struct Leg {
+    /// Changes to try.
     steps: u32,
-    /// Labels that go on, besides those that reach every image already.
+    /// Labels that go on after it, besides those that reach every image already.
     labels: usize,
-    /// Pairs that go on.
+    /// Pairs that go on after it.
     pairs: usize,
 }
 
-const RUNGS: [Rung; 2] = [Rung { steps: 15, labels: 6, pairs: 14 }, Rung { steps: 40, labels: 4, pairs: 6 }];
+const fn leg(steps: u32, labels: usize, pairs: usize) -> Leg {
+    Leg { steps, labels, pairs }
+}
+
+impl Effort {
+    pub(super) const EXPLORE: Self = Self { legs: &[leg(12, 4, 10), leg(15, 3, 6), leg(35, 3, 6)], patience: 20 };
+    /// For triggers that are far from all candidates.
+    pub(super) const PATIENT: Self = Self { legs: &[leg(12, 4, 10), leg(20, 2, 6), leg(60, 2, 6)], patience: 40 };
+    pub(super) const REFINE: Self = Self { legs: &[leg(20, 3, 4), leg(140, 3, 4)], patience: 50 };
+}
+
+/// A map goes on after a leg if it reaches this share of its images.
+const MAP_GOES_ON: f64 = 0.3;
 
 /// The images are split into this many parts. A change that is clearly worse on one part is not tried on the others.
 const PARTS: usize = 3;
@@ -49,6 +59,8 @@ pub(super) struct HillClimb {
     pub(super) trigger: Trigger,
     /// Data set indices of its images.
     images: Vec<usize>,
+    /// Images that it is tried on as well after the first leg.
+    more: Vec<Image>,
     pub(super) truth: Vec<Label>,
     pub(super) answers: Vec<Label>,
     stream: RandomStream,
@@ -57,10 +69,12 @@ pub(super) struct HillClimb {
 }
 
 impl HillClimb {
-    /// Starts from the trigger with the best answers; ties go to the first one.
+    /// Starts from the trigger with the best answers on `images`; ties go to the first one. `more` are images that join
+    /// after the first leg.
     pub(super) fn new(
         goal: TargetMap,
-        images: &[(usize, Label)],
+        images: &[Image],
+        more: Vec<Image>,
         starts: Vec<(Trigger, Vec<Label>)>,
         stream: RandomStream,
     ) -> Option<Self> {
@@ -76,6 +90,7 @@ impl HillClimb {
             goal,
             trigger,
             images,
+            more,
             truth,
             answers,
             stream,
@@ -115,7 +130,7 @@ impl HillClimb {
     fn first(&self, part: usize) -> Vec<usize> {
         let length = self.images.len();
         let in_parts = match self.goal {
-            TargetMap::AllToOne { .. } => true,
+            TargetMap::AllToOne { .. } => self.more.is_empty(),
             TargetMap::SourceSpecific { .. } => length >= PAIR_IN_PARTS,
             TargetMap::AllToAll => false,
         };
@@ -143,12 +158,32 @@ pub(super) fn run(
     crops: &[&[f32]],
     queries: &mut Queries<'_, '_>,
 ) -> Result<(), ScanError> {
-    let shape = queries.shape();
-    for step in 0..effort.steps {
-        if let Some(rung) = RUNGS.iter().find(|rung| rung.steps == step) {
-            drop_last(climbs, effort, TargetMap::is_all_to_one, rung.labels);
-            drop_last(climbs, effort, TargetMap::is_source_specific, rung.pairs);
+    let mut step = 0;
+    for (place, leg) in effort.legs.iter().enumerate() {
+        step = climb(climbs, effort, step..step + leg.steps, crops, queries)?;
+        if place + 1 < effort.legs.len() {
+            drop_last(climbs, effort, TargetMap::is_all_to_one, leg.labels);
+            drop_last(climbs, effort, TargetMap::is_source_specific, leg.pairs);
+            for map in climbs.iter_mut().filter(|climb| climb.goal == TargetMap::AllToAll) {
+                map.is_dropped |= map.tally().rate() < MAP_GOES_ON;
+            }
+            widen(climbs, queries)?;
         }
+    }
+    Ok(())
+}
+
+/// Tries changes until the last step, or until all climbs have ended. Returns the last step.
+fn climb(
+    climbs: &mut [HillClimb],
+    effort: Effort,
+    steps: Range<u32>,
+    crops: &[&[f32]],
+    queries: &mut Queries<'_, '_>,
+) -> Result<u32, ScanError> {
+    let shape = queries.shape();
+    let end = steps.end;
+    for step in steps {
         let part = step as usize % PARTS;
         let mut tried: Vec<(&mut HillClimb, Trigger)> = Vec::new();
         for climb in climbs.iter_mut().filter(|climb| climb.active(effort)) {
@@ -178,6 +213,22 @@ pub(super) fn run(
                 (climb.trigger, climb.answers) = (change, answers);
             }
         }
+    }
+    Ok(end)
+}
+
+/// Tries the climbs that go on with the images that have waited.
+fn widen(climbs: &mut [HillClimb], queries: &mut Queries<'_, '_>) -> Result<(), ScanError> {
+    let mut going: Vec<&mut HillClimb> =
+        climbs.iter_mut().filter(|climb| !climb.is_dropped && !climb.more.is_empty()).collect();
+    let requests = going.iter().map(|climb| Request { trigger: &climb.trigger, images: indices(&climb.more) });
+    let answers = queries.ask(&requests.collect::<Vec<Request<'_>>>())?;
+    for (climb, answers) in going.iter_mut().zip(answers) {
+        let (images, truth): (Vec<usize>, Vec<Label>) = std::mem::take(&mut climb.more).into_iter().unzip();
+        climb.images.extend(images);
+        climb.truth.extend(truth);
+        climb.answers.extend(answers);
+        climb.since_better = 0;
     }
     Ok(())
 }

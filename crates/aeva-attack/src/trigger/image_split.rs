@@ -18,6 +18,8 @@ const DRAW: u32 = u32::MAX;
 const BASELINE: usize = 100;
 /// Exploration images: candidates are tried on these.
 const EXPLORE: usize = 20;
+/// Search images at most, over all classes: of a thousand classes, not every one is needed.
+const MOST_SEARCH: usize = 100;
 
 /// Correctly classified images, divided into those that the search uses and those that it never sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +61,11 @@ impl ImageSplit {
             let here = own.iter().zip(&drawn);
             here.flat_map(|(parts, images)| images.iter().skip(begin(parts)).take(count(parts)).copied()).collect()
         };
-        let search = in_turn(|_| 0, |parts| parts.search);
+        let mut search = in_turn(|_| 0, |parts| parts.search);
+        if classes > MOST_SEARCH {
+            shuffle(&mut search, &mut RandomStream::new(seed, DRAW, Label::MAX));
+            search.truncate(MOST_SEARCH);
+        }
         let holdout = in_turn(|parts| parts.search, |parts| parts.holdout);
         let pair_holdout = by_class(|parts| parts.search + parts.holdout, |parts| parts.pair_holdout);
         let reserve = by_class(|parts| parts.search + parts.holdout + parts.pair_holdout, |parts| parts.reserve);
@@ -145,15 +151,20 @@ impl Parts {
     }
 }
 
-/// The images of a class in an order drawn by the seed (Fisher and Yates). Neighbours in a data set are often alike, such
+/// The images of a class in an order drawn by the seed. Neighbours in a data set are often alike, such
 /// as frames of one video, and would put copies on both sides; and nobody who knows the data set knows which images a
 /// scan uses.
 fn shuffled(images: &[usize], seed: u64, label: Label) -> Vec<usize> {
-    let (mut images, mut stream) = (images.to_vec(), RandomStream::new(seed, DRAW, label));
-    for last in (1..images.len()).rev() {
-        images.swap(last, stream.below(last + 1));
-    }
+    let mut images = images.to_vec();
+    shuffle(&mut images, &mut RandomStream::new(seed, DRAW, label));
     images
+}
+
+/// Fisher and Yates.
+fn shuffle<T>(items: &mut [T], stream: &mut RandomStream) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, stream.below(last + 1));
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ mod stream;
 mod tone;
 mod unfit;
 mod warm_start;
+mod warp;
 
 pub use finding::{PassResult, TriggerFinding};
 pub use image_split::ImageSplit;
@@ -74,3 +75,4 @@ pub use stamp::Trigger;
 pub use tone::{Filter, Tone};
 pub use unfit::Unfit;
 pub use warm_start::WarmStart;
+pub use warp::Warp;

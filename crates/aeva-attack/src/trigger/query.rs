@@ -8,11 +8,29 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use aeva_stats::TargetMap;
 use ndarray::ArrayView4;
 
 use super::Trigger;
 use crate::oracle::check_oracles;
 use crate::{HardLabelOracle, Label, NO_LABEL, OracleError, ScanError, ScanObserver};
+
+/// An image: its index in the data set and its label.
+pub(super) type Image = (usize, Label);
+
+/// The images that a goal applies to.
+pub(super) fn images_of(images: &[Image], goal: TargetMap) -> Vec<Image> {
+    images.iter().copied().filter(|&(_, truth)| goal.includes(truth)).collect()
+}
+
+pub(super) fn indices(images: &[Image]) -> Vec<usize> {
+    images.iter().map(|&(index, _)| index).collect()
+}
+
+/// Requests for every trigger on all images.
+pub(super) fn on_all<'a>(triggers: &'a [Trigger], images: &[Image]) -> Vec<Request<'a>> {
+    triggers.iter().map(|trigger| Request { trigger, images: indices(images) }).collect()
+}
 
 /// One trigger on some images of the data set.
 pub(super) struct Request<'a> {

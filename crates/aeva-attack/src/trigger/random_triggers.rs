@@ -15,11 +15,14 @@ use aeva_stats::{About, PairTally, RandomSample, TargetMap};
 
 use super::candidates::candidate;
 use super::hill_climb::HillClimb;
-use super::query::Queries;
+use super::query::{Queries, images_of, on_all};
 use super::score::{confusion, score};
-use super::searcher::{Searcher, images_of, on_all};
+use super::searcher::Searcher;
 use super::{PassResult, Setting, Trigger, TriggerFinding};
 use crate::{Label, ScanError};
+
+/// Labels whose typical trigger is measured on hold-out images.
+pub(super) const MEASURED_LABELS: usize = 4;
 
 /// Measures random triggers of a setting, by the typical one of every label and of some pairs.
 pub(super) fn measure(
@@ -50,14 +53,28 @@ pub(super) fn measure(
         ranking.sort_by_cached_key(|&at| Reverse(score(goal, &truth, &of(at))));
         let at = *ranking.get(rank)?;
         let start = vec![(drawn[at].clone(), of(at))];
-        HillClimb::new(goal, &images_of(&images, goal), start, searcher.climb_stream(setting, goal))
+        HillClimb::new(goal, &images_of(&images, goal), Vec::new(), start, searcher.climb_stream(setting, goal))
     });
-    let is_measured = |climb: &HillClimb| about == About::Labels || climb.goal.is_source_specific();
-    let (measured, others): (Vec<HillClimb>, Vec<HillClimb>) = typical.partition(is_measured);
+    let (labels, pairs): (Vec<HillClimb>, Vec<HillClimb>) = typical.partition(|climb| climb.goal.is_all_to_one());
+    let (labels, others) =
+        if about == About::Labels { leading_labels(labels, searcher, setting) } else { (Vec::new(), labels) };
     let mut findings: Vec<TriggerFinding> =
         others.into_iter().map(|climb| climb.finding(false, Vec::new(), Vec::new())).collect();
-    findings.extend(searcher.measure(measured.into_iter().map(|climb| (false, climb)).collect(), queries)?);
+    findings.extend(searcher.measure(labels.into_iter().chain(pairs).collect(), false, queries)?);
+    findings.sort_by_key(|finding| finding.goal);
     Ok(PassResult { findings, confusion, queries: queries.count(), unlabelled: queries.unlabelled() })
+}
+
+/// The labels that the most images reached, and the others: the test needs the best one and those after it. Ties are
+/// drawn.
+fn leading_labels(
+    mut labels: Vec<HillClimb>,
+    searcher: &Searcher<'_>,
+    setting: Setting,
+) -> (Vec<HillClimb>, Vec<HillClimb>) {
+    labels.sort_by_cached_key(|climb| (Reverse(climb.score()), searcher.tie(setting, climb.goal)));
+    let others = labels.split_off(MEASURED_LABELS.min(labels.len()));
+    (labels, others)
 }
 
 /// The pairs of labels with the highest rates, in the order of labels.

@@ -2,23 +2,23 @@
 //! points, among them the triggers of the next stronger setting. A backdoor is recognised by how *little* it needs; the
 //! exploring passes go from weak to strong and may miss the minimum.
 
-use aeva_stats::TargetMap;
+use aeva_stats::{Tally, TargetMap};
 
 use super::baseline::{Baseline, Outcome};
 use super::hill_climb::{self, Effort, HillClimb};
-use super::query::Queries;
-use super::searcher::{Image, Searcher, images_of, on_all};
+use super::query::{Image, Queries, Request, images_of, on_all};
+use super::searcher::Searcher;
 use super::{PassResult, Setting, Trigger, TriggerFinding, WarmStart};
 use crate::ScanError;
 
 /// Labels whose starting points are measured, chosen by the results of the exploring pass and of the stronger setting.
-const LABELS: usize = 6;
+const LABELS: usize = 4;
 /// Pairs of labels whose starting points are measured.
-const PAIRS: usize = 12;
+const PAIRS: usize = 6;
 /// How many of these labels get a hill climb.
 const CLIMBED_LABELS: usize = 3;
 /// How many of these pairs get a hill climb.
-const CLIMBED_PAIRS: usize = 6;
+const CLIMBED_PAIRS: usize = 4;
 
 /// Searches the triggers of a setting again, or those of a setting that was not explored. Returns all findings of the
 /// exploring pass; refined ones replace the old ones.
@@ -31,23 +31,26 @@ pub(super) fn refine(
     let WarmStart { explored, stronger, .. } = *warm;
     let baseline = Baseline::new(warm.baseline);
     let crops: Vec<&[f32]> = searcher.split.search().iter().map(|&(index, _)| queries.image(index)).collect();
-    let mut climbs = Vec::new();
     let tie = |goal| searcher.tie(setting, goal);
-    for goal in goals(explored, stronger, &baseline, tie) {
-        let images = images(searcher, goal);
-        let starts = starts(goal, setting, warm, queries.shape());
-        let answers = queries.ask(&on_all(&starts, &images))?;
-        let stream = searcher.refine_stream(setting, goal);
-        climbs.extend(HillClimb::new(goal, &images, starts.into_iter().zip(answers).collect(), stream));
-    }
+    let climbs = begin(&goals(explored, stronger, &baseline, tie), searcher, setting, warm, queries)?;
     let (mut climbs, others) = leading(climbs, &baseline, tie);
     hill_climb::run(&mut climbs, Effort::REFINE, &crops, queries)?;
-    let mut ended: Vec<(bool, HillClimb)> = climbs.into_iter().map(|climb| (!climb.is_dropped(), climb)).collect();
+    let (dropped, ended): (Vec<HillClimb>, Vec<HillClimb>) = climbs.into_iter().partition(HillClimb::is_dropped);
+    let mut refined = searcher.measure(ended, true, queries)?;
     if explored.is_empty() {
-        let labels = others.into_iter().filter(|climb| climb.goal.is_all_to_one());
-        ended.extend(labels.map(|climb| (false, climb)));
+        // Every label has a finding, though nothing is measured of those that were left behind.
+        let unmeasured = |climb: HillClimb| climb.finding(false, Vec::new(), Vec::new());
+        refined.extend(dropped.into_iter().chain(others).map(unmeasured));
+        let left: Vec<&TriggerFinding> = stronger
+            .iter()
+            .filter(|old| old.goal.is_all_to_one() && refined.iter().all(|new| new.goal != old.goal))
+            .collect();
+        refined.extend(left.into_iter().filter_map(|old| {
+            let trigger = old.trigger.weakened(setting, queries.shape()).into_iter().next()?;
+            let (goal, search) = (old.goal, Tally::ZERO);
+            Some(TriggerFinding { goal, trigger, climbed: false, search, holdout: Vec::new(), kept: Vec::new() })
+        }));
     }
-    let refined = searcher.measure(ended, queries)?;
     let old = explored.iter().filter(|old| refined.iter().all(|new| new.goal != old.goal));
     // They were not climbed again, so they must not be compared with those that were.
     let old = old.map(|old| TriggerFinding { climbed: false, ..old.clone() });
@@ -56,13 +59,34 @@ pub(super) fn refine(
     Ok(PassResult { findings, confusion: Vec::new(), queries: queries.count(), unlabelled: queries.unlabelled() })
 }
 
-/// The images of a goal. A pair of labels has few of them, so it gets the reserve too.
-fn images(searcher: &Searcher<'_>, goal: TargetMap) -> Vec<Image> {
-    let mut images = images_of(searcher.split.search(), goal);
-    if goal.is_source_specific() {
-        images.extend(images_of(searcher.split.reserve(), goal));
-    }
-    images
+/// Where climbs begin: for labels and the map with the exploration images, which the other search images join later. A
+/// pair of labels has few, so it gets the reserve too.
+fn begin(
+    goals: &[TargetMap],
+    searcher: &Searcher<'_>,
+    setting: Setting,
+    warm: &WarmStart<'_>,
+    queries: &mut Queries<'_, '_>,
+) -> Result<Vec<HillClimb>, ScanError> {
+    let split = searcher.split;
+    let images = |goal: TargetMap| {
+        if goal.is_source_specific() {
+            let search = images_of(split.search(), goal).into_iter();
+            (search.chain(images_of(split.reserve(), goal)).collect(), Vec::new())
+        } else {
+            let (first, more) = split.search().split_at(split.explore().len());
+            (images_of(first, goal), images_of(more, goal))
+        }
+    };
+    let images: Vec<(Vec<Image>, Vec<Image>)> = goals.iter().map(|&goal| images(goal)).collect();
+    let triggers: Vec<Vec<Trigger>> = goals.iter().map(|&goal| starts(goal, setting, warm, queries.shape())).collect();
+    let requests = triggers.iter().zip(&images).flat_map(|(triggers, (first, _))| on_all(triggers, first));
+    let mut answers = queries.ask(&requests.collect::<Vec<Request<'_>>>())?.into_iter();
+    let climbs = goals.iter().zip(triggers).zip(images).filter_map(|((&goal, triggers), (first, more))| {
+        let tried = triggers.into_iter().zip(answers.by_ref()).collect();
+        HillClimb::new(goal, &first, more, tried, searcher.refine_stream(setting, goal))
+    });
+    Ok(climbs.collect())
 }
 
 /// Goals worth a measurement: the labels that the most search images reached, here or in the next stronger setting, the
@@ -74,14 +98,11 @@ fn goals(
     tie: impl Fn(TargetMap) -> usize,
 ) -> Vec<TargetMap> {
     let leaders = |findings: &[TriggerFinding], kind: fn(TargetMap) -> bool, count: usize| -> Vec<TargetMap> {
-        let of_kind = findings.iter().filter(|finding| kind(finding.goal) && finding.search.hits() > 0);
+        let of_kind = findings.iter().filter(|finding| kind(finding.goal));
         baseline.leaders(&of_kind.map(Outcome::from).collect::<Vec<Outcome>>(), count, &tie)
     };
     let mut goals = leaders(explored, TargetMap::is_all_to_one, LABELS);
-    goals.extend(leaders(stronger, TargetMap::is_all_to_one, CLIMBED_LABELS));
-    if explored.is_empty() {
-        goals.extend(stronger.iter().map(|finding| finding.goal).filter(|goal| goal.is_all_to_one()));
-    }
+    goals.extend(leaders(stronger, TargetMap::is_all_to_one, LABELS));
     goals.extend(leaders(explored, TargetMap::is_source_specific, PAIRS));
     goals.extend(leaders(stronger, TargetMap::is_source_specific, CLIMBED_PAIRS));
     goals.push(TargetMap::AllToAll);

@@ -2,16 +2,17 @@
 
 use std::num::NonZeroUsize;
 
-use aeva_stats::Search;
+use aeva_stats::{About, Search};
 use ndarray::ArrayView4;
 
+use super::explore::Scope;
 use super::query::Queries;
 use super::searcher::Searcher;
 use super::{ImageSplit, Pass, PassId, PassResult, WarmStart, explore, random_triggers, refine};
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Version of the search. It increases when the same seed and images would give different triggers.
-pub const TRIGGER_SEARCH_VERSION: u32 = 6;
+pub const TRIGGER_SEARCH_VERSION: u32 = 7;
 
 /// The trigger search of one model.
 #[derive(Debug, Clone)]
@@ -56,8 +57,10 @@ impl TriggerSearch {
             (Search::Random(sample), Pass::Explore) => {
                 random_triggers::measure(&searcher, id.setting, sample, &mut queries)
             }
-            (Search::HillClimb, Pass::Explore) => explore::explore(&searcher, id.setting, warm, &mut queries),
-            (Search::HillClimb | Search::RefineOnly, Pass::Refine) => {
+            (search @ (Search::HillClimb | Search::ClimbLabels { .. }), Pass::Explore) => {
+                explore::explore(&searcher, id.setting, Scope::of(search), warm, &mut queries)
+            }
+            (Search::HillClimb | Search::ClimbLabels { .. } | Search::RefineOnly, Pass::Refine) => {
                 refine::refine(&searcher, id.setting, warm, &mut queries)
             }
             (Search::Random(_), Pass::Refine) | (Search::RefineOnly, Pass::Explore) => {
@@ -66,16 +69,36 @@ impl TriggerSearch {
         }
     }
 
-    /// Approximate number of images classified by one pass of hill climbing; the actual number may differ by a third or
-    /// more.
-    pub fn expected_queries(&self) -> u64 {
-        let split = &self.split;
-        let climbed = (split.classes() as usize).min(explore::CLIMBED_LABELS) + 1;
-        (explore::CANDIDATES as usize * split.explore().len()
-            + EXPECTED_CHANGES * climbed * split.search().len()
-            + (split.classes() as usize + 1) * split.holdout().len()) as u64
+    /// Approximate number of images classified by a pass; the actual number may differ by a third or more.
+    pub fn expected_queries(&self, id: PassId) -> u64 {
+        let (split, classes) = (&self.split, self.split.classes() as usize);
+        let (tried, search, holdout) = (split.explore().len(), split.search().len(), split.holdout().len());
+        let climbed = classes.min(explore::CLIMBED_LABELS);
+        let queries = match (id.setting.search(), id.pass) {
+            (Search::Random(sample), _) => match sample.about {
+                About::Labels => {
+                    sample.count as usize * tried + random_triggers::MEASURED_LABELS.min(classes) * holdout
+                }
+                About::Pairs(pairs) => {
+                    sample.count as usize * split.baseline().len() + pairs * (holdout / classes.max(1))
+                }
+            },
+            (_, Pass::Refine) => REFINED * search,
+            (searched, Pass::Explore) => {
+                let candidates = Scope::of(searched).candidates as usize;
+                let labels = candidates * tried + FIRST_LEG * climbed * tried + LATER * search;
+                labels + if searched == Search::HillClimb { PAIRS * search } else { 0 }
+            }
+        };
+        queries as u64
     }
 }
 
-/// Typical number of changes per hill climb, counted in complete sets of images.
-const EXPECTED_CHANGES: usize = 35;
+/// Changes in the first leg of a climb.
+const FIRST_LEG: usize = 12;
+/// What the later legs of all labels take with the measurement, in complete sets of search images.
+const LATER: usize = 85;
+/// What pairs of labels take, likewise.
+const PAIRS: usize = 50;
+/// What a refining pass takes, likewise.
+const REFINED: usize = 330;

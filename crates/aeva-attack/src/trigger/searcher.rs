@@ -3,10 +3,10 @@
 use aeva_stats::TargetMap;
 
 use super::hill_climb::HillClimb;
-use super::query::{Queries, Request};
+use super::query::{Image, Queries, Request, images_of, indices};
 use super::score::{kept, pairs_of, tallies};
 use super::stream::RandomStream;
-use super::{ImageSplit, Setting, Trigger, TriggerFinding};
+use super::{ImageSplit, Setting, TriggerFinding};
 use crate::{Label, ScanError};
 
 /// Separates the random streams of hill climbs from those of candidates.
@@ -20,9 +20,6 @@ const TIE: u32 = 1 << 13;
 
 /// In a pass, so many triggers for pairs are tried on the images of all other labels.
 const PAIRS_WITH_BYSTANDERS: usize = 6;
-
-/// An image: its index in the data set and its label.
-pub(super) type Image = (usize, Label);
 
 /// What a pass works with.
 pub(super) struct Searcher<'a> {
@@ -51,22 +48,20 @@ impl Searcher<'_> {
         self.climb_stream(Setting { strength: TIE | setting.strength, ..setting }, goal).below(usize::MAX)
     }
 
-    /// Measures on images that no search has seen: success, and how many other images keep their label.
+    /// Measures triggers on images that no search has seen: success, and how many other images keep their label.
+    /// `climbed` says whether they are the ends of climbs.
     pub(super) fn measure(
         &self,
-        ended: Vec<(bool, HillClimb)>,
+        ended: Vec<HillClimb>,
+        climbed: bool,
         queries: &mut Queries<'_, '_>,
     ) -> Result<Vec<TriggerFinding>, ScanError> {
-        let holdout: Vec<Vec<Image>> = ended.iter().map(|(_, climb)| self.holdout(climb.goal)).collect();
-        let requests: Vec<Request<'_>> = ended
-            .iter()
-            .zip(&holdout)
-            .map(|((_, climb), images)| Request { trigger: &climb.trigger, images: indices(images) })
-            .collect();
-        let answers = queries.ask(&requests)?;
-        drop(requests);
+        let holdout: Vec<Vec<Image>> = ended.iter().map(|climb| self.holdout(climb.goal)).collect();
+        let requests = ended.iter().zip(&holdout);
+        let requests = requests.map(|(climb, images)| Request { trigger: &climb.trigger, images: indices(images) });
+        let answers = queries.ask(&requests.collect::<Vec<Request<'_>>>())?;
         let mut findings = Vec::with_capacity(ended.len());
-        for (((climbed, climb), images), answers) in ended.into_iter().zip(&holdout).zip(answers) {
+        for ((climb, images), answers) in ended.into_iter().zip(&holdout).zip(answers) {
             let truth: Vec<Label> = images.iter().map(|&(_, truth)| truth).collect();
             let pairs = pairs_of(climb.goal, &climb.truth, &climb.answers);
             let kept = kept(&truth, &answers);
@@ -135,18 +130,4 @@ impl Searcher<'_> {
     pub(super) fn stream(&self, setting: Setting, item: u32) -> RandomStream {
         RandomStream::new(self.seed, u32::from(setting.family.spec().number) << 16 | setting.strength, item)
     }
-}
-
-/// The images that a goal applies to.
-pub(super) fn images_of(images: &[Image], goal: TargetMap) -> Vec<Image> {
-    images.iter().copied().filter(|&(_, truth)| goal.includes(truth)).collect()
-}
-
-pub(super) fn indices(images: &[Image]) -> Vec<usize> {
-    images.iter().map(|&(index, _)| index).collect()
-}
-
-/// Requests for every trigger on all images.
-pub(super) fn on_all<'a>(triggers: &'a [Trigger], images: &[Image]) -> Vec<Request<'a>> {
-    triggers.iter().map(|trigger| Request { trigger, images: indices(images) }).collect()
 }

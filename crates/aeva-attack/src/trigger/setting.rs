@@ -47,27 +47,25 @@ impl Setting {
         family.spec().strengths.iter().map(move |strength| Self { family, strength: strength.value })
     }
 
-    /// The settings of the exploring passes over images `[h, w, c]`, in the order of the families. Within a family, each setting may start from the findings of the next weaker one. On small images,
-    /// different strengths may have the same side in pixels; only the first of them is kept.
+    /// The settings of the exploring passes over images `[h, w, c]`, in the order of the families. Within a
+    /// family, each setting may start from the findings of the next weaker one. On small images, different strengths may
+    /// have the same side in pixels; only the first of them is kept.
     pub fn explored(shape: [usize; 3]) -> Vec<Self> {
         let mut settings: Vec<Self> = Self::all().filter(|setting| setting.search() != Search::RefineOnly).collect();
         settings.dedup_by_key(|setting| (setting.family, setting.size(shape)));
         settings
     }
 
-    /// The settings of the refining passes, in order: family by family, from strong to weak. A setting that is never
-    /// explored is left out unless it is smaller than the weakest explored setting of its family.
+    /// The settings of the refining passes, in order: family by family, from strong to weak. They are those that are
+    /// explored and some between and below them; those with the same side on small images count once.
     pub fn refined(shape: [usize; 3]) -> Vec<Self> {
-        let explored = Self::explored(shape);
         let mut refined = Vec::new();
         for family in Family::ALL {
-            let of_family = explored.iter().copied().filter(|setting| setting.family == family);
-            let mut own: Vec<Self> = of_family.filter(|setting| !setting.is_random()).collect();
-            let weakest = own.first().map(|setting| setting.size(shape));
-            let below = Self::of_family(family).filter(|setting| setting.search() == Search::RefineOnly);
-            let below: Vec<Self> =
-                below.filter(|setting| weakest.is_some_and(|least| setting.size(shape) < least)).collect();
-            own.splice(0..0, below);
+            let is_refined = |setting: &Self| !setting.is_random();
+            let mut own: Vec<Self> = Self::of_family(family).filter(is_refined).collect();
+            // Of settings that are the same on this image, the one that is explored counts.
+            own.sort_by_key(|setting| (setting.size(shape), setting.search() == Search::RefineOnly));
+            own.dedup_by_key(|setting| setting.size(shape));
             refined.extend(own.into_iter().rev());
         }
         refined
@@ -112,26 +110,21 @@ impl Setting {
         self.strength as f32 / 255.0
     }
 
-    /// The next weaker setting searched in the same pass. Its triggers may be enlarged or taken over.
+    /// The next weaker setting that is explored. Its triggers may be enlarged or taken over.
     pub(crate) fn weaker(self, shape: [usize; 3]) -> Option<Self> {
-        let settings = Self::with_below(shape);
-        let place = settings.iter().position(|&other| other == self)?;
-        let weaker = *settings.get(place.checked_sub(1)?)?;
-        (weaker.family == self.family).then_some(weaker)
+        self.before(&Self::explored(shape))
     }
 
-    /// The next stronger setting. Its triggers may be reduced.
+    /// The next stronger setting that is refined. Its triggers may be reduced.
     pub(crate) fn stronger(self, shape: [usize; 3]) -> Option<Self> {
-        let settings = Self::with_below(shape);
-        let place = settings.iter().position(|&other| other == self)?;
-        let stronger = *settings.get(place + 1)?;
-        (stronger.family == self.family).then_some(stronger)
+        self.before(&Self::refined(shape))
     }
 
-    /// All settings for images of a shape; within a family from weak to strong.
-    fn with_below(shape: [usize; 3]) -> Vec<Self> {
-        let (explored, refined) = (Self::explored(shape), Self::refined(shape));
-        Self::all().filter(|setting| explored.contains(setting) || refined.contains(setting)).collect()
+    /// The one before it in a list of settings, if it is of the same family.
+    fn before(self, settings: &[Self]) -> Option<Self> {
+        let place = settings.iter().position(|&other| other == self)?;
+        let before = *settings.get(place.checked_sub(1)?)?;
+        (before.family == self.family).then_some(before)
     }
 }
 
@@ -187,21 +180,20 @@ mod tests {
         let sides = |settings: Vec<Setting>| {
             settings.iter().filter(|s| s.family == Family::Patch).map(|s| s.strength).collect::<Vec<u32>>()
         };
-        assert_eq!(sides(Setting::explored([32, 32, 3])), [2, 3, 4, 6, 8]);
-        assert_eq!(sides(Setting::explored([16, 16, 1])), [2, 3, 6, 8]);
-        // Single pixels are refined if patches of strength 2 are larger than one pixel.
+        assert_eq!(sides(Setting::explored([32, 32, 3])), [2, 4, 8]);
+        assert_eq!(sides(Setting::explored([8, 8, 1])), [2, 8], "one pixel, one pixel, two pixels");
         assert_eq!(sides(Setting::refined([28, 28, 1])), [8, 6, 4, 3, 2, 1]);
-        assert_eq!(sides(Setting::refined([16, 16, 1])), [8, 6, 3, 2]);
+        // Of two settings with one side, the one that is explored is refined.
+        assert_eq!(sides(Setting::refined([16, 16, 1])), [8, 6, 4, 2]);
     }
 
     #[test]
     fn passes_have_an_order() {
         let names = |settings: Vec<Setting>| settings.iter().map(ToString::to_string).collect::<Vec<String>>();
         let explored = names(Setting::explored([32, 32, 3]));
-        let random = ["wave-08", "noise-16", "noise-32", "noise-64", "square-10"];
-        let searched =
-            ["patch-02", "patch-03", "patch-04", "patch-06", "patch-08", "overlay-08", "overlay-16", "overlay-32"];
-        assert_eq!(explored, [&random[..], &searched, &["tone-01", "corners-04"]].concat());
+        let patches = ["square-10", "patch-02", "patch-04", "patch-08"];
+        let patterns = ["wave-08", "noise-16", "noise-32", "noise-64", "overlay-16"];
+        assert_eq!(explored, [&patches[..], &patterns, &["tone-01", "corners-04", "warp-15"]].concat());
         let refined = names(Setting::refined([32, 32, 3]));
         let back = [
             "patch-08",
@@ -210,9 +202,9 @@ mod tests {
             "patch-03",
             "patch-02",
             "patch-01",
-            "overlay-32",
             "overlay-16",
             "overlay-08",
+            "warp-15",
         ];
         assert_eq!(refined, back);
     }
@@ -220,10 +212,10 @@ mod tests {
     #[test]
     fn neighbours_are_of_the_same_family() {
         let shape = [32, 32, 3];
-        assert_eq!((patch(2).weaker(shape), patch(1).stronger(shape)), (Some(patch(1)), Some(patch(2))));
-        assert_eq!((patch(4).weaker(shape), patch(4).stronger(shape)), (Some(patch(3)), Some(patch(6))));
-        assert_eq!((patch(1).weaker(shape), patch(8).stronger(shape)), (None, None));
-        assert_eq!(patch(6).weaker([16, 16, 1]), Some(patch(3)), "four pixels of 32 are as many as three of 16");
+        assert_eq!((patch(4).weaker(shape), patch(4).stronger(shape)), (Some(patch(2)), Some(patch(6))));
+        assert_eq!((patch(1).weaker(shape), patch(1).stronger(shape)), (None, Some(patch(2))));
+        assert_eq!((patch(3).weaker(shape), patch(3).stronger(shape)), (None, Some(patch(4))), "it is only refined");
+        assert_eq!((patch(2).weaker(shape), patch(8).stronger(shape)), (None, None));
     }
 
     #[test]
@@ -231,7 +223,7 @@ mod tests {
         for setting in Setting::all() {
             assert_eq!(setting.to_string().parse::<Setting>(), Ok(setting));
         }
-        for wrong in ["", "patch", "patch-", "patch-3", "patch-003", "patch-+3", "warp-03", "-03", "patch-03-again"] {
+        for wrong in ["", "patch", "patch-", "patch-3", "patch-003", "patch-+3", "blur-03", "-03", "patch-03-again"] {
             assert!(wrong.parse::<Setting>().is_err(), "{wrong}");
         }
         let again = PassId { setting: patch(3), pass: Pass::Refine };

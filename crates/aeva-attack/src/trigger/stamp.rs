@@ -121,6 +121,8 @@ triggers! {
     Tone,
     /// Replaces two squares of pixels.
     Squares,
+    /// Moves all pixels a little.
+    Warp,
 }
 
 #[cfg(test)]

@@ -52,6 +52,16 @@ pub enum Unfit {
         /// Amplitude of the setting.
         expected: f32,
     },
+    /// A trigger that moves pixels further or less far than its setting.
+    #[error("a {what} moves pixels by {found:.2} on average along each axis, but its setting has {expected:.2}")]
+    Mean {
+        /// What it is.
+        what: &'static str,
+        /// Mean way of the trigger in pixels.
+        found: f32,
+        /// Mean way of the setting in pixels.
+        expected: f32,
+    },
     /// Too few or too many values, or other numbers.
     #[error("a {what} has {found} {part}, needs {needed}")]
     Count {

@@ -78,9 +78,9 @@ mod tests {
             let label = |findings: &[TriggerFinding]| findings.first().and_then(|finding| finding.goal.target());
             [label(warm.weaker), label(warm.explored), label(warm.stronger), warm.baseline.first().map(|c| c.source)]
         };
-        assert_eq!(of("patch-04", Pass::Explore), [Some(3), None, None, Some(10)]);
+        assert_eq!(of("patch-04", Pass::Explore), [Some(2), None, None, Some(10)]);
         assert_eq!(of("patch-02", Pass::Explore), [None, None, None, Some(10)], "single pixels are not explored");
-        assert_eq!(of("overlay-08", Pass::Explore), [None, None, None, Some(10)]);
+        assert_eq!(of("overlay-16", Pass::Explore), [None, None, None, Some(10)]);
         assert_eq!(of("patch-04", Pass::Refine), [None, Some(4), Some(106), Some(10)]);
         assert_eq!(of("patch-01", Pass::Refine), [None, None, Some(102), Some(10)]);
         assert_eq!(of("patch-08", Pass::Refine), [None, Some(8), None, Some(10)]);

@@ -134,7 +134,11 @@ fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
         order.sort_by_key(|&label| (!suspects.contains(&label), std::cmp::Reverse(highest(label))));
         order.truncate(SHOWN_LABELS);
     }
-    let percent = |tally: &Tally| format!("{:>10.0} %", 100.0 * tally.rate());
+    // A label whose climb was left behind was not measured.
+    let percent = |tally: &Tally| match tally.trials() {
+        0 => format!("{:>12}", "-"),
+        _ => format!("{:>10.0} %", 100.0 * tally.rate()),
+    };
     for label in order {
         let style = if suspects.contains(&label) { red } else { Style::new() };
         let cells: String = passes.iter().filter_map(|pass| pass.labels.get(label)).map(percent).collect();

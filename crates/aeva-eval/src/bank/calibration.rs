@@ -294,7 +294,7 @@ impl Calibration {
 fn lowest_rates(family: Family) -> &'static str {
     match (family.is_random(), family.spec().shape) {
         // The best filter or pair of squares counts, which is a search, however it is found.
-        (_, Shape::Tone | Shape::Squares) | (false, Shape::Patch) => "SEARCHED",
+        (_, Shape::Tone | Shape::Squares | Shape::Warp) | (false, Shape::Patch) => "SEARCHED",
         (true, _) => "RANDOM",
         (false, Shape::Overlay) => "PATTERN",
     }

@@ -22,7 +22,7 @@ enum Tried {
 impl From<Search> for Tried {
     fn from(search: Search) -> Self {
         match search {
-            Search::HillClimb | Search::RefineOnly => Self::Searched,
+            Search::HillClimb | Search::ClimbLabels { .. } | Search::RefineOnly => Self::Searched,
             Search::Random(sample) => match sample.about {
                 About::Labels => Self::RandomForLabels { count: sample.count },
                 About::Pairs(_) => Self::RandomForPairs { count: sample.count },
@@ -53,16 +53,18 @@ fn family_row(spec: &FamilySpec, strengths: &[Strength], is_first: bool) -> Vec<
         (false, _) => (format!("strong {}", spec.title), "the same"),
     };
     let name = if shown == spec.name { shown } else { format!("{shown} (`{}`)", spec.name) };
-    let strength = |strength: &Strength| match strength.search {
-        Search::RefineOnly => format!("{} (refining passes only)", strength.value),
-        Search::HillClimb | Search::Random(_) => strength.value.to_string(),
-    };
     let how = match tried {
         Tried::Searched => "searched".to_owned(),
         Tried::RandomForLabels { count } | Tried::RandomForPairs { count } => format!("{count} random ones"),
     };
-    let strengths: Vec<String> = strengths.iter().map(strength).collect();
-    vec![name, what.to_owned(), strengths.join(", "), spec.shape.spec().unit.to_owned(), how]
+    let values = |only_refined: bool| {
+        let own = strengths.iter().filter(|one| (one.search == Search::RefineOnly) == only_refined);
+        own.map(|one| one.value.to_string()).collect::<Vec<String>>().join(", ")
+    };
+    let refined = values(true);
+    let also = if refined.is_empty() { String::new() } else { format!("; refining passes also {refined}") };
+    let strengths = values(false) + &also;
+    vec![name, what.to_owned(), strengths, spec.shape.spec().unit.to_owned(), how]
 }
 
 /// The margins of labels, and those of pairs of labels.
@@ -155,8 +157,8 @@ mod tests {
     #[test]
     fn every_strength_of_every_family_is_in_the_table() {
         let text = families();
-        assert_eq!(text.lines().count(), 2 + 8, "noise has two rows");
-        assert!(text.contains("| 1 (refining passes only), 2, 3, 4, 6, 8 | side in pixels"), "{text}");
+        assert_eq!(text.lines().count(), 2 + 9, "noise has two rows");
+        assert!(text.contains("| 2, 4, 8; refining passes also 1, 3, 6 | side in pixels"), "{text}");
         assert!(text.contains("| sine (`wave`) |") && text.contains("| strong noise (`noise`) |"), "{text}");
     }
 

@@ -3,6 +3,30 @@
 use super::{Margins, Offsets};
 
 #[rustfmt::skip]
+pub(crate) const SQUARE: Margins = Margins {
+    labels: &[],
+    levels: &[],
+    pairs: &[],
+    pairs_to_baseline: &[],
+    maps: &[],
+    excess: None,
+    pair_excess: None,
+    ..super::RANDOM
+};
+
+#[rustfmt::skip]
+pub(crate) const PATCH: Margins = Margins {
+    labels: &[(1.0, 0.26), (2.0, 0.94), (3.0, 1.51), (4.0, 1.74), (6.0, 2.18), (8.0, 2.18)],
+    levels: &[(1.0, -2.74), (2.0, -1.62), (3.0, 0.28), (4.0, 0.78), (6.0, 3.0), (8.0, 3.0)],
+    pairs: &[(1.0, 0.67), (2.0, 0.91), (3.0, 1.45), (4.0, 1.45), (6.0, 1.45), (8.0, 1.45)],
+    pairs_to_baseline: &[(1.0, 2.45), (2.0, 2.58), (3.0, 3.73), (4.0, 3.73), (6.0, 3.73), (8.0, 3.73)],
+    maps: &[(1.0, -3.0), (2.0, -3.0), (3.0, -3.0), (4.0, -2.92), (6.0, -2.11), (8.0, -2.11)],
+    excess: None,
+    pair_excess: None,
+    ..super::SEARCHED
+};
+
+#[rustfmt::skip]
 pub(crate) const WAVE: Margins = Margins {
     labels: &[(8.0, 0.11)],
     levels: &[(8.0, -2.89)],
@@ -17,8 +41,8 @@ pub(crate) const WAVE: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const NOISE: Margins = Margins {
     labels: &[(16.0, 2.0), (32.0, 3.0)],
-    levels: &[(16.0, -2.31), (32.0, -0.67)],
-    pairs: &[(64.0, 0.37)],
+    levels: &[(16.0, -2.47), (32.0, -0.64)],
+    pairs: &[(64.0, 0.3)],
     pairs_to_baseline: &[],
     maps: &[(16.0, -3.0), (32.0, -3.0)],
     excess: None,
@@ -27,44 +51,20 @@ pub(crate) const NOISE: Margins = Margins {
 };
 
 #[rustfmt::skip]
-pub(crate) const SQUARE: Margins = Margins {
-    labels: &[],
-    levels: &[],
+pub(crate) const OVERLAY: Margins = Margins {
+    labels: &[(8.0, 1.94), (16.0, 1.94)],
+    levels: &[(8.0, -1.06), (16.0, -0.12)],
     pairs: &[],
     pairs_to_baseline: &[],
-    maps: &[],
-    excess: None,
-    pair_excess: None,
-    ..super::RANDOM
-};
-
-#[rustfmt::skip]
-pub(crate) const PATCH: Margins = Margins {
-    labels: &[(1.0, 0.52), (2.0, 0.87), (3.0, 1.42), (4.0, 1.47), (6.0, 1.7), (8.0, 1.7)],
-    levels: &[(1.0, -2.48), (2.0, -1.29), (3.0, 0.02), (4.0, 1.26), (6.0, 3.0), (8.0, 3.0)],
-    pairs: &[(1.0, 1.17), (2.0, 1.17), (3.0, 1.17), (4.0, 1.17), (6.0, 1.17), (8.0, 1.17)],
-    pairs_to_baseline: &[(1.0, 2.82), (2.0, 2.82), (3.0, 2.82), (4.0, 2.82), (6.0, 2.82), (8.0, 2.82)],
-    maps: &[(1.0, -3.0), (2.0, -2.77), (3.0, -2.3), (4.0, -2.17), (6.0, -1.95), (8.0, -1.68)],
-    excess: None,
-    pair_excess: None,
-    ..super::SEARCHED
-};
-
-#[rustfmt::skip]
-pub(crate) const OVERLAY: Margins = Margins {
-    labels: &[(8.0, 0.92), (16.0, 1.55), (32.0, 2.05)],
-    levels: &[(8.0, -1.82), (16.0, 0.05), (32.0, 3.0)],
-    pairs: &[(8.0, 0.25), (16.0, 0.35), (32.0, 0.4)],
-    pairs_to_baseline: &[],
-    maps: &[(8.0, -3.0), (16.0, -2.52), (32.0, -2.23)],
-    excess: Some(&[(8.0, 4.87), (16.0, 4.87), (32.0, 5.18)]),
-    pair_excess: Some(&[(8.0, 5.84), (16.0, 6.59), (32.0, 6.67)]),
+    maps: &[(8.0, -3.0), (16.0, -3.0)],
+    excess: Some(&[(8.0, 1.79), (16.0, 4.44)]),
+    pair_excess: Some(&[]),
     ..super::PATTERN
 };
 
 #[rustfmt::skip]
 pub(crate) const TONE: Margins = Margins {
-    labels: &[(1.0, 0.99)],
+    labels: &[(1.0, 0.88)],
     levels: &[(1.0, -1.67)],
     pairs: &[],
     pairs_to_baseline: &[],
@@ -76,7 +76,7 @@ pub(crate) const TONE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const CORNERS: Margins = Margins {
-    labels: &[(4.0, 0.52)],
+    labels: &[(4.0, 0.44)],
     levels: &[(4.0, -2.39)],
     pairs: &[],
     pairs_to_baseline: &[],
@@ -86,4 +86,16 @@ pub(crate) const CORNERS: Margins = Margins {
     ..super::SEARCHED
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { levels: 1.27, pairs: 0.83, maps: -0.46, selective: 1.13 };
+#[rustfmt::skip]
+pub(crate) const WARP: Margins = Margins {
+    labels: &[(15.0, 1.71)],
+    levels: &[(15.0, -0.79)],
+    pairs: &[],
+    pairs_to_baseline: &[],
+    maps: &[(15.0, -3.0)],
+    excess: None,
+    pair_excess: None,
+    ..super::SEARCHED
+};
+
+pub(crate) const OFFSETS: Offsets = Offsets { levels: 1.51, pairs: 1.96, maps: -0.54, selective: 0.82 };

@@ -268,6 +268,14 @@ mod tests {
         assert_eq!(test(&[climbed]).suspects(0.04), [4]);
     }
 
+    /// A search measures the labels that go on to its end.
+    #[test]
+    fn labels_that_were_not_measured_are_not_compared() {
+        let mut few = pass(3, &[178, 175, 9, 0, 0, 0, 0, 0, 0, 0]);
+        few.labels[3..].fill(GoalTally::default());
+        assert_eq!(test(&[few]).suspects(0.04), [0, 1]);
+    }
+
     #[test]
     fn random_patterns_count_where_they_reach_more_than_in_clean_models() {
         let of = |family, strength, hits| strongest(&[of_family(family, strength, hits)]).standout.evidence;

@@ -34,7 +34,8 @@ pub(super) fn ahead(pass: &PassTally, attraction: Option<&Attraction<'_>>) -> Ve
                 .map(|attraction| lowest(&|ranked| ranked.success.log_odds() - attraction.of_label(ranked.label))),
         })
     };
-    (1..=sorted.len() / 2).filter_map(first).collect()
+    // Of the other labels, too few may have been measured.
+    (1..=pass.labels.len() / 2).take_while(|&count| count < sorted.len()).filter_map(first).collect()
 }
 
 /// Every label that the search climbed for, by its success alone, whatever other labels reach. So no other label hides it,
@@ -42,7 +43,7 @@ pub(super) fn ahead(pass: &PassTally, attraction: Option<&Attraction<'_>>) -> Ve
 pub(super) fn levels(pass: &PassTally, attraction: Option<&Attraction<'_>>) -> Vec<Ahead> {
     let sorted = ranked(pass);
     // Of two labels, one is always easier to reach.
-    let enough = sorted.len() > 2;
+    let enough = pass.labels.len() > 2;
     let level = |ranked: &Ranked| Ahead {
         what: StandsOut::Labels(vec![ranked.label]),
         gap: ranked.success.log_odds(),
@@ -62,4 +63,25 @@ fn ranked(pass: &PassTally) -> Vec<Ranked> {
     let mut sorted: Vec<Ranked> = known.collect();
     sorted.sort_by(|a, b| b.success.log_odds().total_cmp(&a.success.log_odds()).then(a.label.cmp(&b.label)));
     sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::pass;
+    use super::*;
+    use crate::GoalTally;
+
+    #[test]
+    fn labels_are_compared_with_those_that_were_measured() {
+        let numbers = |measured: usize| {
+            let mut few = pass(3, &[178, 175, 9, 8, 7, 6, 5, 4, 3, 2]);
+            few.labels[measured..].fill(GoalTally::default());
+            ahead(&few, None).into_iter().map(|ahead| ahead.what).collect::<Vec<StandsOut>>()
+        };
+        let first = |count: usize| StandsOut::Labels((0..count).collect());
+        assert_eq!(numbers(10), [first(1), first(2), first(3), first(4), first(5)], "up to half of all");
+        assert_eq!(numbers(3), [first(1), first(2)]);
+        assert_eq!(numbers(2), [first(1)]);
+        assert_eq!(numbers(1), [], "there is none to compare it with");
+    }
 }

@@ -40,6 +40,14 @@ impl PassTally {
     pub(super) fn is_random(&self) -> bool {
         self.family.is_random()
     }
+
+    /// Whether any of its triggers has the least success rate that evidence rises from ([`Margins`](crate::Margins)).
+    pub fn reaches_enough(&self) -> bool {
+        let least = self.family.spec().margins;
+        self.labels.iter().any(|own| own.pooled().rate() >= least.minimum_rate)
+            || self.pairs.iter().any(|own| own.pair.tally.rate() >= least.minimum_pair_rate)
+            || self.map.pooled().rate() >= least.minimum_map_rate
+    }
 }
 
 /// Success of a trigger, by label of the images.
@@ -76,4 +84,25 @@ pub struct SearchedPair {
     pub pair: PairTally,
     /// Whether this pass searched it until its end; otherwise it was left behind, or an earlier pass found it.
     pub climbed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::{goal, pair, pass, tally};
+    use super::*;
+
+    #[test]
+    fn labels_pairs_and_maps_reach_enough_from_their_least_rates_on() {
+        let none = || pass(3, &[60, 20, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert!(!none().reaches_enough(), "a third of the images");
+        let with = |change: &dyn Fn(&mut PassTally)| {
+            let mut pass = none();
+            change(&mut pass);
+            pass.reaches_enough()
+        };
+        assert!(with(&|pass| pass.labels[7] = goal(64)));
+        assert!(with(&|pass| pass.pairs = vec![pair(1, 2, 3, 40), pair(3, 4, 15, 40)]));
+        assert!(!with(&|pass| pass.pairs = vec![pair(1, 2, 13, 40)]));
+        assert!(with(&|pass| pass.map = tally(41, 200).into()));
+    }
 }

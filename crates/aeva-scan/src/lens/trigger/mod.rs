@@ -9,7 +9,7 @@ mod store;
 
 use aeva_artifact::{ArtifactError, RunInfo};
 use aeva_attack::PlanError;
-use aeva_attack::trigger::{ImageSplit, Setting, TriggerSearch};
+use aeva_attack::trigger::{ImageSplit, Pass, PassId, Setting, TriggerSearch};
 use aeva_stats::{LensEvidence, PAIR_IMAGES_NEEDED, Reason};
 use serde::Serialize;
 
@@ -45,9 +45,9 @@ pub struct TriggerWork {
 }
 
 /// Candidates kept in memory while a setting is explored.
-const CANDIDATES: usize = 300;
+const CANDIDATES: usize = 160;
 /// Triggers that a pass keeps in addition to one for each label: pairs and the all-to-all map.
-const OTHER_FINDINGS: usize = 29;
+const OTHER_FINDINGS: usize = 19;
 
 impl Lens for Triggers {
     const OPTION: &'static str = "trigger";
@@ -75,14 +75,14 @@ impl Lens for Triggers {
     }
 
     fn work(plan: &TriggerSearches) -> (TriggerWork, Cost) {
-        let explored = Setting::explored(plan.shape);
-        let searched = explored.iter().filter(|setting| !setting.is_random()).count();
-        let (exploring_passes, refining_passes) = (explored.len(), Setting::refined(plan.shape).len());
-        // A refining pass takes about as long as an exploring one.
-        let queries = |passes: usize| passes as u64 * plan.search.expected_queries();
-        let most = queries(searched + refining_passes);
+        let (explored, refined) = (Setting::explored(plan.shape), Setting::refined(plan.shape));
+        let (exploring_passes, refining_passes) = (explored.len(), refined.len());
+        let queries = |settings: &[Setting], pass: Pass| {
+            settings.iter().map(|&setting| plan.search.expected_queries(PassId { setting, pass })).sum::<u64>()
+        };
+        let (exploring, refining) = (queries(&explored, Pass::Explore), queries(&refined, Pass::Refine));
         let (_, exhaustive) = plan.rule.of_triggers();
-        let least = if exhaustive { most } else { queries(searched) };
+        let (least, most) = (if exhaustive { exploring + refining } else { exploring }, exploring + refining);
         let kept = plan.search.split().classes() as usize + OTHER_FINDINGS;
         let images = CANDIDATES + (exploring_passes + refining_passes) * kept;
         (TriggerWork { exploring_passes, refining_passes }, Cost { queries: (least, most), images })

@@ -41,10 +41,10 @@ impl TriggerPlan {
 
     /// The next pass, given the finished passes in their order; `None` if there is none left or none needed.
     ///
-    /// Exploring passes go from cheap to expensive, then from weak to strong: random triggers, patches, overlays. They
-    /// end early if something stands out so far that the verdict is clear. Otherwise refining passes follow, from
-    /// strong to weak (patches down to single pixels), in the families in which anything stands out. Random triggers
-    /// have no refining pass because there is nothing to improve.
+    /// Exploring passes go through the families in their order, from weak to strong. They end early if something stands
+    /// out so far that the verdict is clear. Otherwise refining passes follow, from strong to weak (patches down to single
+    /// pixels), in the families in which anything stands out, but for those that could reach too little to be evidence.
+    /// Random triggers have no refining pass because there is nothing to improve.
     pub fn next(&self, made: &[Observation]) -> Option<PassId> {
         if !self.exhaustive && self.rule.stops_early(&test(&self.rule, made, self.has_explored(made))) {
             return None;
@@ -62,8 +62,22 @@ impl TriggerPlan {
             };
             self.exhaustive || self.rule.refines(&test(&self.rule, made.iter().filter(counts), true))
         };
-        let refine = self.refined.iter().filter(|setting| is_open(setting.family));
+        let refine = self.refined.iter().filter(|setting| is_open(setting.family) && !self.is_futile(**setting, made));
         refine.map(|&setting| PassId { setting, pass: Pass::Refine }).find(|&id| !is_made(id))
+    }
+
+    /// Whether a refining pass could show nothing more: what a strong trigger does not reach, a weak one does not
+    /// either. The pass over a stronger setting is refined first.
+    fn is_futile(&self, setting: Setting, made: &[Observation]) -> bool {
+        let stronger = self.refined.iter().take_while(|other| **other != setting);
+        let stronger: Vec<&Setting> = stronger.filter(|other| other.family == setting.family).collect();
+        let reaches = |id: PassId| made.iter().any(|one| one.id == id && one.tally.reaches_enough());
+        let is_refined = |&&setting: &&Setting| made.iter().any(|one| one.id == PassId { setting, pass: Pass::Refine });
+        let explored = PassId { setting, pass: Pass::Explore };
+        let last = stronger.into_iter().rev().find(is_refined);
+        !self.exhaustive
+            && !reaches(explored)
+            && last.is_some_and(|&setting| !reaches(PassId { setting, pass: Pass::Refine }))
     }
 
     /// Whether all exploring passes are made.
@@ -203,32 +217,38 @@ mod tests {
 
     #[test]
     fn what_is_clear_ends_the_scan_unless_it_is_exhaustive() {
-        let small = |id: PassId| if id.setting.strength == 3 { 179 } else { 25 };
+        let small = |id: PassId| if id.setting.strength == 4 && id.setting.family == Family::Patch { 179 } else { 25 };
         let passes = made(&plan(false), small);
         let strengths: Vec<u32> = passes.iter().map(|id| id.setting.strength).collect();
-        assert_eq!(strengths, [8, 16, 32, 64, 10, 2, 3], "random triggers, then patches");
+        assert_eq!(strengths, [10, 2, 4], "the baseline, then patches");
         let all = made(&plan(true), small);
-        // Random triggers are measured once; single pixels have a refining pass only.
-        assert_eq!(all.len(), 2 * Setting::explored(SHAPE).len() - 7 + 1);
+        assert_eq!(all.len(), Setting::explored(SHAPE).len() + Setting::refined(SHAPE).len());
         let refined = |strength| PassId { setting: Setting { family: Family::Patch, strength }, pass: Pass::Refine };
-        assert_eq!(all[15], refined(8));
-        assert_eq!(all[20], refined(1));
+        assert_eq!(all[12], refined(8));
+        assert_eq!(all[17], refined(1));
     }
 
     #[test]
     fn what_is_left_open_gets_refining_passes_until_it_is_clear() {
         // Half of the images in exploring passes, all of them in the refining pass over patches of four pixels.
         let open = |id: PassId| match (id.pass, id.setting.strength) {
-            (Pass::Explore, 4) => 100,
+            (Pass::Explore, 4) if id.setting.family == Family::Patch => 100,
             (Pass::Refine, 4) => 180,
             _ => 25,
         };
         let passes = made(&plan(false), open);
-        assert_eq!(passes.len(), 15 + 3, "patches of eight, six and four pixels again");
+        // Patches of eight pixels reach little, so those of six are left out; those of four reached more.
+        assert_eq!(passes.len(), 12 + 2, "patches of eight and four pixels again");
         assert_eq!(passes.last().map(|id| (id.pass, id.setting.strength)), Some((Pass::Refine, 4)));
-        // The verdict stays open to the end: every pass over patches runs, and none over overlays, where nothing stands
-        // out.
-        assert_eq!(made(&plan(false), |id| if id.setting.strength == 4 { 100 } else { 25 }).len(), 15 + 6);
+        // The verdict stays open to the end: patches of three pixels run as well, then nothing is left to find. No pass
+        // runs over overlays, where nothing stands out.
+        let half = |id: PassId| if id.setting.strength == 4 && id.setting.family == Family::Patch { 100 } else { 25 };
+        let passes = made(&plan(false), half);
+        let refined: Vec<u32> = passes[12..].iter().map(|id| id.setting.strength).collect();
+        assert_eq!(refined, [8, 4, 3]);
+        // As long as patches reach enough, weaker ones are tried, down to single pixels.
+        let most = |id: PassId| if id.setting.family == Family::Patch { 100 } else { 25 };
+        assert_eq!(made(&plan(false), most).len(), 12 + 6);
     }
 
     #[test]
@@ -243,7 +263,7 @@ mod tests {
                     (Family::Square, _) => {
                         one.tally.confusion = vec![cell(1, baseline[0], 600), cell(2, baseline[1], 600)];
                     }
-                    (Family::Patch, 3) => {
+                    (Family::Patch, 4) => {
                         let searched = |pair| SearchedPair { pair, climbed: true };
                         one.tally.pairs = [cell(1, 37, 40), cell(2, 37, 40)].map(searched).to_vec();
                     }
@@ -253,7 +273,7 @@ mod tests {
             }
             passes.iter().filter(|one| one.id.pass == Pass::Refine).count()
         };
-        assert_eq!((refined([3, 500]), refined([500, 500])), (6, 0));
+        assert_eq!((refined([3, 500]), refined([500, 500])), (3, 0));
     }
 
     /// The natural weaknesses of the model are not known before.
@@ -269,7 +289,7 @@ mod tests {
             Some(one)
         };
         let found = plan(false).replay(observe);
-        assert_eq!((found.made.len(), found.explored, found.left.clone()), (15, true, None));
+        assert_eq!((found.made.len(), found.explored, found.left.clone()), (12, true, None));
         assert_eq!(found.test().pair.map(|pair| (pair.source, pair.target)), Some((3, 5)));
         assert_eq!(found.tallies().iter().map(|tally| tally.effects.len()).sum::<usize>(), 1);
         let half = plan(false).replay(|id| observe(id).filter(|one| one.id.setting.family != Family::Overlay));
