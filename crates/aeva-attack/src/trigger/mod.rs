@@ -29,7 +29,7 @@
 //!
 //! let split = ImageSplit::new(&CorrectImages::new(&labels, &labels, 3)?, 7);
 //! let search = TriggerSearch::new(split, 7, std::num::NonZeroUsize::MIN);
-//! let setting = "patch-03".parse()?;
+//! let setting = "patch-04".parse()?;
 //! let pass = PassId { setting, pass: Pass::Explore };
 //! let found = search.run(pass, &mut oracles, images.view(), &WarmStart::default(), &mut Vec::new(), &())?;
 //! // A single pixel of sixteen changes no label.
