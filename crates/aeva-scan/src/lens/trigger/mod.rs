@@ -45,9 +45,9 @@ pub struct TriggerWork {
 }
 
 /// Candidates kept in memory while a setting is explored.
-const CANDIDATES: usize = 160;
+const CANDIDATES: usize = 300;
 /// Triggers that a pass keeps in addition to one for each label: pairs and the all-to-all map.
-const OTHER_FINDINGS: usize = 19;
+const OTHER_FINDINGS: usize = 29;
 
 impl Lens for Triggers {
     const OPTION: &'static str = "trigger";
