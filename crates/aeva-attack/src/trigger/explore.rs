@@ -50,8 +50,6 @@ const PAIR_STARTS: usize = 2;
 pub(super) const CLIMBED_LABELS: usize = 12;
 /// Pairs of labels that are screened on more images.
 const SCREENED_PAIRS: usize = 240;
-/// Candidates used to screen each of these pairs.
-const SCREENED_CANDIDATES: usize = 1;
 /// Images of one label used to search its pairs, if there are enough.
 const PAIR_IMAGES: usize = 6;
 /// Pairs of labels with a hill climb.
@@ -199,25 +197,17 @@ impl Exploration<'_> {
     /// after a screening on more images of the source, and the best pairs of the weaker setting. Without the screening,
     /// chance and natural weakness would fill the list.
     fn pairs(&self, explored: &[Explored], queries: &mut Queries<'_, '_>) -> Result<BTreeSet<TargetMap>, ScanError> {
-        let mut screened = Vec::new();
-        for goal in self.screened(explored) {
-            let ranking = self.ranking(explored, goal).into_iter().take(SCREENED_CANDIDATES);
-            screened.push((goal, ranking.map(|(_, at)| at).collect::<Vec<usize>>(), self.images(goal)));
-        }
-        let requests = screened.iter().flat_map(|(_, candidates, images)| {
-            candidates.iter().map(|&at| Request { trigger: &explored[at].0, images: indices(images) })
-        });
-        let mut answers = queries.ask(&requests.collect::<Vec<Request<'_>>>())?.into_iter();
-        let mut found = Vec::with_capacity(screened.len());
-        for (goal, candidates, images) in &screened {
-            let tallies = answers
-                .by_ref()
-                .take(candidates.len())
-                .map(|answers| Tally::count(answers.into_iter().map(|answer| Some(answer) == goal.target())));
-            let best = tallies.max_by_key(|tally| tally.hits());
-            let none = || Tally::ZERO.with_misses(u32::try_from(images.len()).unwrap_or(u32::MAX));
-            found.push(Outcome { goal: *goal, tally: best.unwrap_or_else(none) });
-        }
+        let best = |goal: TargetMap| Some((goal, self.ranking(explored, goal).first()?.1, self.images(goal)));
+        let screened: Vec<(TargetMap, usize, Vec<Image>)> =
+            self.screened(explored).into_iter().filter_map(best).collect();
+        let requests =
+            screened.iter().map(|(_, at, images)| Request { trigger: &explored[*at].0, images: indices(images) });
+        let answers = queries.ask(&requests.collect::<Vec<Request<'_>>>())?;
+        let outcome = |(&(goal, ..), answers): (&(TargetMap, usize, Vec<Image>), Vec<Label>)| Outcome {
+            goal,
+            tally: Tally::count(answers.into_iter().map(|answer| Some(answer) == goal.target())),
+        };
+        let found: Vec<Outcome> = screened.iter().zip(answers).map(outcome).collect();
         let pairs = self.weaker.iter().filter(|finding| finding.goal.is_source_specific());
         let warm: Vec<Outcome> = pairs.map(Outcome::from).collect();
         let tie = |goal| self.tie(goal);
