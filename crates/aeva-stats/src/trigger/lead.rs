@@ -4,7 +4,7 @@ use super::ahead::Ahead;
 use super::attraction::Attraction;
 use super::labels;
 use super::odds::{Success, logit};
-use super::pairs::{self, Baseline};
+use super::pairs::{self, Baseline, Measured};
 use super::pass::PassTally;
 use super::selective;
 use super::standout::StandsOut;
@@ -83,6 +83,20 @@ impl Lead {
     }
 }
 
+/// Up to which ratio of their strengths a trigger is only slightly larger than another.
+const SLIGHTLY: f64 = 1.5;
+
+/// The pairs of the next stronger searched triggers of the family, if these are only slightly larger.
+fn slightly_larger(pass: &PassTally, passes: &[PassTally]) -> Vec<Measured> {
+    let is_larger = |other: &&PassTally| {
+        let of_family = other.family == pass.family && !other.is_random();
+        of_family && other.strength > pass.strength && other.strength <= SLIGHTLY * pass.strength
+    };
+    let next = passes.iter().filter(is_larger).map(|other| other.strength).min_by(f64::total_cmp);
+    let of_next = |other: &&PassTally| next.is_some_and(|next| other.strength.total_cmp(&next).is_eq());
+    pairs::measured(passes.iter().filter(is_larger).filter(of_next))
+}
+
 /// Everything that is ahead in some pass. Several passes over one setting are separate entries.
 pub fn leads(passes: &[PassTally]) -> Vec<Lead> {
     let baseline = Baseline::new(passes);
@@ -110,11 +124,12 @@ pub fn leads(passes: &[PassTally]) -> Vec<Lead> {
             continue;
         }
         let pairs = pairs::measured(passes.iter().filter(same_setting));
-        if let Some(found) = pairs::ahead(&pairs, None, attraction.as_ref()) {
+        let larger = slightly_larger(pass, passes);
+        if let Some(found) = pairs::ahead(&pairs, &larger, None, attraction.as_ref()) {
             lead(Reading::Pairs, found);
         }
         let baseline = baseline.as_ref().filter(|_| family.spec().is_beside_baseline);
-        if let Some(found) = baseline.and_then(|baseline| pairs::ahead(&pairs, Some(baseline), attraction.as_ref())) {
+        if let Some(found) = baseline.and_then(|one| pairs::ahead(&pairs, &larger, Some(one), attraction.as_ref())) {
             lead(Reading::PairsToBaseline, found);
         }
     }

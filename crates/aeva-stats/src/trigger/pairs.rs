@@ -54,8 +54,13 @@ pub(super) struct Measured {
 /// Both are needed: a backdoor that reacts to anything that covers a part of the image raises its own baseline. A trigger
 /// that works from all labels shows many pairs, none of them far above the next. As a pair has few images, what it reaches
 /// at least is compared with what the others reach at most.
+///
+/// Images of some labels are fragile: a small mark turns a one into a seven, and a slightly larger one into a four or a
+/// six. A backdoor turns its images to one label alone. So `larger`, the pairs of slightly larger triggers, take part as
+/// far as they have the same source.
 pub(super) fn ahead(
     pairs: &[Measured],
+    larger: &[Measured],
     baseline: Option<&Baseline>,
     attraction: Option<&Attraction<'_>>,
 ) -> Option<Ahead> {
@@ -72,8 +77,10 @@ pub(super) fn ahead(
     }
     // If there is no other pair, no candidate sent any other image to another label.
     let lowest = -CAP - baseline.map_or(0.0, |_| LOWEST_BASELINE);
-    let next = others.iter().map(|pair| pair.success.at_most() - natural(pair)).reduce(f64::max).unwrap_or(lowest);
     let &Measured { source, target, success, .. } = first;
+    let is_fragile = |pair: &&Measured| pair.source == source && pair.target != target && takes_part(pair);
+    let others = others.iter().copied().chain(larger.iter().filter(is_fragile));
+    let next = others.map(|pair| pair.success.at_most() - natural(pair)).reduce(f64::max).unwrap_or(lowest);
     Some(Ahead {
         what: StandsOut::Pair { source, target },
         gap: at_least(first) - next,
@@ -176,7 +183,7 @@ mod tests {
                 ..pass(10, &[])
             };
             let baseline = Baseline::new(&[squares]);
-            ahead(&measured([&patches].into_iter()), baseline.as_ref(), None).unwrap().what
+            ahead(&measured([&patches].into_iter()), &[], baseline.as_ref(), None).unwrap().what
         };
         assert_eq!(with(13), StandsOut::Pair { source: 1, target: 4 });
         assert_eq!(with(30), StandsOut::Pair { source: 2, target: 9 });

@@ -67,7 +67,8 @@ fn choice(effect: &Effect, pass: usize, labels: usize) -> Option<Choice> {
     if !is_some || success.trials() < PAIR_IMAGES_NEEDED || kept.trials() < IMAGES_NEEDED {
         return None;
     }
-    let contrast = success.log_odds() + kept.log_odds();
+    // Capped, as in all readings; otherwise what turns every image of a label would hide what turns all but one.
+    let contrast = Success::of(success).log_odds() + kept.log_odds();
     Some(Choice { turned: turned.iter().map(|cell| (cell.source, cell.target)).collect(), success, contrast, pass })
 }
 
