@@ -49,6 +49,8 @@ families! {
     Corners => CORNERS,
     /// A smooth warp of the whole image.
     Warp => WARP,
+    /// A square of a few pixels, on large images.
+    Dot => DOT,
 }
 
 /// How triggers of one strength are found.
@@ -127,6 +129,10 @@ pub struct FamilySpec {
     pub is_beside_baseline: bool,
     /// How far clean models go.
     pub margins: Margins,
+    /// Whether its strengths are sides in pixels whatever the size of the image, and it is searched on large images only.
+    pub is_absolute: bool,
+    /// The family whose margins it has, because no clean models were measured with it.
+    pub margins_of: Option<Family>,
 }
 
 const fn climbed(value: u32) -> Strength {
@@ -158,6 +164,8 @@ const WAVE: FamilySpec = FamilySpec {
     is_baseline: false,
     is_beside_baseline: false,
     margins: margins::WAVE,
+    is_absolute: false,
+    margins_of: None,
 };
 
 /// Noise patterns are much alike. The strongest noise changes some images of every model, so it is evidence for pairs
@@ -178,6 +186,8 @@ const NOISE: FamilySpec = FamilySpec {
     is_baseline: false,
     is_beside_baseline: false,
     margins: margins::NOISE,
+    is_absolute: false,
+    margins_of: None,
 };
 
 const SQUARE: FamilySpec = FamilySpec {
@@ -192,6 +202,8 @@ const SQUARE: FamilySpec = FamilySpec {
     is_baseline: true,
     is_beside_baseline: false,
     margins: margins::SQUARE,
+    is_absolute: false,
+    margins_of: None,
 };
 
 /// Filters have few parameters, so the best of sixty is as good as a search.
@@ -207,6 +219,8 @@ const TONE: FamilySpec = FamilySpec {
     is_baseline: false,
     is_beside_baseline: false,
     margins: margins::TONE,
+    is_absolute: false,
+    margins_of: None,
 };
 
 /// Neither square does anything alone, so there is nothing to climb by; corners and extreme colours are few.
@@ -222,6 +236,8 @@ const CORNERS: FamilySpec = FamilySpec {
     is_baseline: false,
     is_beside_baseline: false,
     margins: margins::CORNERS,
+    is_absolute: false,
+    margins_of: None,
 };
 
 /// Random warps seldom come close to a trigger, but most steps of a climb lead there. Few backdoors are warps, so they
@@ -238,6 +254,8 @@ const WARP: FamilySpec = FamilySpec {
     is_baseline: false,
     is_beside_baseline: false,
     margins: margins::WARP,
+    is_absolute: false,
+    margins_of: None,
 };
 
 const PATCH: FamilySpec = FamilySpec {
@@ -252,6 +270,8 @@ const PATCH: FamilySpec = FamilySpec {
     is_baseline: false,
     is_beside_baseline: true,
     margins: margins::PATCH,
+    is_absolute: false,
+    margins_of: None,
 };
 
 const OVERLAY: FamilySpec = FamilySpec {
@@ -266,14 +286,42 @@ const OVERLAY: FamilySpec = FamilySpec {
     is_baseline: false,
     is_beside_baseline: false,
     margins: margins::OVERLAY,
+    is_absolute: false,
+    margins_of: None,
+};
+
+/// On a large image, the weakest patch has many pixels, and a trigger of a few pixels would be a small part of it.
+const DOT: FamilySpec = FamilySpec {
+    family: Family::Dot,
+    name: "dot",
+    shown_as: "a dot",
+    title: "dot",
+    summary: "a square of a few pixels that replaces what is there, at any place; on images more than 64 pixels wide",
+    shape: Shape::Patch,
+    number: 8,
+    strengths: &[climbed_for_labels(3, 200)],
+    is_baseline: false,
+    is_beside_baseline: false,
+    margins: margins::PATCH,
+    is_absolute: true,
+    margins_of: Some(Family::Patch),
 };
 
 impl Family {
     /// All families, in the order in which a scan goes through them. The baseline of pairs comes first, because others need
     /// it; then patches, which most backdoors are. Filters, pairs of squares and warps come last, because few backdoors are
     /// of these kinds.
-    pub const ALL: [Self; Self::ROWS.len()] =
-        [Self::Square, Self::Patch, Self::Wave, Self::Noise, Self::Overlay, Self::Tone, Self::Corners, Self::Warp];
+    pub const ALL: [Self; Self::ROWS.len()] = [
+        Self::Square,
+        Self::Patch,
+        Self::Dot,
+        Self::Wave,
+        Self::Noise,
+        Self::Overlay,
+        Self::Tone,
+        Self::Corners,
+        Self::Warp,
+    ];
 
     /// Whether its triggers are random as they are drawn, from the weakest on.
     pub const fn is_random(self) -> bool {
@@ -333,6 +381,7 @@ mod tests {
             [
                 ("square", 4),
                 ("patch", 0),
+                ("dot", 8),
                 ("wave", 2),
                 ("noise", 3),
                 ("overlay", 1),

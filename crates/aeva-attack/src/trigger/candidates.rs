@@ -3,15 +3,15 @@
 use aeva_stats::Family;
 
 use super::stream::RandomStream;
-use super::{Overlay, Setting, Squares, Tone, Trigger, Warp, patch, pattern};
+use super::{Overlay, Setting, Squares, Tone, Trigger, Warp, grid, patch, pattern};
 
 /// A random trigger of a setting. `images` are whole images `[h, w, c]` to crop from.
 pub(super) fn candidate(setting: Setting, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Trigger {
     match setting.family {
-        Family::Patch => Trigger::Patch(patch::likely(setting.side(shape), shape, images, stream)),
-        Family::Overlay => Trigger::Overlay(Overlay::at(setting, pattern::pattern(shape, images, stream))),
-        Family::Wave => Trigger::Overlay(Overlay::at(setting, pattern::wave(shape, stream))),
-        Family::Noise => Trigger::Overlay(Overlay::at(setting, pattern::noise(shape, stream))),
+        Family::Patch | Family::Dot => Trigger::Patch(patch::likely(setting.side(shape), shape, images, stream)),
+        Family::Overlay => Trigger::Overlay(Overlay::random(setting, shape, images, stream)),
+        Family::Wave => Trigger::Overlay(Overlay::at(setting, pattern::wave(grid::of_pattern(shape), stream))),
+        Family::Noise => Trigger::Overlay(Overlay::at(setting, pattern::noise(grid::of_pattern(shape), stream))),
         Family::Tone => Trigger::Tone(Tone::random(shape, stream)),
         Family::Corners => Trigger::Squares(Squares::in_corners(setting, shape, stream)),
         Family::Warp => Trigger::Warp(Warp::random(setting, shape, stream)),

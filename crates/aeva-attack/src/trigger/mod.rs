@@ -41,6 +41,7 @@ mod baseline;
 mod candidates;
 mod explore;
 mod finding;
+mod grid;
 mod hill_climb;
 mod image_split;
 mod overlay;

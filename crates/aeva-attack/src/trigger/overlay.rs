@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::Setting;
 use super::parts::{Parts, TriggerArray};
 use super::pattern::pattern;
 use super::shaped::Shaped;
 use super::stream::RandomStream;
 use super::unfit::{Unfit, check_values};
+use super::{Setting, grid};
 
 /// Amplitudes are quotients of small numbers, so a larger difference means another amplitude.
 const SAME_AMPLITUDE: f32 = 1e-6;
@@ -17,7 +17,8 @@ const SAME_AMPLITUDE: f32 = 1e-6;
 pub struct Overlay {
     /// Largest change of a value, images in `[0, 1]`.
     pub amplitude: f32,
-    /// The pattern `[h, w, c]` row-major, in `[-1, 1]`; an image becomes `clip(image + amplitude * pattern, 0, 1)`.
+    /// The pattern `[rows, columns, c]` row-major, in `[-1, 1]`; an image becomes `clip(image + amplitude * pattern, 0,
+    /// 1)`. It has as many rows and columns as the image, but no more than 32; on larger images, pixels share a cell.
     #[serde(skip)]
     pub pattern: Vec<f32>,
 }
@@ -27,12 +28,35 @@ impl Overlay {
     pub(super) fn at(setting: Setting, pattern: Vec<f32>) -> Self {
         Self { amplitude: setting.amplitude(), pattern }
     }
+
+    /// A pattern of any kind at the amplitude of a setting.
+    pub(super) fn random(
+        setting: Setting,
+        shape: [usize; 3],
+        images: &[&[f32]],
+        stream: &mut RandomStream,
+    ) -> Self {
+        Self::at(setting, pattern(shape, images, stream))
+    }
+
+    /// The pattern at every pixel of images `[h, w, c]`.
+    fn pixels(&self, shape: [usize; 3]) -> impl Iterator<Item = f32> + '_ {
+        grid::places(shape, grid::of_pattern(shape)).map(|place| self.pattern[place])
+    }
 }
 
 impl Shaped for Overlay {
-    fn stamp(&self, image: &[f32], _: [usize; 3], out: &mut [f32]) {
-        for ((out, value), change) in out.iter_mut().zip(image).zip(&self.pattern) {
-            *out = (value + self.amplitude * change).clamp(0.0, 1.0);
+    fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]) {
+        let added = |value: &f32, change: f32| (value + self.amplitude * change).clamp(0.0, 1.0);
+        if self.pattern.len() == image.len() {
+            // Every cell is a pixel, which is far faster.
+            for ((out, value), &change) in out.iter_mut().zip(image).zip(&self.pattern) {
+                *out = added(value, change);
+            }
+            return;
+        }
+        for ((out, value), change) in out.iter_mut().zip(image).zip(self.pixels(shape)) {
+            *out = added(value, change);
         }
     }
 
@@ -42,7 +66,7 @@ impl Shaped for Overlay {
         if !(same && (0.0..=1.0).contains(&found)) {
             return Err(Unfit::Amplitude { what: "pattern", found, expected });
         }
-        check_values("pattern", &self.pattern, shape.iter().product(), [-1.0, 1.0])
+        check_values("pattern", &self.pattern, grid::of_pattern(shape).iter().product(), [-1.0, 1.0])
     }
 
     /// The amplitude; the pattern.
@@ -57,13 +81,13 @@ impl Shaped for Overlay {
 
     /// What is added to an image.
     fn arrays(&self, shape: [usize; 3]) -> Vec<TriggerArray> {
-        let added = self.pattern.iter().map(|value| value * self.amplitude).collect();
+        let added = self.pixels(shape).map(|value| value * self.amplitude).collect();
         vec![TriggerArray::values("overlay", shape, added)]
     }
 
     /// The pattern at full contrast, as its amplitude is too small to see.
-    fn picture(&self, _: [usize; 3]) -> Vec<f32> {
-        self.pattern.iter().map(|value| 0.5 + 0.5 * value).collect()
+    fn picture(&self, shape: [usize; 3]) -> Vec<f32> {
+        self.pixels(shape).map(|value| 0.5 + 0.5 * value).collect()
     }
 
     fn describe(&self, name: &str) -> String {
@@ -71,10 +95,10 @@ impl Shaped for Overlay {
     }
 
     fn neighbour(&self, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Self {
-        let [height, width, channels] = shape;
+        let [height, width, channels] = grid::of_pattern(shape);
         let mut new = self.clone();
         if stream.chance(0.2) {
-            // Moved by some pixels, around the edges.
+            // Moved by some cells, around the edges.
             let (down, right) = (stream.below(height), stream.below(width));
             for (i, value) in new.pattern.iter_mut().enumerate() {
                 let (row, column, channel) = (i / (width * channels), i / channels % width, i % channels);

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::Setting;
 use super::parts::{Parts, TriggerArray};
 use super::shaped::Shaped;
 use super::stream::RandomStream;
+use super::setting::REFERENCE_SIDE;
 use super::unfit::{Unfit, check_values};
+use super::{Setting, grid};
 
 /// A square of pixels at a place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,18 +18,46 @@ pub struct Patch {
     pub column: usize,
     /// Side in pixels.
     pub side: usize,
-    /// Its values `[side, side, c]` row-major, in `[0, 1]`.
+    /// The values of its cells `[cells, cells, c]` row-major, in `[0, 1]`. A patch of up to ten pixels has as many cells
+    /// along its side; a larger one has ten.
     #[serde(skip)]
     pub values: Vec<f32>,
+}
+
+impl Patch {
+    /// Cells along its side.
+    fn cells(&self) -> usize {
+        grid::of_patch(self.side)
+    }
+
+    /// The values of a pixel `[c]`, counted from its upper left one.
+    fn pixel(&self, row: usize, column: usize, channels: usize) -> &[f32] {
+        let (side, cells) = (self.side, self.cells());
+        let start = (grid::cell(row, side, cells) * cells + grid::cell(column, side, cells)) * channels;
+        &self.values[start..start + channels]
+    }
+
+    /// The values of all its pixels `[side, side, c]`.
+    fn pixels(&self, channels: usize) -> Vec<f32> {
+        let (side, cells) = (self.side, self.cells());
+        grid::places([side, side, channels], [cells, cells, channels]).map(|place| self.values[place]).collect()
+    }
 }
 
 impl Shaped for Patch {
     fn stamp(&self, image: &[f32], [_, width, channels]: [usize; 3], out: &mut [f32]) {
         out.copy_from_slice(image);
-        let length = self.side * channels;
-        for (line, values) in self.values.chunks_exact(length).enumerate() {
+        let cells = self.cells();
+        for line in 0..self.side {
             let start = ((self.row + line) * width + self.column) * channels;
-            out[start..start + length].copy_from_slice(values);
+            let pixels = &mut out[start..start + self.side * channels];
+            if cells == self.side {
+                pixels.copy_from_slice(&self.values[line * pixels.len()..(line + 1) * pixels.len()]);
+                continue;
+            }
+            for (column, pixel) in pixels.chunks_exact_mut(channels).enumerate() {
+                pixel.copy_from_slice(self.pixel(line, column, channels));
+            }
         }
     }
 
@@ -42,8 +71,8 @@ impl Shaped for Patch {
         if side != expected {
             return Err(Unfit::Size { what: "patch", found: side, expected });
         }
-        // The patch lies within an image that fits in memory, so the product cannot overflow.
-        check_values("patch", values, side * side * channels, [0.0, 1.0])
+        let cells = self.cells();
+        check_values("patch", values, cells * cells * channels, [0.0, 1.0])
     }
 
     /// Row, column and side; the values.
@@ -59,7 +88,7 @@ impl Shaped for Patch {
 
     fn arrays(&self, [_, _, channels]: [usize; 3]) -> Vec<TriggerArray> {
         vec![
-            TriggerArray::values("patch", [self.side, self.side, channels], self.values.clone()),
+            TriggerArray::values("patch", [self.side, self.side, channels], self.pixels(channels)),
             TriggerArray::number("row", self.row),
             TriggerArray::number("column", self.column),
         ]
@@ -73,31 +102,33 @@ impl Shaped for Patch {
 
     fn neighbour(&self, [height, width, channels]: [usize; 3], _: &[&[f32]], stream: &mut RandomStream) -> Self {
         let mut new = self.clone();
-        let side = self.side;
+        let (side, cells) = (self.side, self.cells());
         match stream.below(5) {
             0 => {
-                // Up to two pixels away; a step of none is as good as another step.
+                // Up to two pixels away, or as far on a large image; a step of none is as good as another step.
+                let far = 2 * height.min(width) / REFERENCE_SIDE;
+                let most = if far > 2 && stream.chance(0.5) { far } else { 2 };
                 let shifted = |at: usize, end: usize, stream: &mut RandomStream| {
-                    (at + stream.below(5)).saturating_sub(2).min(end)
+                    (at + stream.below(2 * most + 1)).saturating_sub(most).min(end)
                 };
                 new.row = shifted(self.row, height - side, stream);
                 new.column = shifted(self.column, width - side, stream);
             }
             1 => {
-                let pixel = stream.below(side * side);
+                let cell = stream.below(cells * cells);
                 let colour = stream.colour(channels);
-                new.values[pixel * channels..(pixel + 1) * channels].copy_from_slice(&colour);
+                new.values[cell * channels..(cell + 1) * channels].copy_from_slice(&colour);
             }
             2 => {
                 // A rectangle of one colour.
                 let span = |stream: &mut RandomStream| {
-                    let (a, b) = (stream.below(side), stream.below(side));
+                    let (a, b) = (stream.below(cells), stream.below(cells));
                     a.min(b)..=a.max(b)
                 };
                 let (rows, columns, colour) = (span(stream), span(stream), stream.colour(channels));
                 for (row, column) in rows.flat_map(|row| columns.clone().map(move |column| (row, column))) {
-                    let pixel = row * side + column;
-                    new.values[pixel * channels..(pixel + 1) * channels].copy_from_slice(&colour);
+                    let cell = row * cells + column;
+                    new.values[cell * channels..(cell + 1) * channels].copy_from_slice(&colour);
                 }
             }
             3 => {
@@ -119,15 +150,16 @@ impl Shaped for Patch {
         let grow = side.saturating_sub(self.side);
         let row = self.row.saturating_sub(grow / 2).min(height - side);
         let column = self.column.saturating_sub(grow / 2).min(width - side);
-        let pixels = self.values.len() as f32 / channels as f32;
+        let count = self.values.len() as f32 / channels as f32;
         let mean: Vec<f32> = (0..channels)
-            .map(|channel| self.values.iter().skip(channel).step_by(channels).sum::<f32>() / pixels)
+            .map(|channel| self.values.iter().skip(channel).step_by(channels).sum::<f32>() / count)
             .collect();
-        let mut values = mean.repeat(side * side);
-        for (line, old) in self.values.chunks_exact(self.side * channels).enumerate() {
-            let start = ((self.row - row + line) * side + self.column - column) * channels;
-            values[start..start + old.len()].copy_from_slice(old);
-        }
+        let within = |at: usize, begin: usize| at.checked_sub(begin).filter(|&at| at < self.side);
+        let old = |at: usize, right: usize| {
+            let place = within(row + at, self.row).zip(within(column + right, self.column));
+            place.map_or(mean.as_slice(), |(row, column)| self.pixel(row, column, channels))
+        };
+        let values = grid::sampled([grid::of_patch(side); 2], [side; 2], old);
         Self { row, column, side, values }
     }
 
@@ -137,15 +169,11 @@ impl Shaped for Patch {
         let (channels, free) = (shape[2], self.side.saturating_sub(side));
         let mut offsets = vec![0, free / 2, free];
         offsets.dedup();
+        let side = side.min(self.side);
         let piece = |down: usize, right: usize| {
-            let values = (0..side.min(self.side))
-                .flat_map(|line| {
-                    let start = ((down + line) * self.side + right) * channels;
-                    self.values[start..start + side.min(self.side) * channels].to_vec()
-                })
-                .collect();
-            let (row, column) = (self.row + down, self.column + right);
-            Self { row, column, side: side.min(self.side), values }
+            let old = |row: usize, column: usize| self.pixel(down + row, right + column, channels);
+            let values = grid::sampled([grid::of_patch(side); 2], [side; 2], old);
+            Self { row: self.row + down, column: self.column + right, side, values }
         };
         offsets
             .iter()
@@ -178,34 +206,34 @@ pub(super) fn anywhere(side: usize, shape: [usize; 3], images: &[&[f32]], stream
 }
 
 fn square(side: usize, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream, channels: usize) -> Vec<f32> {
-    let pixels = side * side;
+    let cells = grid::of_patch(side);
+    let count = cells * cells;
     match stream.below(6) {
-        0 | 1 => stream.colour(channels).repeat(pixels),
+        0 | 1 => stream.colour(channels).repeat(count),
         2 => {
             // Two colours, as a checkerboard or anywhere.
             let (a, b) = (stream.colour(channels), stream.colour(channels));
             let board = stream.chance(0.5);
             let odd = stream.below(2);
-            (0..pixels)
+            (0..count)
                 .flat_map(|p| {
-                    let first = if board { (p / side + p % side) % 2 == odd } else { stream.chance(0.5) };
+                    let first = if board { (p / cells + p % cells) % 2 == odd } else { stream.chance(0.5) };
                     if first { a.clone() } else { b.clone() }
                 })
                 .collect()
         }
-        3 => (0..pixels).flat_map(|_| vec![f32::from(u8::from(stream.chance(0.5))); channels]).collect(),
+        3 => (0..count).flat_map(|_| vec![f32::from(u8::from(stream.chance(0.5))); channels]).collect(),
         4 if !images.is_empty() => {
             // A crop of a clean image.
             let image = images[stream.below(images.len())];
             let [height, width, _] = shape;
             let (row, column) = (stream.below(height - side + 1), stream.below(width - side + 1));
-            (0..side)
-                .flat_map(|line| {
-                    let start = ((row + line) * width + column) * channels;
-                    image[start..start + side * channels].to_vec()
-                })
-                .collect()
+            let pixel = |down: usize, right: usize| {
+                let start = ((row + down) * width + column + right) * channels;
+                &image[start..start + channels]
+            };
+            grid::sampled([cells; 2], [side; 2], pixel)
         }
-        _ => (0..pixels * channels).map(|_| stream.unit()).collect(),
+        _ => (0..count * channels).map(|_| stream.unit()).collect(),
     }
 }

@@ -1,11 +1,15 @@
-//! Random patterns over a whole image `[h, w, c]`, row-major, in `[-1, 1]`.
+//! Random patterns over a whole image: cells `[rows, columns, c]`, row-major, in `[-1, 1]`.
 
 use std::f32::consts::{PI, TAU};
 
+use super::grid;
 use super::stream::RandomStream;
 
-/// A pattern of any kind: a wave, noise of some grain, a checkerboard, a smooth field, a tint, or an image.
+/// A pattern of any kind for images `[h, w, c]`: a wave, noise of some grain, a checkerboard, a smooth field, a tint, or an
+/// image.
 pub(super) fn pattern(shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Vec<f32> {
+    let image_shape = shape;
+    let shape = grid::of_pattern(shape);
     match stream.below(12) {
         0..=4 => wave(shape, stream),
         5 | 6 => noise(shape, stream),
@@ -13,7 +17,16 @@ pub(super) fn pattern(shape: [usize; 3], images: &[&[f32]], stream: &mut RandomS
         8 | 9 => smooth(shape, stream),
         10 => tint(shape, stream),
         _ if images.is_empty() => smooth(shape, stream),
-        _ => images[stream.below(images.len())].iter().map(|value| 2.0 * value - 1.0).collect(),
+        _ => {
+            let image = images[stream.below(images.len())];
+            let [height, width, channels] = image_shape;
+            let pixel = |row: usize, column: usize| {
+                let start = (row * width + column) * channels;
+                &image[start..start + channels]
+            };
+            let values = grid::sampled([shape[0], shape[1]], [height, width], pixel);
+            values.into_iter().map(|value| 2.0 * value - 1.0).collect()
+        }
     }
 }
 

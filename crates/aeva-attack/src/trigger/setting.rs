@@ -11,8 +11,8 @@ use aeva_stats::{Family, Search};
 pub struct Setting {
     /// Kind of trigger.
     pub family: Family,
-    /// Strength in the unit of the family's shape. Patches: side in pixels on an image 32 pixels wide. Overlays:
-    /// amplitude in 255ths.
+    /// Strength in the unit of the family's shape. Patches: side in pixels on an image 32 pixels wide. Dots: side in
+    /// pixels. Overlays: amplitude in 255ths.
     pub strength: u32,
 }
 
@@ -34,8 +34,11 @@ pub struct PassId {
     pub pass: Pass,
 }
 
+/// On images of at most this side in pixels, the weakest patch is hardly larger than a dot.
+const SIDE_WITHOUT_DOTS: usize = 64;
+
 /// Image side for which the strengths of patches are sides in pixels.
-const REFERENCE_SIDE: usize = 32;
+pub(super) const REFERENCE_SIDE: usize = 32;
 
 impl Setting {
     /// All settings, in the order of the table of families; within a family from weak to strong.
@@ -51,7 +54,8 @@ impl Setting {
     /// family, each setting may start from the findings of the next weaker one. On small images, different strengths may
     /// have the same side in pixels; only the first of them is kept.
     pub fn explored(shape: [usize; 3]) -> Vec<Self> {
-        let mut settings: Vec<Self> = Self::all().filter(|setting| setting.search() != Search::RefineOnly).collect();
+        let is_explored = |setting: &Self| setting.search() != Search::RefineOnly && setting.is_for(shape);
+        let mut settings: Vec<Self> = Self::all().filter(is_explored).collect();
         settings.dedup_by_key(|setting| (setting.family, setting.size(shape)));
         settings
     }
@@ -61,7 +65,7 @@ impl Setting {
     pub fn refined(shape: [usize; 3]) -> Vec<Self> {
         let mut refined = Vec::new();
         for family in Family::ALL {
-            let is_refined = |setting: &Self| !setting.is_random();
+            let is_refined = |setting: &Self| !setting.is_random() && setting.is_for(shape);
             let mut own: Vec<Self> = Self::of_family(family).filter(is_refined).collect();
             // Of settings that are the same on this image, the one that is explored counts.
             own.sort_by_key(|setting| (setting.size(shape), setting.search() == Search::RefineOnly));
@@ -81,6 +85,11 @@ impl Setting {
         matches!(self.search(), Search::Random(_))
     }
 
+    /// Whether it is searched on images `[h, w, c]`.
+    fn is_for(self, [height, width, _]: [usize; 3]) -> bool {
+        !self.family.spec().is_absolute || height.min(width) > SIDE_WITHOUT_DOTS
+    }
+
     /// The size that distinguishes strengths on images `[h, w, c]`.
     fn size(self, shape: [usize; 3]) -> usize {
         if self.is_in_pixels() { self.side(shape) } else { self.strength as usize }
@@ -89,6 +98,9 @@ impl Setting {
     /// Side of a patch in pixels on images `[h, w, c]`: at least 1, at most the image.
     pub fn side(self, [height, width, _]: [usize; 3]) -> usize {
         let smaller = height.min(width).max(1);
+        if self.family.spec().is_absolute {
+            return (self.strength as usize).clamp(1, smaller);
+        }
         ((self.strength as usize * smaller + REFERENCE_SIDE / 2) / REFERENCE_SIDE).clamp(1, smaller)
     }
 
@@ -176,6 +188,11 @@ mod tests {
         assert_eq!(patch(3).side([28, 28, 1]), 3);
         assert_eq!(patch(8).side([224, 256, 3]), 56);
         assert_eq!(patch(2).side([4, 4, 1]), 1);
+        let dot = Setting { family: Family::Dot, strength: 3 };
+        assert_eq!((dot.side([224, 256, 3]), dot.side([2, 4, 1])), (3, 2));
+        assert!((dot.actual_strength([96, 128, 3]) - 1.0).abs() < 1e-12, "as a patch of one pixel of 32");
+        let with_dots = |side| [Setting::explored, Setting::refined].map(|of| of([side, side, 3]).contains(&dot));
+        assert_eq!((with_dots(64), with_dots(65)), ([false; 2], [true; 2]));
         assert!((patch(3).actual_strength([16, 16, 1]) - 4.0).abs() < 1e-12);
         let sides = |settings: Vec<Setting>| {
             settings.iter().filter(|s| s.family == Family::Patch).map(|s| s.strength).collect::<Vec<u32>>()

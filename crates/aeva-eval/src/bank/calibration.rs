@@ -35,6 +35,9 @@ pub(super) struct Scanned {
     /// Number of labels.
     pub(super) labels: u32,
     pub(super) passes: Vec<PassTally>,
+    /// All passes that were ever made, which a fit takes: the passes of a scan depend on what was fitted, and fitting to
+    /// them would go to and fro between two states.
+    pub(super) all: Vec<PassTally>,
 }
 
 /// The numbers of the trigger test.
@@ -69,9 +72,9 @@ struct FamilyMargins {
 impl Calibration {
     /// Fits the numbers to clean models.
     pub(super) fn fit(clean: &[&Scanned]) -> Self {
-        let leads: Vec<Vec<Lead>> = clean.iter().map(|scanned| leads(&scanned.passes)).collect();
+        let leads: Vec<Vec<Lead>> = clean.iter().map(|scanned| leads(&scanned.all)).collect();
         let weights: Vec<f64> = clean.iter().map(|scanned| weight(scanned, clean)).collect();
-        let margins = Family::ALL.map(|family| {
+        let margins = measured().map(|family| {
             let fit = |reading, value: &dyn Fn(&Lead) -> Option<f64>| points(family, reading, &leads, &weights, value);
             let gap = |lead: &Lead| Some(lead.gap);
             let is_compared = is_pattern_searched(family);
@@ -94,7 +97,7 @@ impl Calibration {
             (family.spec().name.to_owned(), margins)
         });
         let mut fitted = Self {
-            margins: margins.into_iter().collect(),
+            margins: margins.collect(),
             // Until it is known, it counts for nothing.
             offset_of_levels: f64::INFINITY,
             offset_of_pairs: 0.0,
@@ -104,7 +107,7 @@ impl Calibration {
             clean: Vec::new(),
         };
         let (margins, nothing) = (fitted.margins(), Reference::of(Vec::new()));
-        let tests: Vec<TriggerTest> = clean.iter().map(|scanned| fitted.test(scanned, &margins, &nothing)).collect();
+        let tests: Vec<TriggerTest> = clean.iter().map(|scanned| fitted.test(&scanned.all, &margins, &nothing)).collect();
         let end = |share: f64, evidence: &dyn Fn(&TriggerTest) -> Option<f64>| {
             let of_model = |(test, &weight): (&TriggerTest, &f64)| (evidence(test).unwrap_or(LEAST), weight);
             // An end below 0 is that of a kind of evidence that clean models do not show; it needs no correction.
@@ -132,7 +135,7 @@ impl Calibration {
         origins.sort_unstable();
         origins.dedup();
         let reference = |scanned: &&Scanned| {
-            let strongest = fitted.test(scanned, &margins, &nothing).strongest;
+            let strongest = fitted.test(&scanned.all, &margins, &nothing).strongest;
             let evidence = strongest.map_or(LEAST, |strongest| strongest.standout.evidence).max(LEAST);
             let place = origins.iter().position(|&origin| origin == scanned.model.owner);
             let origin = place.and_then(|place| u32::try_from(place).ok());
@@ -150,19 +153,20 @@ impl Calibration {
     }
 
     /// Tests a model with its [`margins`](Self::margins) against other models.
-    pub(super) fn test(&self, scanned: &Scanned, margins: &FittedMargins, reference: &Reference) -> TriggerTest {
+    pub(super) fn test(&self, passes: &[PassTally], margins: &FittedMargins, reference: &Reference) -> TriggerTest {
         let offsets = Offsets {
             levels: self.offset_of_levels,
             pairs: self.offset_of_pairs,
             maps: self.offset_of_maps,
             selective: self.offset_of_selective,
         };
-        test_triggers_with(&scanned.passes, |family| margins[&family], offsets, reference)
+        test_triggers_with(passes, |family| margins[&family], offsets, reference)
     }
 
     /// The margins in the form that the test takes. They are kept until the program ends, so a fit asks for them once.
     pub(super) fn margins(&self) -> FittedMargins {
-        Family::ALL.map(|family| (family, self.margins_of(family))).into()
+        let of = |family: Family| self.margins_of(family.spec().margins_of.unwrap_or(family));
+        Family::ALL.map(|family| (family, of(family))).into()
     }
 
     fn margins_of(&self, family: Family) -> Margins {
@@ -182,6 +186,11 @@ impl Calibration {
             ..built_in
         }
     }
+}
+
+/// The families that have margins of their own.
+fn measured() -> impl Iterator<Item = Family> {
+    Family::ALL.into_iter().filter(|family| family.spec().margins_of.is_none())
 }
 
 /// Evidence below this is all the same.
@@ -246,7 +255,7 @@ impl Calibration {
     /// `margins/table.rs` of `aeva-stats`.
     pub(crate) fn margins_in_rust(&self) -> String {
         let mut text = format!("{HEAD}use {UP}::{{Margins, Offsets}};\n");
-        for family in Family::ALL {
+        for family in measured() {
             let name = family.spec().name;
             let own = self.margins.get(name).cloned().unwrap_or_default();
             let compared = |points: &[(f64, f64)], is_compared: bool| {
@@ -344,7 +353,7 @@ mod tests {
             map: GoalTally::default(),
             effects: Vec::new(),
         };
-        Scanned { model, labels: 10, passes: vec![pass] }
+        Scanned { model, labels: 10, passes: vec![pass.clone()], all: vec![pass] }
     }
 
     #[test]
@@ -378,12 +387,13 @@ mod tests {
         let cell = |source, target, hits| PairTally { source, target, tally: Tally::clamped(hits, 100) };
         let of = |owner: &str, hits: usize| {
             let mut one = clean(owner, 60);
-            one.passes[0].effects = vec![Effect { reached: vec![cell(1, 7, hits)], kept: vec![cell(2, 2, 100)] }];
+            one.all[0].effects = vec![Effect { reached: vec![cell(1, 7, hits)], kept: vec![cell(2, 2, 100)] }];
             one
         };
         let mut models: Vec<Scanned> = (0..19).map(|at| of(&at.to_string(), 90)).collect();
         models.push(of("far", 100));
         let fitted = Calibration::fit(&models.iter().collect::<Vec<_>>());
+        // Success counts up to a cap of 3.
         let contrast = Tally::clamped(90, 100).log_odds() + Tally::clamped(100, 100).log_odds();
         assert!((fitted.offset_of_selective - (contrast - 4.0)).abs() < 0.02, "{}", fitted.offset_of_selective);
     }
@@ -393,11 +403,10 @@ mod tests {
         let models = [clean("a", 60), clean("b", 90)];
         let fitted = Calibration::fit(&models.iter().collect::<Vec<_>>());
         let margins = fitted.margins_in_rust();
-        assert!(
-            Family::ALL
-                .iter()
-                .all(|family| margins.contains(&format!("const {}: Margins", family.spec().name.to_uppercase())))
-        );
+        let has = |family: Family| margins.contains(&format!("const {}: Margins", family.spec().name.to_uppercase()));
+        assert!(measured().all(has) && !has(Family::Dot) && measured().count() == Family::ALL.len() - 1);
+        let of = |family| fitted.margins()[&family];
+        assert_eq!(of(Family::Dot).labels, of(Family::Patch).labels);
         assert_eq!(fitted.reference_in_rust().matches("ReferenceModel { origin: Some(").count(), 2);
         assert_eq!(rounded(-0.001).to_string(), "0");
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aeva_artifact::RunDir;
-use aeva_scan::{DecisionRule, Observations};
+use aeva_scan::{DecisionRule, Observations, TriggerObservations};
 use aeva_stats::{CombinedRule, Reason, TriggerTest, Verdict};
 use anyhow::Context;
 
@@ -59,7 +59,8 @@ fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Sca
         is_unfinished,
     };
     let passes = passes.map_or_else(Vec::new, |passes| passes.tallies());
-    Ok((Scanned { model: model.clone(), labels, passes }, judged))
+    let all = TriggerObservations::all_tallies(&run, labels)?;
+    Ok((Scanned { model: model.clone(), labels, passes, all }, judged))
 }
 
 /// The models, each judged by what the models of all other groups say: fitted margins and clean models. A group is what
@@ -76,7 +77,7 @@ pub(super) fn left_out(scans: &[(Scanned, Judged)], of: impl Fn(&Model) -> &str)
         let fitted = Calibration::fit(&clean);
         let (margins, reference) = (fitted.margins(), fitted.reference());
         for (scanned, built_in) in inside {
-            let test = fitted.test(scanned, &margins, &reference);
+            let test = fitted.test(&scanned.passes, &margins, &reference);
             judged.push(by_test(built_in, &test));
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn margins(family: Family) -> Margins {
         },
         Family::Overlay => Margins { labels: &[(8.0, 1.0)], pairs: &[(8.0, 2.0)], excess: Some(&[(8.0, 4.0)]), ..none },
         Family::Noise => Margins { labels: &[(16.0, 2.0), (32.0, 3.0)], pairs: &[(64.0, 0.5)], ..none },
-        Family::Wave | Family::Square | Family::Tone | Family::Corners | Family::Warp => none,
+        Family::Wave | Family::Square | Family::Tone | Family::Corners | Family::Warp | Family::Dot => none,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use aeva_artifact::ArtifactError;
 use aeva_attack::trigger::{Pass, PassId, PassResult, Setting, TRIGGER_SEARCH_VERSION, TriggerFinding};
-use aeva_stats::TargetMap;
+use aeva_stats::{PassTally, TargetMap};
 
 use super::plan::{Observation, Passes, TriggerPlan};
 use super::store::{StoredPass, TriggerStore};
@@ -30,27 +30,26 @@ impl TriggerObservations {
         classes: u32,
         rule: &DecisionRule,
     ) -> Result<Option<Self>, ArtifactError> {
-        let ids =
-            || Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }));
-        let mut there: Vec<(PassId, StoredPass)> = Vec::new();
-        for id in ids() {
-            there.extend(store.pass(id)?.map(|stored| (id, stored)));
-        }
+        let (shape, there) = of_this_version(store)?;
         // Damaged answers, too, say that the first pass was begun.
         let begun = |id| !store.pass_answers(id).is_ok_and(|answers| answers.is_empty());
         if there.is_empty() && !ids().any(begun) {
             return Ok(None);
         }
-        // Passes of another version of the search do not count.
-        there.retain(|(_, stored)| stored.version == TRIGGER_SEARCH_VERSION);
-        let shape = there.first().map_or([0; 3], |(_, stored)| stored.shape);
-        there.retain(|(_, stored)| stored.shape == shape);
-        Ok(Some(Self::of_results(
-            there.into_iter().map(|(id, stored)| (id, stored.result)).collect(),
-            shape,
-            classes,
-            rule,
-        )))
+        Ok(Some(Self::of_results(there, shape, classes, rule)))
+    }
+
+    /// The tallies of all passes in the store, in the order of a scan, whether or not a rule makes them. A calibration
+    /// takes them, because which passes a rule makes depends on the calibration.
+    ///
+    /// # Errors
+    /// If a pass in the store is damaged or foreign.
+    pub fn all_tallies(store: &dyn TriggerStore, classes: u32) -> Result<Vec<PassTally>, ArtifactError> {
+        let (shape, there) = of_this_version(store)?;
+        let explored = Setting::explored(shape).into_iter().map(|setting| PassId { setting, pass: Pass::Explore });
+        let refined = Setting::refined(shape).into_iter().map(|setting| PassId { setting, pass: Pass::Refine });
+        let found = explored.chain(refined).filter_map(|id| there.iter().find(|(other, _)| *other == id));
+        Ok(found.map(|(id, result)| result.tally(id.setting, shape, classes)).collect())
     }
 
     /// The passes that a scan under this rule makes, selected from passes over images `[h, w, c]`.
@@ -87,6 +86,23 @@ impl TriggerObservations {
         let found = self.results.iter().filter_map(|(id, result)| Some((id.setting, result.finding(map)?)));
         found.max_by_key(|(_, finding)| finding.success().hits())
     }
+}
+
+fn ids() -> impl Iterator<Item = PassId> {
+    Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }))
+}
+
+/// The passes in a store, and the shape `[h, w, c]` of their images. Those of another version of the search, or over
+/// images of another shape, do not count.
+fn of_this_version(store: &dyn TriggerStore) -> Result<([usize; 3], Vec<(PassId, PassResult)>), ArtifactError> {
+    let mut there: Vec<(PassId, StoredPass)> = Vec::new();
+    for id in ids() {
+        there.extend(store.pass(id)?.map(|stored| (id, stored)));
+    }
+    there.retain(|(_, stored)| stored.version == TRIGGER_SEARCH_VERSION);
+    let shape = there.first().map_or([0; 3], |(_, stored)| stored.shape);
+    there.retain(|(_, stored)| stored.shape == shape);
+    Ok((shape, there.into_iter().map(|(id, stored)| (id, stored.result)).collect()))
 }
 
 /// The finding for another goal that turns the most images of the source to the target.
