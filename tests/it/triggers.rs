@@ -58,7 +58,7 @@ fn the_clean_model_is_clean_for_five_seeds() {
 fn the_same_scan_gives_the_same_triggers() {
     let aeva = Aeva::new();
     let scan = |out: &str, extra: &[&str]| {
-        aeva.scan("digits-infected.onnx", &[&["--lens", "trigger", "--exhaustive", "--out", out], extra].concat())
+        aeva.scan("digits-infected.onnx", &[&["--lens", "trigger", "--effort", "exhaustive", "--out", out], extra].concat())
     };
     let run = |out: &str, extra: &[&str]| {
         scan(out, extra).ends_with(1);
@@ -91,7 +91,7 @@ fn a_scan_runs_the_passes_it_needs() {
     let (short, report) = (aeva.files("infected/triggers-v1"), aeva.report("infected"));
     assert!(short.len() < 12, "{} passes", short.len());
     assert!(report["queries"].as_u64().unwrap() < 80_000);
-    aeva.scan("digits-infected.onnx", &["--out", "infected", "--exhaustive"]).ends_with(1);
+    aeva.scan("digits-infected.onnx", &["--out", "infected", "--effort", "exhaustive"]).ends_with(1);
     let all = aeva.files("infected/triggers-v1");
     assert!(all.len() == 19 && short.iter().all(|(name, bytes)| all[name] == *bytes));
 

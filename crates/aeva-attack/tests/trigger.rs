@@ -486,7 +486,7 @@ fn findings_are_frozen() {
     let (searched, refined) = (searched(Backdoor::To(2), 1, 32, 0), refined(Backdoor::Next, 32));
     let digest = Sha256::digest(frozen::all(&searched, &refined, &overlay, &random).as_bytes());
     let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!((TRIGGER_SEARCH_VERSION, hex.concat().as_str()), (7, FROZEN));
+    assert_eq!((TRIGGER_SEARCH_VERSION, hex.concat().as_str()), (8, FROZEN));
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

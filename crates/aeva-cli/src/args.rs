@@ -10,7 +10,7 @@ use std::time::Duration;
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_model::{Device, Layout, MOST_CLASSES, ValueRange};
-use aeva_scan::DecisionRule;
+use aeva_scan::{DecisionRule, Effort};
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -126,10 +126,9 @@ pub(crate) struct ScanArgs {
     /// Run folder; `runs/MODEL-KEY` by default. A folder with the same scan is continued.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Search triggers of every kind and strength, in both passes, even when the verdict is clear earlier. It takes more queries, and
-    /// finds all infected labels and the smallest trigger of each.
-    #[arg(long)]
-    pub(crate) exhaustive: bool,
+    /// How much of the trigger search to make.
+    #[arg(long, value_enum, default_value_t = EffortChoice::Standard)]
+    pub(crate) effort: EffortChoice,
     /// Queries that perturbations may be expected to take with `--lens both`, and with `--lens all` where triggers cannot be
     /// measured. If they would take more, as with many labels, they are left out. It has no effect with `--lens perturbation`.
     #[arg(long, default_value_t = aeva_scan::PERTURBATION_BUDGET, value_name = "N")]
@@ -316,9 +315,9 @@ pub(crate) struct JudgeArgs {
     /// Clean models to compare with, besides those that are built in: a run folder, or a folder of run folders (`aeva calibrate`).
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) reference: Vec<PathBuf>,
-    /// Judge all passes of an exhaustive scan, not only those that a plain one would have made.
-    #[arg(long)]
-    pub(crate) exhaustive: bool,
+    /// Judge the passes that a scan of this effort would have made.
+    #[arg(long, value_enum, default_value_t = EffortChoice::Standard)]
+    pub(crate) effort: EffortChoice,
     /// Judge perturbations that were searched with other parameters than those of the first scan of this run: those in the sub-folder
     /// `pairs-v1-KEY`.
     #[arg(long, value_name = "KEY")]
@@ -384,13 +383,34 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// The rule with its rate of false alarms, over all passes of an exhaustive scan or those of a plain one.
-    pub(crate) fn decision(self, false_positive_rate: f64, exhaustive: bool) -> Result<DecisionRule, StatsError> {
+    /// The rule with its rate of false alarms, over the passes of a scan of this effort.
+    pub(crate) fn decision(self, false_positive_rate: f64, effort: Effort) -> Result<DecisionRule, StatsError> {
         match self {
             Self::Published => Ok(DecisionRule::Published),
             Self::Combined => {
-                CombinedRule::at_rate(false_positive_rate).map(|rule| DecisionRule::Combined { rule, exhaustive })
+                CombinedRule::at_rate(false_positive_rate).map(|rule| DecisionRule::of_effort(rule, effort))
             }
+        }
+    }
+}
+
+/// How much of the trigger search to make. `aeva scan --dry-run` shows what each takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EffortChoice {
+    /// The cheapest passes, some 2e4 queries: a first answer, which misses weak and source-specific triggers.
+    Screen,
+    /// Every kind of trigger, with more effort where something stands out.
+    Standard,
+    /// Every kind and strength, even when the verdict is clear earlier: all infected labels, and the smallest trigger of each.
+    Exhaustive,
+}
+
+impl EffortChoice {
+    pub(crate) fn effort(self) -> Effort {
+        match self {
+            Self::Screen => Effort::Screen,
+            Self::Standard => Effort::Standard,
+            Self::Exhaustive => Effort::Exhaustive,
         }
     }
 }

@@ -60,6 +60,7 @@ mod estimate;
 mod ledger;
 mod lens;
 mod observer;
+mod power;
 mod reference;
 pub mod report;
 mod rule;
@@ -78,6 +79,6 @@ pub use lens::{
 pub use observer::Observer;
 pub use reference::{ReferenceError, reference_model, reference_rule};
 pub use report::Report;
-pub use rule::DecisionRule;
+pub use rule::{DecisionRule, Effort};
 pub use scan::{Lenses, Outcome, Request, Scan};
 pub use session::{End, Failure};

@@ -5,7 +5,7 @@ use aeva_attack::trigger::ImageSplit;
 use aeva_stats::{CombinedRule, ReferenceModel};
 
 use crate::lens::TriggerObservations;
-use crate::rule::DecisionRule;
+use crate::rule::{DecisionRule, Effort};
 
 /// Why a run folder cannot serve as a reference.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub fn reference_rule(correct: &[usize]) -> DecisionRule {
     let labels = u32::try_from(correct.len()).unwrap_or(u32::MAX);
     let unremarkable = ReferenceModel { origin: None, labels, evidence: 0.0 };
     let models = if decides { Vec::new() } else { vec![unremarkable; rule.references_needed()] };
-    DecisionRule::Combined { rule: rule.with_references(&models), exhaustive: false }
+    DecisionRule::Combined { rule: rule.with_references(&models), effort: Effort::Standard }
 }
 
 /// What a finished scan of a clean model says to those that are compared with it.

@@ -1,6 +1,40 @@
 //! The rule for the verdict.
 
-use aeva_stats::{CombinedRule, ReferenceModel};
+use aeva_stats::{CombinedRule, Reference, ReferenceModel};
+
+/// How much of the trigger search a scan makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// The cheapest exploring passes: a first answer, for a paid service or as a filter.
+    Screen,
+    /// All exploring passes, and refining ones where something stands out; it ends when the verdict is clear.
+    #[default]
+    Standard,
+    /// All passes, also when the verdict is clear.
+    Exhaustive,
+}
+
+impl Effort {
+    /// All of them, from the least to the most.
+    pub const ALL: [Self; 3] = [Self::Screen, Self::Standard, Self::Exhaustive];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Screen => "screen",
+            Self::Standard => "standard",
+            Self::Exhaustive => "exhaustive",
+        }
+    }
+
+    /// The clean models that a scan of this effort is compared with.
+    pub fn reference(self) -> Reference {
+        match self {
+            Self::Screen => Reference::screened(),
+            Self::Standard | Self::Exhaustive => Reference::built_in(),
+        }
+    }
+}
 
 /// The rule for the verdict.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,21 +45,27 @@ pub enum DecisionRule {
     Combined {
         /// The rate, and its division between the lenses.
         rule: CombinedRule,
-        /// Whether all passes count, or only those of a plain scan.
-        exhaustive: bool,
+        /// Which passes count.
+        effort: Effort,
     },
 }
 
 impl DecisionRule {
-    /// The combined rule at the default rate of false alarms, over the passes of a plain scan.
-    pub const DEFAULT: Self = Self::Combined { rule: CombinedRule::DEFAULT, exhaustive: false };
+    /// The combined rule at the default rate of false alarms, over the passes of a standard scan.
+    pub const DEFAULT: Self = Self::Combined { rule: CombinedRule::DEFAULT, effort: Effort::Standard };
+
+    /// The combined rule over the passes of a scan of this effort, compared with clean models that were scanned alike.
+    pub fn of_effort(rule: CombinedRule, effort: Effort) -> Self {
+        let rule = if effort == Effort::Screen { rule.against(effort.reference()) } else { rule };
+        Self::Combined { rule, effort }
+    }
 
     /// The same rule, with these clean models besides those that are built in. The published rule compares with none.
     #[must_use]
     pub fn with_references(self, models: &[ReferenceModel]) -> Self {
         match self {
             Self::Published => Self::Published,
-            Self::Combined { rule, exhaustive } => Self::Combined { rule: rule.with_references(models), exhaustive },
+            Self::Combined { rule, effort } => Self::Combined { rule: rule.with_references(models), effort },
         }
     }
 
@@ -38,21 +78,28 @@ impl DecisionRule {
     }
 
     /// The rule for testing triggers; under the published rule, triggers are only shown.
-    pub fn of_triggers(&self) -> (CombinedRule, bool) {
+    pub fn of_triggers(&self) -> (CombinedRule, Effort) {
         match self {
-            Self::Published => (CombinedRule::DEFAULT, false),
-            Self::Combined { rule, exhaustive } => (rule.clone(), *exhaustive),
+            Self::Published => (CombinedRule::DEFAULT, Effort::Standard),
+            Self::Combined { rule, effort } => (rule.clone(), *effort),
         }
     }
 
-    /// Why the p-value is a rough figure: the clean models were measured in other circumstances. Empty if they were
-    /// measured in these.
+    /// Why the verdict says less than that of a standard scan, or the p-value is a rough figure, because the clean models
+    /// were measured in other circumstances.
     pub(crate) fn caveats(&self) -> Vec<String> {
-        let Self::Combined { exhaustive: true, .. } = self else { return Vec::new() };
-        vec![
-            "the p-value is a rough figure: the clean models that the model is compared with had plain scans, and an exhaustive one makes more passes"
-                .to_owned(),
-        ]
+        let Self::Combined { effort, .. } = self else { return Vec::new() };
+        match effort {
+            Effort::Screen => vec![format!(
+                "a screen is a first answer: {}; --effort standard looks for the others, too",
+                effort.power()
+            )],
+            Effort::Standard => Vec::new(),
+            Effort::Exhaustive => vec![
+                "the p-value is a rough figure: the clean models that the model is compared with had standard scans, and an exhaustive one makes more passes"
+                    .to_owned(),
+            ],
+        }
     }
 
     /// The share of clean models that it may call backdoored; `None` for the published rule.
@@ -70,8 +117,9 @@ mod tests {
 
     #[test]
     fn a_p_value_outside_of_its_calibration_is_a_rough_figure() {
-        let combined = |exhaustive| DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive };
-        assert!(combined(false).caveats().is_empty() && DecisionRule::Published.caveats().is_empty());
-        assert!(combined(true).caveats().iter().all(|caveat| caveat.contains("exhaustive")));
+        let caveats = |effort| DecisionRule::of_effort(CombinedRule::DEFAULT, effort).caveats();
+        assert!(caveats(Effort::Standard).is_empty() && DecisionRule::Published.caveats().is_empty());
+        assert!(caveats(Effort::Exhaustive).iter().all(|caveat| caveat.contains("exhaustive")));
+        assert!(caveats(Effort::Screen).iter().all(|caveat| caveat.contains(&Effort::Screen.power())));
     }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
 
 use aeva_attack::trigger::{Pass, PassId, Setting};
-use aeva_scan::{DecisionRule, Evidence, Observation, Passes, assess};
+use aeva_scan::{DecisionRule, Effort, Evidence, Observation, Passes, assess};
 use aeva_stats::{
     CombinedRule, PairScores, PairTally, PassTally, PublishedDecision, PublishedRule, Reason, SearchedPair, Tally,
     Verdict,
@@ -74,10 +74,9 @@ fn verdict(passes: &Passes, perturbations: Option<&PublishedDecision>, rule: &De
 }
 
 fn rule() -> impl Strategy<Value = DecisionRule> {
-    (prop::sample::select(vec![0.01, 0.05, 0.2]), any::<bool>()).prop_map(|(rate, exhaustive)| DecisionRule::Combined {
-        rule: CombinedRule::at_rate(rate).unwrap(),
-        exhaustive,
-    })
+    let efforts = prop::sample::select(Effort::ALL.to_vec());
+    (prop::sample::select(vec![0.01, 0.05, 0.2]), efforts)
+        .prop_map(|(rate, effort)| DecisionRule::of_effort(CombinedRule::at_rate(rate).unwrap(), effort))
 }
 
 /// The same with other names of the labels.

@@ -6,7 +6,7 @@ mod common;
 use aeva_attack::synthetic::{NearestCentre, Trigger};
 use aeva_attack::{HopSkipJumpBuilder, InputSpec};
 use aeva_scan::report::AttackKind;
-use aeva_scan::{DecisionRule, End, LeftOut, LensName, Lenses, MemoryStore, Outcome};
+use aeva_scan::{DecisionRule, Effort, End, LeftOut, LensName, Lenses, MemoryStore, Outcome};
 use aeva_stats::{Reason, TargetMap, Verdict};
 use common::{Backdoor, BlackBox, Setup, Watch, contents, number, request};
 use ndarray::Array4;
@@ -256,10 +256,10 @@ fn perturbations_beyond_their_budget_are_left_out() {
 
 #[test]
 fn a_scan_takes_what_was_estimated() {
-    for exhaustive in [false, true] {
+    for effort in Effort::ALL {
         let mut setup = Setup::enough(Lenses::Only(LensName::Triggers));
         let DecisionRule::Combined { rule, .. } = common::plain() else { unreachable!() };
-        setup.request.rule = DecisionRule::Combined { rule, exhaustive };
+        setup.request.rule = DecisionRule::Combined { rule, effort };
         let scan = setup.scan();
         let estimate = scan.estimate(setup.labels.len(), setup.clean_queries(), 1000.0, 1);
         let mut black_box = BlackBox::new(Backdoor::None);
@@ -268,7 +268,7 @@ fn a_scan_takes_what_was_estimated() {
         let taken = black_box.asked() + setup.clean_queries();
         assert!(least / 2 <= taken && taken <= 2 * most, "{taken} queries, estimated {least} to {most}");
         let passes = outcome.observations.triggers.unwrap().passes.made.len();
-        let refining = if exhaustive { estimate.work.triggers.refining_passes } else { 0 };
+        let refining = if effort == Effort::Exhaustive { estimate.work.triggers.refining_passes } else { 0 };
         assert_eq!(passes, estimate.work.triggers.exploring_passes + refining);
     }
     // One search for perturbations takes what it is expected to.

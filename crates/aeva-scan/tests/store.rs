@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use aeva_artifact::{ArtifactError, RunDir};
 use aeva_attack::ScanError;
 use aeva_scan::{
-    Assessment, Budget, DecisionRule, End, Failure, LensName, Lenses, MemoryStore, Observations, Outcome,
+    Assessment, Budget, DecisionRule, Effort, End, Failure, LensName, Lenses, MemoryStore, Observations, Outcome,
     PerturbationStore, Store,
 };
 use aeva_stats::CombinedRule;
@@ -20,7 +20,7 @@ fn rules() -> [DecisionRule; 4] {
     [
         common::plain(),
         common::exhaustive(),
-        DecisionRule::Combined { rule: rule(0.001), exhaustive: false },
+        DecisionRule::Combined { rule: rule(0.001), effort: Effort::Standard },
         DecisionRule::Published,
     ]
 }

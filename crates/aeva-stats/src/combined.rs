@@ -26,7 +26,7 @@ const _: () = assert!(TRIGGER_WEIGHT + PERTURBATION_WEIGHT <= 1.0, "a rate can b
 const STOP_BEYOND: f64 = 1.0;
 
 /// Triggers are refined where at most this share of clean models has as much evidence.
-const REFINED: f64 = 0.3;
+const REFINED: f64 = 0.2;
 
 /// Lowest and highest supported rate of false alarms.
 const RATES: std::ops::RangeInclusive<f64> = 0.0001..=0.5;

@@ -70,6 +70,10 @@ const SEARCHED: Margins = Margins {
 /// the best pattern sends nearly all images to one label. It confirms what other families show, and is no alarm alone.
 const PATTERN: Margins = Margins { most: 0.8, ..SEARCHED };
 
+/// The best of some filters is a natural weakness of models whose labels differ in colour: grey images look alike to them.
+/// It is no alarm alone either. No backdoor of the evaluation is shown by it alone.
+const FILTER: Margins = Margins { most: 0.8, ..SEARCHED };
+
 /// Random patterns are seldom close to the trigger, and reach fewer images.
 const RANDOM: Margins = Margins { minimum_rate: 0.2, minimum_pair_rate: 0.2, ..SEARCHED };
 

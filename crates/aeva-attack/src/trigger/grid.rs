@@ -4,6 +4,8 @@
 //! gets nowhere. So a trigger has few cells, and each of them has one colour. On images up to 32 pixels wide, a cell is a
 //! pixel.
 
+use super::stream::RandomStream;
+
 /// Most cells along the side of a patch: as many as the largest square has pixels on an image 32 pixels wide.
 const PATCH_CELLS: usize = 10;
 /// Most cells of a pattern along each side of the image.
@@ -17,6 +19,12 @@ pub(super) fn of_patch(side: usize) -> usize {
 /// Shape `[rows, columns, c]` of a pattern over images `[h, w, c]`.
 pub(super) fn of_pattern([height, width, channels]: [usize; 3]) -> [usize; 3] {
     [height.min(PATTERN_CELLS), width.min(PATTERN_CELLS), channels]
+}
+
+/// Blocks along the side of a large patch of so many cells: from one to all, small numbers as often as large ones.
+pub(super) fn of_blocks(cells: usize, stream: &mut RandomStream) -> usize {
+    const BLOCKS: [usize; 6] = [1, 2, 3, 4, 6, 10];
+    BLOCKS[stream.below(BLOCKS.len())].min(cells)
 }
 
 /// The cell of `cells` that a pixel of `pixels` lies in.

@@ -115,9 +115,16 @@ impl Shaped for Patch {
                 new.column = shifted(self.column, width - side, stream);
             }
             1 => {
-                let cell = stream.below(cells * cells);
+                // A cell, or a block of them in a large patch.
+                let blocks = if side > cells { grid::of_blocks(cells, stream) } else { cells };
+                let block = stream.below(blocks * blocks);
                 let colour = stream.colour(channels);
-                new.values[cell * channels..(cell + 1) * channels].copy_from_slice(&colour);
+                for (place, value) in grid::places([cells, cells, channels], [blocks, blocks, channels]).zip(&mut new.values)
+                {
+                    if place / channels == block {
+                        *value = colour[place % channels];
+                    }
+                }
             }
             2 => {
                 // A rectangle of one colour.
@@ -138,7 +145,14 @@ impl Shaped for Patch {
                     *value = (*value + change).clamp(0.0, 1.0);
                 }
             }
-            _ => new.values.iter_mut().for_each(|value| *value = (*value + 0.25 * stream.normal()).clamp(0.0, 1.0)),
+            _ => {
+                let blocks = if side > cells { grid::of_blocks(cells, stream) } else { cells };
+                let changes: Vec<f32> = (0..blocks * blocks * channels).map(|_| 0.25 * stream.normal()).collect();
+                let places = grid::places([cells, cells, channels], [blocks, blocks, channels]);
+                for (value, place) in new.values.iter_mut().zip(places) {
+                    *value = (*value + changes[place]).clamp(0.0, 1.0);
+                }
+            }
         }
         new
     }
@@ -205,8 +219,26 @@ pub(super) fn anywhere(side: usize, shape: [usize; 3], images: &[&[f32]], stream
     Patch { row, column, side, values: square(side, shape, images, stream, channels) }
 }
 
+/// Values for the cells of a patch. Those of a large patch come in blocks of cells, because what stands out in an image is
+/// hardly ever as fine as a cell.
 fn square(side: usize, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream, channels: usize) -> Vec<f32> {
     let cells = grid::of_patch(side);
+    let blocks = if side > cells { grid::of_blocks(cells, stream) } else { cells };
+    let values = blocks_of(blocks, side, shape, images, stream, channels);
+    if blocks == cells {
+        return values;
+    }
+    grid::places([cells, cells, channels], [blocks, blocks, channels]).map(|place| values[place]).collect()
+}
+
+fn blocks_of(
+    cells: usize,
+    side: usize,
+    shape: [usize; 3],
+    images: &[&[f32]],
+    stream: &mut RandomStream,
+    channels: usize,
+) -> Vec<f32> {
     let count = cells * cells;
     match stream.below(6) {
         0 | 1 => stream.colour(channels).repeat(count),

@@ -12,7 +12,7 @@ use super::{ImageSplit, Pass, PassId, PassResult, WarmStart, explore, random_tri
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Version of the search. It increases when the same seed and images would give different triggers.
-pub const TRIGGER_SEARCH_VERSION: u32 = 7;
+pub const TRIGGER_SEARCH_VERSION: u32 = 8;
 
 /// The trigger search of one model.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<ExitStatus> {
     };
     let references = references::load(&args.reference, None)?;
     let references = references::for_model(references, &run.info().provenance.model.sha256);
-    let rule = rule.decision(args.false_positive_rate, args.exhaustive)?.with_references(&references);
+    let rule = rule.decision(args.false_positive_rate, args.effort.effort())?.with_references(&references);
     let correct: Vec<usize> = run.info().clean_correct.iter().map(|&count| count as usize).collect();
     let seen = Observations::of_store(&run, classes, &correct, &rule)?;
     let assessment = seen.assess(&rule);

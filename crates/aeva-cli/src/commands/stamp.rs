@@ -7,7 +7,7 @@ use std::path::Path;
 use aeva_artifact::{RunDir, write_atomically};
 use aeva_attack::trigger::Trigger;
 use aeva_model::Dataset;
-use aeva_scan::{DecisionRule, TriggerObservations};
+use aeva_scan::{DecisionRule, Effort, TriggerObservations};
 use aeva_stats::{CombinedRule, TargetMap};
 use anyhow::Context;
 use ndarray::{Array1, Array4, Axis};
@@ -49,16 +49,19 @@ pub(crate) fn run(args: &StampArgs) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// The passes of a run, from a plain or an exhaustive scan.
+/// The passes of a run, from a scan of the effort that made the most of them.
 fn observations(run: &RunDir) -> anyhow::Result<Option<TriggerObservations>> {
     let classes = run.info().provenance.model.classes;
-    let of = |exhaustive| {
-        let rule = DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive };
-        TriggerObservations::of_store(run, classes, &rule)
-    };
-    let (plain, exhaustive) = (of(false)?, of(true)?);
     let passes = |seen: &Option<TriggerObservations>| seen.as_ref().map_or(0, |seen| seen.results.len());
-    Ok(if passes(&exhaustive) > passes(&plain) { exhaustive } else { plain })
+    let mut most = None;
+    for effort in [Effort::Standard, Effort::Screen, Effort::Exhaustive] {
+        let rule = DecisionRule::of_effort(CombinedRule::DEFAULT, effort);
+        let seen = TriggerObservations::of_store(run, classes, &rule)?;
+        if passes(&seen) > passes(&most) {
+            most = seen;
+        }
+    }
+    Ok(most)
 }
 
 /// The stamped images, `[n, h, w, c]`, in 255ths.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use aeva_scan::Effort;
 use aeva_stats::{
     Family, Lead, Margins, Offsets, PassTally, Points, Reading, Reference, ReferenceModel, Shape, Standout,
     TriggerTest, leads, level_standouts, test_triggers_with,
@@ -38,6 +39,11 @@ pub(super) struct Scanned {
     /// All passes that were ever made, which a fit takes: the passes of a scan depend on what was fitted, and fitting to
     /// them would go to and fro between two states.
     pub(super) all: Vec<PassTally>,
+    /// Those of them that a screen may make.
+    pub(super) all_of_screen: Vec<PassTally>,
+    /// The passes of a screen, and their queries.
+    pub(super) screen: Vec<PassTally>,
+    pub(super) screen_queries: u64,
 }
 
 /// The numbers of the trigger test.
@@ -52,6 +58,8 @@ pub(crate) struct Calibration {
     offset_of_selective: f64,
     /// The clean models, with their origins by number.
     clean: Vec<ReferenceModel>,
+    /// The same, by what a screen shows of them.
+    screened: Vec<ReferenceModel>,
 }
 
 /// The margins of every family.
@@ -105,6 +113,7 @@ impl Calibration {
             // Until it is known, they count for nothing.
             offset_of_selective: f64::INFINITY,
             clean: Vec::new(),
+            screened: Vec::new(),
         };
         let (margins, nothing) = (fitted.margins(), Reference::of(Vec::new()));
         let tests: Vec<TriggerTest> = clean.iter().map(|scanned| fitted.test(&scanned.all, &margins, &nothing)).collect();
@@ -134,22 +143,26 @@ impl Calibration {
         let mut origins: Vec<&str> = clean.iter().map(|scanned| scanned.model.owner.as_str()).collect();
         origins.sort_unstable();
         origins.dedup();
-        let reference = |scanned: &&Scanned| {
-            let strongest = fitted.test(&scanned.all, &margins, &nothing).strongest;
-            let evidence = strongest.map_or(LEAST, |strongest| strongest.standout.evidence).max(LEAST);
-            let place = origins.iter().position(|&origin| origin == scanned.model.owner);
-            let origin = place.and_then(|place| u32::try_from(place).ok());
-            ReferenceModel { origin, labels: scanned.labels, evidence: rounded(evidence) }
+        let models = |passes: &dyn Fn(&Scanned) -> &[PassTally]| {
+            let model = |scanned: &&Scanned| {
+                let strongest = fitted.test(passes(scanned), &margins, &nothing).strongest;
+                let evidence = strongest.map_or(LEAST, |strongest| strongest.standout.evidence).max(LEAST);
+                let place = origins.iter().position(|&origin| origin == scanned.model.owner);
+                let origin = place.and_then(|place| u32::try_from(place).ok());
+                ReferenceModel { origin, labels: scanned.labels, evidence: rounded(evidence) }
+            };
+            let mut models: Vec<ReferenceModel> = clean.iter().map(model).collect();
+            let order = |one: &ReferenceModel| (one.origin, one.labels);
+            models.sort_by(|a, b| order(a).cmp(&order(b)).then(a.evidence.total_cmp(&b.evidence)));
+            models
         };
-        let mut models: Vec<ReferenceModel> = clean.iter().map(reference).collect();
-        models.sort_by(|a, b| (a.origin, a.labels).cmp(&(b.origin, b.labels)).then(a.evidence.total_cmp(&b.evidence)));
-        fitted.clean = models;
-        fitted
+        let (all, screened) = (models(&|scanned| &scanned.all), models(&|scanned| &scanned.all_of_screen));
+        Self { clean: all, screened, ..fitted }
     }
 
-    /// The clean models.
-    pub(super) fn reference(&self) -> Reference {
-        Reference::of(self.clean.clone())
+    /// The clean models, for scans of this effort.
+    pub(super) fn reference(&self, effort: Effort) -> Reference {
+        Reference::of(if effort == Effort::Screen { &self.screened } else { &self.clean }.clone())
     }
 
     /// Tests a model with its [`margins`](Self::margins) against other models.
@@ -285,16 +298,17 @@ impl Calibration {
 
     /// `trigger/reference_table.rs` of `aeva-stats`.
     pub(crate) fn reference_in_rust(&self) -> String {
-        let mut text = format!(
-            "{HEAD}use {UP}::reference_model::ReferenceModel;\n\n#[rustfmt::skip]\npub(super) const CLEAN: &[ReferenceModel] = &[\n"
-        );
-        for ReferenceModel { origin, labels, evidence } in &self.clean {
-            let _ = writeln!(
-                text,
-                "    ReferenceModel {{ origin: {origin:?}, labels: {labels}, evidence: {evidence:?} }},"
-            );
+        let mut text = format!("{HEAD}use {UP}::reference_model::ReferenceModel;\n");
+        for (name, models) in [("CLEAN", &self.clean), ("SCREENED", &self.screened)] {
+            let _ = writeln!(text, "\n#[rustfmt::skip]\npub(super) const {name}: &[ReferenceModel] = &[");
+            for ReferenceModel { origin, labels, evidence } in models {
+                let _ = writeln!(
+                    text,
+                    "    ReferenceModel {{ origin: {origin:?}, labels: {labels}, evidence: {evidence:?} }},"
+                );
+            }
+            text.push_str("];\n");
         }
-        text.push_str("];\n");
         text
     }
 }
@@ -303,7 +317,8 @@ impl Calibration {
 fn lowest_rates(family: Family) -> &'static str {
     match (family.is_random(), family.spec().shape) {
         // The best filter or pair of squares counts, which is a search, however it is found.
-        (_, Shape::Tone | Shape::Squares | Shape::Warp) | (false, Shape::Patch) => "SEARCHED",
+        (_, Shape::Squares | Shape::Warp) | (false, Shape::Patch) => "SEARCHED",
+        (_, Shape::Tone) => "FILTER",
         (true, _) => "RANDOM",
         (false, Shape::Overlay) => "PATTERN",
     }
@@ -317,7 +332,7 @@ fn is_pattern_searched(family: Family) -> bool {
 
 /// The module above, in the generated source.
 const UP: &str = "super";
-const HEAD: &str = "//! Generated by `cargo xtask docs` from `docs/bank.json`, which `cargo xtask bank` makes.\n\n";
+pub(super) const HEAD: &str = "//! Generated by `cargo xtask docs` from `docs/bank.json`, which `cargo xtask bank` makes.\n\n";
 
 fn list(points: &[(f64, f64)]) -> String {
     format!("{points:?}")
@@ -353,7 +368,7 @@ mod tests {
             map: GoalTally::default(),
             effects: Vec::new(),
         };
-        Scanned { model, labels: 10, passes: vec![pass.clone()], all: vec![pass] }
+        Scanned { model, labels: 10, passes: vec![pass.clone()], all: vec![pass.clone()], all_of_screen: vec![pass.clone()], screen: vec![pass], screen_queries: 50 }
     }
 
     #[test]
@@ -407,7 +422,7 @@ mod tests {
         assert!(measured().all(has) && !has(Family::Dot) && measured().count() == Family::ALL.len() - 1);
         let of = |family| fitted.margins()[&family];
         assert_eq!(of(Family::Dot).labels, of(Family::Patch).labels);
-        assert_eq!(fitted.reference_in_rust().matches("ReferenceModel { origin: Some(").count(), 2);
+        assert_eq!(fitted.reference_in_rust().matches("ReferenceModel { origin: Some(").count(), 4);
         assert_eq!(rounded(-0.001).to_string(), "0");
     }
 }

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use aeva_scan::Effort;
+use aeva_stats::Verdict;
 use serde::{Deserialize, Serialize};
 
-use super::calibration::Calibration;
+use super::calibration::{Calibration, HEAD};
 use super::index::Truth;
 use super::judged::Judged;
 use crate::evaluate::measures::{auc, share_interval};
 
 /// Version of the form of `bank.json`.
-const SCHEMA_VERSION: u32 = 4;
+const SCHEMA_VERSION: u32 = 5;
 /// The name of the row of all models.
 const ALL: &str = "all";
 /// The owner of the models that `cargo xtask train-zoo` trains.
@@ -29,6 +31,10 @@ pub(crate) struct Figures {
     origin_left_out: Outcome,
     /// Each model judged by those of other data sets.
     dataset_left_out: Outcome,
+    /// The verdicts of scans by effort, each model judged by those of other origins.
+    efforts: Vec<Group>,
+    /// What scans have decided after so many queries, each model judged by those of other origins.
+    power: Vec<Decided>,
     /// The numbers of the test, fitted to all clean models.
     calibration: Calibration,
 }
@@ -102,11 +108,23 @@ impl Figures {
     pub(super) fn new(
         origin_left_out: &[Judged],
         dataset_left_out: &[Judged],
+        screened: &[Judged],
         calibration: Calibration,
         seeds: &[u64],
     ) -> Self {
+        let efforts = [(Effort::Screen, screened), (Effort::Standard, origin_left_out)];
+        let efforts = efforts.map(|(effort, judged)| Group::new(effort.name(), &judged.iter().collect::<Vec<_>>()));
+        let power = decided(origin_left_out);
         let [origin_left_out, dataset_left_out] = [origin_left_out, dataset_left_out].map(Outcome::new);
-        Self { schema_version: SCHEMA_VERSION, seeds: seeds.to_vec(), origin_left_out, dataset_left_out, calibration }
+        Self {
+            schema_version: SCHEMA_VERSION,
+            seeds: seeds.to_vec(),
+            origin_left_out,
+            dataset_left_out,
+            efforts: efforts.into(),
+            power,
+            calibration,
+        }
     }
 
     /// The figures in these bytes.
@@ -121,6 +139,43 @@ impl Figures {
         let found = serde_json::from_slice::<Version>(text)?.schema_version;
         anyhow::ensure!(found == SCHEMA_VERSION, "it has version {found}, expected {SCHEMA_VERSION}");
         Ok(serde_json::from_slice(text)?)
+    }
+
+    /// What scans have decided after so many queries.
+    pub(crate) fn power(&self) -> &[Decided] {
+        &self.power
+    }
+
+    /// The verdicts of scans by effort, as a table.
+    pub(crate) fn efforts(&self) -> String {
+        let mut text = "| effort | infected, called backdoored | clean, called backdoored | queries of infected models | of clean ones |\n| --- | --- | --- | --- | --- |\n".to_owned();
+        let share = |verdicts: &Verdicts| {
+            let share = 100.0 * verdicts.flagged as f64 / verdicts.scans.max(1) as f64;
+            format!("{} of {} ({share:.0} %)", verdicts.flagged, verdicts.scans)
+        };
+        for Group { name, clean, infected, queries_clean, queries_infected, .. } in &self.efforts {
+            let [infected, clean] = [infected, clean].map(share);
+            let [of_infected, of_clean] = [queries_infected, queries_clean].map(|queries| count(*queries));
+            let _ = writeln!(text, "| `{name}` | {infected} | {clean} | {of_infected} | {of_clean} |");
+        }
+        text
+    }
+
+    /// `power/table.rs` of `aeva-scan`.
+    pub(crate) fn power_in_rust(&self) -> String {
+        let mut text = format!("{HEAD}use super::Power;\n\n");
+        for Group { name, clean, infected, .. } in &self.efforts {
+            let _ = writeln!(
+                text,
+                "pub(super) const {}: Power = Power {{ infected: [{}, {}], clean: [{}, {}] }};",
+                name.to_uppercase(),
+                infected.flagged,
+                infected.scans,
+                clean.flagged,
+                clean.scans
+            );
+        }
+        text
     }
 
     /// The numbers of the test.
@@ -249,6 +304,35 @@ impl Verdicts {
     }
 }
 
+/// What scans have decided after so many queries.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Decided {
+    pub(crate) queries: u64,
+    /// The share of infected models that are called backdoored by then.
+    pub(crate) infected: f64,
+    /// The share of clean models that are called clean by then.
+    pub(crate) clean: f64,
+}
+
+/// Where the shares are counted.
+const QUERIES: [u64; 14] = [
+    5_000, 10_000, 15_000, 20_000, 30_000, 40_000, 60_000, 80_000, 100_000, 150_000, 200_000, 300_000, 500_000, 800_000,
+];
+
+fn decided(judged: &[Judged]) -> Vec<Decided> {
+    let (infected, clean): (Vec<&Judged>, Vec<&Judged>) = judged.iter().partition(|one| one.is_infected());
+    let share = |models: &[&Judged], queries: u64, is_decided: fn(&Judged) -> bool| {
+        let count = models.iter().filter(|one| one.queries <= queries && is_decided(one)).count();
+        (1000.0 * count as f64 / models.len().max(1) as f64).round() / 1000.0
+    };
+    let at = |queries| Decided {
+        queries,
+        infected: share(&infected, queries, Judged::is_flagged),
+        clean: share(&clean, queries, |one| one.verdict == Verdict::Clean),
+    };
+    QUERIES.map(at).into()
+}
+
 fn median(models: &[&Judged]) -> Option<u64> {
     let mut queries: Vec<u64> = models.iter().map(|one| one.queries).collect();
     queries.sort_unstable();
@@ -260,7 +344,7 @@ fn median(models: &[&Judged]) -> Option<u64> {
 mod tests {
     use super::super::index::Model;
     use super::*;
-    use aeva_stats::{Reason, Verdict};
+    use aeva_stats::Reason;
     use std::path::PathBuf;
 
     fn judged(dataset: &str, owner: &str, truth: Truth, verdict: Verdict, score: f64) -> Judged {
@@ -292,7 +376,10 @@ mod tests {
             judged("gtsrb", "d", infected(Some(1)), backdoored(&[2]), 1.0),
             judged("gtsrb", "d", infected(Some(1)), Verdict::Clean, 0.3),
         ];
-        let figures = Figures::new(&judged, &judged, Calibration::fit(&[]), &[0]);
+        let figures = Figures::new(&judged, &judged, &judged[..3], Calibration::fit(&[]), &[0]);
+        assert!(figures.efforts().contains("| `screen` | 0 of 0 (0 %) | 1 of 3 (33 %) | - | 100 |"), "{}", figures.efforts());
+        assert!(figures.power_in_rust().contains("STANDARD: Power = Power { infected: [3, 4], clean: [1, 3] };"));
+        assert!(figures.power.iter().all(|at| (at.infected, at.clean) == (0.75, 0.333)), "{:?}", figures.power);
         let [gtsrb, mnist, all] = figures.origin_left_out.datasets.as_slice() else { panic!("two data sets and all") };
         assert_eq!((mnist.clean.scans, mnist.clean.owners, mnist.clean.flagged), (3, 2, 1));
         assert_eq!((mnist.clean.inconclusive, mnist.right_label, mnist.auc), (1, [1, 1], Some(1.0)));

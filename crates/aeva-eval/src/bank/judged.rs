@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aeva_artifact::RunDir;
-use aeva_scan::{DecisionRule, Observations, TriggerObservations};
+use aeva_scan::{DecisionRule, Effort, Observations, Passes, TriggerObservations};
 use aeva_stats::{CombinedRule, Reason, TriggerTest, Verdict};
 use anyhow::Context;
 
@@ -59,13 +59,18 @@ fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Sca
         is_unfinished,
     };
     let passes = passes.map_or_else(Vec::new, |passes| passes.tallies());
-    let all = TriggerObservations::all_tallies(&run, labels)?;
-    Ok((Scanned { model: model.clone(), labels, passes, all }, judged))
+    let all = TriggerObservations::all_tallies(&run, labels, Effort::Standard)?;
+    let all_of_screen = TriggerObservations::all_tallies(&run, labels, Effort::Screen)?;
+    let screen = DecisionRule::of_effort(CombinedRule::DEFAULT, Effort::Screen);
+    let screen = Observations::of_store(&run, labels, &correct, &screen)?.triggers.map(|triggers| triggers.passes);
+    let screen_queries = info.clean_queries + screen.as_ref().map_or(0, Passes::queries);
+    let screen = screen.map_or_else(Vec::new, |passes| passes.tallies());
+    Ok((Scanned { model: model.clone(), labels, passes, all, all_of_screen, screen, screen_queries }, judged))
 }
 
 /// The models, each judged by what the models of all other groups say: fitted margins and clean models. A group is what
-/// `of` says, for example the origin.
-pub(super) fn left_out(scans: &[(Scanned, Judged)], of: impl Fn(&Model) -> &str) -> Vec<Judged> {
+/// `of` says, for example the origin. The passes are those of a scan of this effort.
+pub(super) fn left_out(scans: &[(Scanned, Judged)], effort: Effort, of: impl Fn(&Model) -> &str) -> Vec<Judged> {
     let mut groups: Vec<&str> = scans.iter().map(|(scanned, _)| of(&scanned.model)).collect();
     groups.sort_unstable();
     groups.dedup();
@@ -75,10 +80,13 @@ pub(super) fn left_out(scans: &[(Scanned, Judged)], of: impl Fn(&Model) -> &str)
         let clean: Vec<&Scanned> =
             outside.iter().map(|(scanned, _)| scanned).filter(|scanned| scanned.model.truth == Truth::Clean).collect();
         let fitted = Calibration::fit(&clean);
-        let (margins, reference) = (fitted.margins(), fitted.reference());
+        let (margins, reference) = (fitted.margins(), fitted.reference(effort));
         for (scanned, built_in) in inside {
-            let test = fitted.test(&scanned.passes, &margins, &reference);
-            judged.push(by_test(built_in, &test));
+            let (passes, queries) = match effort {
+                Effort::Screen => (&scanned.screen, scanned.screen_queries),
+                Effort::Standard | Effort::Exhaustive => (&scanned.passes, built_in.queries),
+            };
+            judged.push(Judged { queries, ..by_test(built_in, &fitted.test(passes, &margins, &reference)) });
         }
     }
     judged

@@ -12,13 +12,13 @@ use std::path::PathBuf;
 use std::thread;
 
 use aeva_artifact::write_atomically;
-use aeva_scan::DecisionRule;
+use aeva_scan::{DecisionRule, Effort};
 use anyhow::bail;
 use xtask::process::{print, say};
 use xtask::{demo, root};
 
 use self::calibration::{Calibration, Scanned};
-pub(crate) use self::figures::Figures;
+pub(crate) use self::figures::{Decided, Figures};
 use self::index::{Model, Truth};
 use self::judged::Judged;
 
@@ -83,14 +83,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if scans.is_empty() {
         bail!("no model has a finished scan in {}", out.display());
     }
-    let by_origin = judged::left_out(&scans, |model| &model.owner);
+    let by_origin = judged::left_out(&scans, Effort::Standard, |model| &model.owner);
     for one in &by_origin {
         say(&line(one));
     }
-    let by_dataset = judged::left_out(&scans, |model| &model.dataset);
+    let by_dataset = judged::left_out(&scans, Effort::Standard, |model| &model.dataset);
+    let screened = judged::left_out(&scans, Effort::Screen, |model| &model.owner);
     let clean: Vec<&Scanned> =
         scans.iter().map(|(scanned, _)| scanned).filter(|scanned| scanned.model.truth == Truth::Clean).collect();
-    let figures = Figures::new(&by_origin, &by_dataset, Calibration::fit(&clean), &args.seeds);
+    let figures = Figures::new(&by_origin, &by_dataset, &screened, Calibration::fit(&clean), &args.seeds);
     fs::create_dir_all(&out)?;
     write_atomically(&out.join("bank.json"), &serde_json::to_vec_pretty(&figures)?)?;
     print(&figures.markdown());

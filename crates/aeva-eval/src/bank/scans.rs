@@ -67,7 +67,7 @@ fn one(aeva: &Path, model: &Model, out: &Path, settings: Settings) -> anyhow::Re
     command.args(["--lens", "trigger", "--threads", "1", "--seed", &settings.seed.to_string()]);
     // At a high rate of false alarms, no model is refused for lack of clean models to compare it with. The passes are the same.
     command.args(["--false-positive-rate", RATE]);
-    command.args(settings.exhaustive.then_some("--exhaustive"));
+    command.args(settings.exhaustive.then_some(["--effort", "exhaustive"]).into_iter().flatten());
     command.arg("--out").arg(out.join(&model.name)).stdin(Stdio::null());
     let ran = command.output().with_context(|| format!("cannot start {}", aeva.display()))?;
     let last = |bytes: &[u8]| {

@@ -9,7 +9,7 @@ use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_attack::trigger::{ImageSplit, Pass, PassId, Setting, TRIGGER_SEARCH_VERSION};
 use aeva_model::{Dataset, Loader, ValueRange};
 use aeva_scan::{
-    Budget, DecisionRule, LensName, Lenses, MemoryStore, Observation, PERTURBATION_BUDGET, Passes, PerturbationRequest,
+    Budget, DecisionRule, Effort, LensName, Lenses, MemoryStore, Observation, PERTURBATION_BUDGET, Passes, PerturbationRequest,
     Request, Scan, TriggerPlan,
 };
 use aeva_stats::{CombinedRule, PassTally};
@@ -84,7 +84,7 @@ impl Triggers {
         let mut model = Loader::plain(model, &data, ValueRange::UNIT)?;
         let request = Request {
             lenses: Lenses::Only(LensName::Triggers),
-            rule: DecisionRule::Combined { rule: CombinedRule::DEFAULT, exhaustive: true },
+            rule: DecisionRule::Combined { rule: CombinedRule::DEFAULT, effort: Effort::Exhaustive },
             perturbations: default_perturbations(model.spec.values())?,
             seed,
             batch_rows: NonZeroUsize::new(BATCH_ROWS).unwrap_or(NonZeroUsize::MIN),
@@ -137,7 +137,7 @@ impl Triggers {
 
     /// The passes that a plain scan makes under this rule.
     pub(super) fn under(&self, rule: &CombinedRule) -> Passes {
-        TriggerPlan::new(self.shape, rule.clone(), false)
+        TriggerPlan::new(self.shape, rule.clone(), Effort::Standard)
             .replay(|id| self.passes.iter().find(|kept| kept.id() == id).map(KeptPass::observation))
     }
 }

@@ -2,6 +2,7 @@
 //! figures of the evaluation. `cargo xtask docs` runs it.
 
 mod markdown;
+mod power;
 mod triggers;
 
 use std::fs;
@@ -12,7 +13,7 @@ use anyhow::{Context, bail};
 use xtask::process::say;
 use xtask::root;
 
-use crate::bank::Figures;
+use crate::bank::{Decided, Figures};
 use crate::evaluate::Evaluation;
 
 /// The end of every generated block.
@@ -29,18 +30,24 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let docs = root().join("docs");
     let evaluation = figures(&docs.join("evaluation.json"), Evaluation::from_json)?;
     let bank = figures(&docs.join("bank.json"), Figures::from_json)?;
+    let before: Vec<Decided> = figures(&docs.join("power-before.json"), |text| Ok(serde_json::from_slice(text)?))?;
     for (name, expected) in [
-        ("margins/table.rs", bank.calibration().margins_in_rust()),
-        ("trigger/reference_table.rs", bank.calibration().reference_in_rust()),
+        ("crates/aeva-stats/src/margins/table.rs", bank.calibration().margins_in_rust()),
+        ("crates/aeva-stats/src/trigger/reference_table.rs", bank.calibration().reference_in_rust()),
+        ("crates/aeva-scan/src/power/table.rs", bank.power_in_rust()),
+        ("docs/power.svg", power::chart(bank.power(), &before)),
     ] {
-        generated(&root().join("crates/aeva-stats/src").join(name), &expected, check)?;
+        generated(&root().join(name), &expected, check)?;
     }
     let pages: [(&str, &[Block]); 2] = [
         (
             "triggers.md",
             &[("families", triggers::families()), ("margins", triggers::margins()), ("null", triggers::null())],
         ),
-        ("evaluation.md", &[("bank", bank.markdown()), ("evaluation", evaluation.markdown())]),
+        (
+            "evaluation.md",
+            &[("bank", bank.markdown()), ("efforts", bank.efforts()), ("evaluation", evaluation.markdown())],
+        ),
     ];
     for (name, blocks) in pages {
         let path = docs.join(name);
@@ -67,8 +74,9 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
 
 /// Writes a source file that is generated, or checks that it is up to date.
 fn generated(path: &Path, expected: &str, check: bool) -> anyhow::Result<()> {
-    let found = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if found.replace("\r\n", "\n") == expected {
+    // It may be missing before it is written for the first time.
+    let found = fs::read_to_string(path);
+    if found.is_ok_and(|found| found.replace("\r\n", "\n") == expected) {
         return Ok(());
     }
     if check {

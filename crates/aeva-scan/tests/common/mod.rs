@@ -14,7 +14,7 @@ use aeva_attack::{
     classify_all,
 };
 use aeva_scan::{
-    Budget, DecisionRule, Failure, Lenses, Observer, Outcome, PERTURBATION_BUDGET, PerturbationRequest, Report,
+    Budget, DecisionRule, Effort, Failure, Lenses, Observer, Outcome, PERTURBATION_BUDGET, PerturbationRequest, Report,
     Request, Scan, Store, StoredPass,
 };
 use aeva_stats::{CombinedRule, Reference, ReferenceModel};
@@ -32,11 +32,11 @@ pub(crate) fn combined() -> CombinedRule {
 }
 
 pub(crate) fn plain() -> DecisionRule {
-    DecisionRule::Combined { rule: combined(), exhaustive: false }
+    DecisionRule::Combined { rule: combined(), effort: Effort::Standard }
 }
 
 pub(crate) fn exhaustive() -> DecisionRule {
-    DecisionRule::Combined { rule: combined(), exhaustive: true }
+    DecisionRule::Combined { rule: combined(), effort: Effort::Exhaustive }
 }
 
 /// What a backdoor does to the label.

@@ -71,7 +71,7 @@ pub(crate) const TONE: Margins = Margins {
     maps: &[(1.0, -3.0)],
     excess: None,
     pair_excess: None,
-    ..super::SEARCHED
+    ..super::FILTER
 };
 
 #[rustfmt::skip]

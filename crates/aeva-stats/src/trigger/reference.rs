@@ -5,7 +5,7 @@
 //! cannot say more than there are models: the smallest p-value of 40 of them is 1/41.
 
 use super::reference_model::ReferenceModel;
-use super::reference_table::CLEAN;
+use super::reference_table::{CLEAN, SCREENED};
 
 /// Clean models that others are compared with.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,11 @@ impl Reference {
     /// The clean models that `cargo xtask bank` measured: see `docs/evaluation.md`.
     pub fn built_in() -> Self {
         Self { models: CLEAN.to_vec() }
+    }
+
+    /// The same models, by what the passes of a screen show of them.
+    pub fn screened() -> Self {
+        Self { models: SCREENED.to_vec() }
     }
 
     /// These models and no others.

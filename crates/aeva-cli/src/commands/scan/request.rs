@@ -30,7 +30,7 @@ pub(super) fn lenses(args: &ScanArgs) -> anyhow::Result<(Lenses, DecisionRule)> 
         }
         (lenses, _) => (lenses, Rule::Combined),
     };
-    Ok((lenses, rule.decision(args.false_positive_rate, args.exhaustive)?))
+    Ok((lenses, rule.decision(args.false_positive_rate, args.effort.effort())?))
 }
 
 /// Settings for perturbations on images of `values` values.

@@ -19,7 +19,7 @@ pub use report::{FoundTrigger, PassReport, TriggerReport};
 pub use store::{StoredPass, TriggerStore};
 
 use super::{Cost, Judging, Lens, Planning, Reporting};
-use crate::rule::DecisionRule;
+use crate::rule::{DecisionRule, Effort};
 use crate::session::{Ended, Failure, Session};
 use store::TriggerMemory;
 
@@ -75,14 +75,15 @@ impl Lens for Triggers {
     }
 
     fn work(plan: &TriggerSearches) -> (TriggerWork, Cost) {
-        let (explored, refined) = (Setting::explored(plan.shape), Setting::refined(plan.shape));
+        let (_, effort) = plan.rule.of_triggers();
+        let (explored, refined) = TriggerPlan::settings(plan.shape, effort);
         let (exploring_passes, refining_passes) = (explored.len(), refined.len());
         let queries = |settings: &[Setting], pass: Pass| {
             settings.iter().map(|&setting| plan.search.expected_queries(PassId { setting, pass })).sum::<u64>()
         };
         let (exploring, refining) = (queries(&explored, Pass::Explore), queries(&refined, Pass::Refine));
-        let (_, exhaustive) = plan.rule.of_triggers();
-        let (least, most) = (if exhaustive { exploring + refining } else { exploring }, exploring + refining);
+        let most = exploring + refining;
+        let least = if effort == Effort::Exhaustive { most } else { exploring };
         let kept = plan.search.split().classes() as usize + OTHER_FINDINGS;
         let images = CANDIDATES + (exploring_passes + refining_passes) * kept;
         (TriggerWork { exploring_passes, refining_passes }, Cost { queries: (least, most), images })

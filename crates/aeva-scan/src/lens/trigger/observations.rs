@@ -6,7 +6,7 @@ use aeva_stats::{PassTally, TargetMap};
 
 use super::plan::{Observation, Passes, TriggerPlan};
 use super::store::{StoredPass, TriggerStore};
-use crate::rule::DecisionRule;
+use crate::rule::{DecisionRule, Effort};
 
 /// The trigger passes that count.
 #[derive(Debug, Clone)]
@@ -39,15 +39,20 @@ impl TriggerObservations {
         Ok(Some(Self::of_results(there, shape, classes, rule)))
     }
 
-    /// The tallies of all passes in the store, in the order of a scan, whether or not a rule makes them. A calibration
-    /// takes them, because which passes a rule makes depends on the calibration.
+    /// The tallies of all passes in the store that a scan of this effort may make, in its order. A calibration takes them,
+    /// because which of them a rule makes depends on the calibration.
     ///
     /// # Errors
     /// If a pass in the store is damaged or foreign.
-    pub fn all_tallies(store: &dyn TriggerStore, classes: u32) -> Result<Vec<PassTally>, ArtifactError> {
+    pub fn all_tallies(
+        store: &dyn TriggerStore,
+        classes: u32,
+        effort: Effort,
+    ) -> Result<Vec<PassTally>, ArtifactError> {
         let (shape, there) = of_this_version(store)?;
-        let explored = Setting::explored(shape).into_iter().map(|setting| PassId { setting, pass: Pass::Explore });
-        let refined = Setting::refined(shape).into_iter().map(|setting| PassId { setting, pass: Pass::Refine });
+        let (explored, refined) = TriggerPlan::settings(shape, effort);
+        let explored = explored.into_iter().map(|setting| PassId { setting, pass: Pass::Explore });
+        let refined = refined.into_iter().map(|setting| PassId { setting, pass: Pass::Refine });
         let found = explored.chain(refined).filter_map(|id| there.iter().find(|(other, _)| *other == id));
         Ok(found.map(|(id, result)| result.tally(id.setting, shape, classes)).collect())
     }
@@ -59,9 +64,9 @@ impl TriggerObservations {
         classes: u32,
         rule: &DecisionRule,
     ) -> Self {
-        let (of_triggers, exhaustive) = rule.of_triggers();
+        let (of_triggers, effort) = rule.of_triggers();
         let mut results = Vec::new();
-        let passes = TriggerPlan::new(shape, of_triggers, exhaustive).replay(|id| {
+        let passes = TriggerPlan::new(shape, of_triggers, effort).replay(|id| {
             let place = there.iter().position(|(other, _)| *other == id)?;
             let (_, result) = there.swap_remove(place);
             let observation = Observation::new(id, &result, shape, classes);

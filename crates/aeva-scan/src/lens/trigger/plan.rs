@@ -1,7 +1,9 @@
 //! Which trigger pass comes next.
 
 use aeva_attack::trigger::{Pass, PassId, PassResult, Setting};
-use aeva_stats::{CombinedRule, Family, PassTally, Reason, TriggerTest};
+use aeva_stats::{About, CombinedRule, Family, PassTally, Reason, Search, TriggerTest};
+
+use crate::rule::Effort;
 
 /// The result of a trigger pass in the form for the assessment.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,13 +32,30 @@ pub struct TriggerPlan {
     explored: Vec<Setting>,
     refined: Vec<Setting>,
     rule: CombinedRule,
-    exhaustive: bool,
+    is_exhaustive: bool,
 }
 
 impl TriggerPlan {
-    /// The plan for images `[h, w, c]`. An exhaustive plan includes every pass, whatever the others found.
-    pub fn new(shape: [usize; 3], rule: CombinedRule, exhaustive: bool) -> Self {
-        Self { explored: Setting::explored(shape), refined: Setting::refined(shape), rule, exhaustive }
+    /// The plan for images `[h, w, c]`. A screen includes exploring passes alone, those of [`settings`](Self::settings). An
+    /// exhaustive plan includes every pass, whatever the others found.
+    pub fn new(shape: [usize; 3], rule: CombinedRule, effort: Effort) -> Self {
+        let (explored, refined) = Self::settings(shape, effort);
+        Self { explored, refined, rule, is_exhaustive: effort == Effort::Exhaustive }
+    }
+
+    /// The settings of the exploring and refining passes, on images `[h, w, c]`. A screen takes the weakest patches, which
+    /// show most backdoors, and random triggers of all kinds, which are cheap.
+    pub fn settings(shape: [usize; 3], effort: Effort) -> (Vec<Setting>, Vec<Setting>) {
+        let explored = Setting::explored(shape);
+        if effort != Effort::Screen {
+            return (explored, Setting::refined(shape));
+        }
+        let weakest = explored.iter().find(|setting| setting.family == Family::Patch).copied();
+        let about_labels = |setting: &Setting| match setting.search() {
+            Search::Random(sample) => sample.about == About::Labels,
+            _ => false,
+        };
+        (explored.into_iter().filter(|one| Some(*one) == weakest || about_labels(one)).collect(), Vec::new())
     }
 
     /// The next pass, given the finished passes in their order; `None` if there is none left or none needed.
@@ -46,7 +65,7 @@ impl TriggerPlan {
     /// pixels), in the families in which anything stands out, but for those that could reach too little to be evidence.
     /// Random triggers have no refining pass because there is nothing to improve.
     pub fn next(&self, made: &[Observation]) -> Option<PassId> {
-        if !self.exhaustive && self.rule.stops_early(&test(&self.rule, made, self.has_explored(made))) {
+        if !self.is_exhaustive && self.rule.stops_early(&test(&self.rule, made, self.has_explored(made))) {
             return None;
         }
         let is_made = |id: PassId| made.iter().any(|one| one.id == id);
@@ -60,7 +79,7 @@ impl TriggerPlan {
                 let own = one.id.setting.family;
                 one.id.pass == Pass::Explore && (own == family || own.spec().is_baseline)
             };
-            self.exhaustive || self.rule.refines(&test(&self.rule, made.iter().filter(counts), true))
+            self.is_exhaustive || self.rule.refines(&test(&self.rule, made.iter().filter(counts), true))
         };
         let refine = self.refined.iter().filter(|setting| is_open(setting.family) && !self.is_futile(**setting, made));
         refine.map(|&setting| PassId { setting, pass: Pass::Refine }).find(|&id| !is_made(id))
@@ -75,7 +94,7 @@ impl TriggerPlan {
         let is_refined = |&&setting: &&Setting| made.iter().any(|one| one.id == PassId { setting, pass: Pass::Refine });
         let explored = PassId { setting, pass: Pass::Explore };
         let last = stronger.into_iter().rev().find(is_refined);
-        !self.exhaustive
+        !self.is_exhaustive
             && !reaches(explored)
             && last.is_some_and(|&setting| !reaches(PassId { setting, pass: Pass::Refine }))
     }
@@ -201,28 +220,38 @@ mod tests {
         passes.into_iter().map(|one| one.id).collect()
     }
 
-    fn plan(exhaustive: bool) -> TriggerPlan {
+    fn plan(effort: Effort) -> TriggerPlan {
         // Clean models of which most hardly stand out, and none further than 1.5: what is ahead by more than the fitted
         // margins is refined, and what is far ahead is clear.
         let model = |evidence| ReferenceModel { origin: None, labels: 10, evidence };
         let models = [vec![model(-1.0); 10], vec![model(0.05); 26], vec![model(1.5); 3]].concat();
-        TriggerPlan::new(SHAPE, CombinedRule::DEFAULT.against(Reference::of(models)), exhaustive)
+        TriggerPlan::new(SHAPE, CombinedRule::DEFAULT.against(Reference::of(models)), effort)
     }
 
     #[test]
     fn a_model_that_shows_nothing_gets_exploring_passes_alone() {
-        let passes = made(&plan(false), |_| 25);
+        let passes = made(&plan(Effort::Standard), |_| 25);
         assert_eq!(passes.iter().map(|id| id.setting).collect::<Vec<Setting>>(), Setting::explored(SHAPE));
         assert!(passes.iter().all(|id| id.pass == Pass::Explore));
     }
 
     #[test]
+    fn a_screen_takes_the_weakest_patches_and_cheap_random_triggers() {
+        let names = |passes: Vec<PassId>| passes.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let all = names(made(&plan(Effort::Screen), |_| 25));
+        assert_eq!(all, ["patch-02", "wave-08", "noise-16", "noise-32", "tone-01", "corners-04"]);
+        // What stands out is not refined.
+        assert_eq!(names(made(&plan(Effort::Screen), |_| 100)), all);
+        assert_eq!(names(made(&plan(Effort::Screen), |_| 180)), all[..1]);
+    }
+
+    #[test]
     fn what_is_clear_ends_the_scan_unless_it_is_exhaustive() {
         let small = |id: PassId| if id.setting.strength == 4 && id.setting.family == Family::Patch { 180 } else { 25 };
-        let passes = made(&plan(false), small);
+        let passes = made(&plan(Effort::Standard), small);
         let strengths: Vec<u32> = passes.iter().map(|id| id.setting.strength).collect();
         assert_eq!(strengths, [10, 2, 4], "the baseline, then patches");
-        let all = made(&plan(true), small);
+        let all = made(&plan(Effort::Exhaustive), small);
         assert_eq!(all.len(), Setting::explored(SHAPE).len() + Setting::refined(SHAPE).len());
         let refined = |strength| PassId { setting: Setting { family: Family::Patch, strength }, pass: Pass::Refine };
         assert_eq!(all[12], refined(8));
@@ -237,19 +266,19 @@ mod tests {
             (Pass::Refine, 4) => 180,
             _ => 25,
         };
-        let passes = made(&plan(false), open);
+        let passes = made(&plan(Effort::Standard), open);
         // Patches of eight pixels reach little, so those of six are left out; those of four reached more.
         assert_eq!(passes.len(), 12 + 2, "patches of eight and four pixels again");
         assert_eq!(passes.last().map(|id| (id.pass, id.setting.strength)), Some((Pass::Refine, 4)));
         // The verdict stays open to the end: patches of three pixels run as well, then nothing is left to find. No pass
         // runs over overlays, where nothing stands out.
         let many = |id: PassId| if id.setting.strength == 4 && id.setting.family == Family::Patch { 150 } else { 25 };
-        let passes = made(&plan(false), many);
+        let passes = made(&plan(Effort::Standard), many);
         let refined: Vec<u32> = passes[12..].iter().map(|id| id.setting.strength).collect();
         assert_eq!(refined, [8, 4, 3]);
         // As long as patches reach enough, weaker ones are tried, down to single pixels.
         let all = |id: PassId| if id.setting.family == Family::Patch { 150 } else { 25 };
-        assert_eq!(made(&plan(false), all).len(), 12 + 6);
+        assert_eq!(made(&plan(Effort::Standard), all).len(), 12 + 6);
     }
 
     #[test]
@@ -257,7 +286,7 @@ mod tests {
         let cell = |source, hits, trials| PairTally { source, target: 9, tally: Tally::clamped(hits, trials) };
         let refined = |baseline: [usize; 2]| {
             let mut passes: Vec<Observation> = Vec::new();
-            while let Some(id) = plan(false).next(&passes) {
+            while let Some(id) = plan(Effort::Standard).next(&passes) {
                 assert!(passes.len() < 100, "a plan ends");
                 let mut one = observed(id, 25);
                 match (id.setting.family, id.setting.strength) {
@@ -289,11 +318,11 @@ mod tests {
             }
             Some(one)
         };
-        let found = plan(false).replay(observe);
+        let found = plan(Effort::Standard).replay(observe);
         assert_eq!((found.made.len(), found.explored, found.left.clone()), (12, true, None));
         assert_eq!(found.test().pair.map(|pair| (pair.source, pair.target)), Some((3, 5)));
         assert_eq!(found.tallies().iter().map(|tally| tally.effects.len()).sum::<usize>(), 1);
-        let half = plan(false).replay(|id| observe(id).filter(|one| one.id.setting.family != Family::Overlay));
+        let half = plan(Effort::Standard).replay(|id| observe(id).filter(|one| one.id.setting.family != Family::Overlay));
         assert!(!half.explored && half.left.is_some());
         assert!(half.test().pair.is_none() && half.tallies().iter().all(|tally| tally.effects.is_empty()));
     }
@@ -302,7 +331,7 @@ mod tests {
     fn a_model_without_labels_is_not_cleared() {
         let missing = |unlabelled| {
             let observe = |id| Some(Observation { unlabelled, ..observed(id, 25) });
-            plan(false).replay(observe).still_missing()
+            plan(Effort::Standard).replay(observe).still_missing()
         };
         assert_eq!((missing(0), missing(10)), (None, None), "one of a hundred");
         let passes = Setting::explored(SHAPE).len() as u64;
@@ -312,10 +341,10 @@ mod tests {
     #[test]
     fn a_scan_goes_on_where_it_was_stopped() {
         let hits = |id: PassId| if id.setting.strength == 4 { 100 } else { 25 };
-        let all = made(&plan(false), hits);
+        let all = made(&plan(Effort::Standard), hits);
         for stop in 0..all.len() {
             let kept: Vec<Observation> = all[..stop].iter().map(|&id| observed(id, hits(id))).collect();
-            assert_eq!(plan(false).next(&kept), Some(all[stop]));
+            assert_eq!(plan(Effort::Standard).next(&kept), Some(all[stop]));
         }
     }
 }

@@ -20,8 +20,8 @@ pub(super) fn run(
     let (_, height, width, channels) = session.images.dim();
     let shape = [height, width, channels];
     let classes = search.split().classes();
-    let (of_triggers, exhaustive) = rule.of_triggers();
-    let plan = TriggerPlan::new(shape, of_triggers, exhaustive);
+    let (of_triggers, effort) = rule.of_triggers();
+    let plan = TriggerPlan::new(shape, of_triggers, effort);
     let (mut results, mut observations) = (Vec::<(PassId, PassResult)>::new(), Vec::<Observation>::new());
     let (mut kept, mut searched) = (0, false);
     while let Some(id) = plan.next(&observations) {
