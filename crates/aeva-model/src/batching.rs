@@ -16,6 +16,8 @@ pub(crate) struct Portions {
 
 /// On the CPU, larger runs than eight rows are hardly faster.
 const CPU_SIZES: [usize; 3] = [32, 8, 1];
+/// Largest run on the CPU in values (4 MiB of f32). A network for large images keeps many times as many, for each thread.
+const CPU_VALUES: usize = 1 << 20;
 /// Largest run on a device, in rows and in values (64 MiB of f32).
 const DEVICE_ROWS: usize = 4096;
 const DEVICE_VALUES: usize = 1 << 24;
@@ -26,7 +28,12 @@ impl Portions {
     /// For images of `values` values on `device`.
     pub(crate) fn new(device: Device, values: usize) -> Self {
         let sizes = if device.is_processor() {
-            CPU_SIZES.to_vec()
+            let fitting = (CPU_VALUES / values.max(1)).max(1);
+            match 1 << fitting.ilog2() {
+                1 => vec![1],
+                largest if largest < CPU_SIZES[0] => vec![largest, 1],
+                _ => CPU_SIZES.to_vec(),
+            }
         } else {
             let fitting = (DEVICE_VALUES / values.max(1)).max(DEVICE_SHARES[2]);
             let largest = (1 << fitting.ilog2()).min(DEVICE_ROWS);
@@ -111,6 +118,9 @@ mod tests {
         assert_eq!(cuda(784).sizes(), [4096, 1024, 256]);
         assert_eq!(cuda(96 * 96 * 3).sizes(), [512, 128, 32]);
         assert_eq!(cuda(1 << 30).sizes(), [16, 4, 1]);
+        let cpu = |values| Portions::new(Device::Cpu, values);
+        assert_eq!((cpu(3 * 32 * 32).sizes(), cpu(3 * 104 * 104).sizes()), (&CPU_SIZES[..], &CPU_SIZES[..]));
+        assert_eq!((cpu(3 * 224 * 224).sizes(), cpu(1 << 20).sizes()), (&[4, 1][..], &[1][..]));
     }
 
     #[test]

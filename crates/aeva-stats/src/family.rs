@@ -299,7 +299,7 @@ const DOT: FamilySpec = FamilySpec {
     summary: "a square of a few pixels that replaces what is there, at any place; on images more than 64 pixels wide",
     shape: Shape::Patch,
     number: 8,
-    strengths: &[climbed_for_labels(3, 100)],
+    strengths: &[climbed_for_labels(3, 200)],
     is_baseline: false,
     is_beside_baseline: false,
     margins: margins::PATCH,

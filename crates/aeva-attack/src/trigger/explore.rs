@@ -48,6 +48,8 @@ const PAIR_STARTS: usize = 2;
 /// Labels with a hill climb. If there are more labels, those that the most images reached in the exploration are
 /// chosen.
 pub(super) const CLIMBED_LABELS: usize = 12;
+/// A dot is climbed from if it turns one of so many images.
+const DOT_SHOWS: usize = 4;
 /// Pairs of labels that are screened on more images.
 const SCREENED_PAIRS: usize = 240;
 /// Images of one label used to search its pairs, if there are enough.
@@ -170,6 +172,11 @@ impl Exploration<'_> {
         let mut labels: Vec<(Reverse<usize>, usize, TargetMap)> = self.searcher.labels().map(ranked).collect();
         labels.sort_unstable();
         labels.truncate(CLIMBED_LABELS);
+        if self.setting.family.spec().is_absolute {
+            // A dot of about the right colour shows itself at once; from one that does nothing, no step leads there.
+            let enough = self.searcher.split.explore().len().div_ceil(DOT_SHOWS);
+            labels.retain(|(Reverse(best), ..)| *best >= enough);
+        }
         labels.into_iter().map(|(.., goal)| goal).collect()
     }
 

@@ -86,7 +86,9 @@ impl TriggerSearch {
             (_, Pass::Refine) => REFINED * search,
             (searched, Pass::Explore) => {
                 let candidates = Scope::of(searched).candidates as usize;
-                let labels = candidates * tried + FIRST_LEG * climbed * tried + LATER * search;
+                let climbs = FIRST_LEG * climbed * tried + LATER * search;
+                // Dots are climbed from only where they show something.
+                let labels = candidates * tried + if id.setting.family.spec().is_absolute { 0 } else { climbs };
                 labels + if searched == Search::HillClimb { PAIRS * search } else { 0 }
             }
         };

@@ -65,6 +65,11 @@ macro_rules! triggers {
                 }
             }
 
+            /// Most values of a trigger on images `[h, w, c]`: those of a pattern's cells.
+            pub fn most_values(shape: [usize; 3]) -> usize {
+                super::grid::of_pattern(shape).iter().product()
+            }
+
             /// Its arrays on images `[h, w, c]` with this shape, which it fits ([`Trigger::check`]).
             pub fn arrays(&self, shape: [usize; 3]) -> Vec<TriggerArray> {
                 match self {

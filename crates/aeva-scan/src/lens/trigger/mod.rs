@@ -9,7 +9,7 @@ mod store;
 
 use aeva_artifact::{ArtifactError, RunInfo};
 use aeva_attack::PlanError;
-use aeva_attack::trigger::{ImageSplit, Pass, PassId, Setting, TriggerSearch};
+use aeva_attack::trigger::{ImageSplit, Pass, PassId, Setting, Trigger, TriggerSearch};
 use aeva_stats::{LensEvidence, PAIR_IMAGES_NEEDED, Reason};
 use serde::Serialize;
 
@@ -85,7 +85,9 @@ impl Lens for Triggers {
         let most = exploring + refining;
         let least = if effort == Effort::Exhaustive { most } else { exploring };
         let kept = plan.search.split().classes() as usize + OTHER_FINDINGS;
-        let images = CANDIDATES + (exploring_passes + refining_passes) * kept;
+        let triggers = CANDIDATES + (exploring_passes + refining_passes) * kept;
+        let values: usize = plan.shape.iter().product();
+        let images = (triggers * Trigger::most_values(plan.shape)).div_ceil(values.max(1));
         (TriggerWork { exploring_passes, refining_passes }, Cost { queries: (least, most), images })
     }
 
