@@ -46,16 +46,33 @@ fn a_scan_ends_when_its_time_is_over() {
 fn a_dry_run_searches_and_writes_nothing() {
     let aeva = Aeva::new();
     let ran = aeva.scan("digits-infected.onnx", &["--dry-run", "--out", "run"]).ends_with(0);
-    for part in ["nothing was searched", "passes over triggers: 12", "queries: about", "time: about", "memory: at most"]
-    {
+    for part in [
+        "nothing was searched",
+        "passes over triggers: 12",
+        "queries: about",
+        "time: about",
+        "memory: at most",
+        "--effort screen: about",
+        "in the evaluation it called",
+    ] {
         assert!(ran.stdout.contains(part), "{part} is not in\n{}", ran.stdout);
     }
     assert!(!aeva.path("run").exists() && !aeva.path("runs").exists());
     let json = aeva.scan("digits-infected.onnx", &["--dry-run", "--json"]).ends_with(0);
     let estimate: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     let (least, most) = (estimate["queries"][0].as_u64().unwrap(), estimate["queries"][1].as_u64().unwrap());
+    let efforts = estimate["efforts"].as_array().unwrap();
+    let named: Vec<&str> = efforts.iter().map(|effort| effort["effort"].as_str().unwrap()).collect();
+    assert_eq!(named, ["screen", "standard", "exhaustive"]);
+    assert_eq!(efforts[1]["queries"], estimate["queries"]);
     // A clean model takes about as many queries as estimated.
     aeva.scan("digits-clean.onnx", &["--out", "run"]).ends_with(0);
     let taken = queries(&aeva, "run");
     assert!(2 * taken > least && taken < most, "{taken} of {least} to {most}");
+    // A screen takes far fewer, and says how little it sees. Its passes are a part of the others.
+    let screen = aeva.scan("digits-clean.onnx", &["--out", "screen", "--effort", "screen"]).ends_with(0);
+    assert!(screen.stdout.contains("a screen is a first answer: in the evaluation"), "{}", screen.stdout);
+    assert!(queries(&aeva, "screen") < 25_000 && taken > 3 * queries(&aeva, "screen"));
+    let (all, some) = (aeva.files("run/triggers-v1"), aeva.files("screen/triggers-v1"));
+    assert!(some.len() == 6 && some.iter().all(|(name, bytes)| all[name] == *bytes));
 }

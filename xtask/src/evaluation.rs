@@ -16,6 +16,9 @@ pub enum Evaluation {
     /// Trains a zoo of small clean and infected models.
     #[command(disable_help_flag = true)]
     TrainZoo(Arguments),
+    /// Trains models for images of 224 x 224, clean and infected.
+    #[command(disable_help_flag = true)]
+    TrainLarge(Arguments),
     /// Scans every model of a zoo and measures how often the verdict is right.
     #[command(disable_help_flag = true)]
     Evaluate(Arguments),
@@ -50,6 +53,7 @@ impl Evaluation {
         let (name, Arguments { rest }) = match self {
             Self::ReproducePaper(arguments) => ("reproduce-paper", arguments),
             Self::TrainZoo(arguments) => ("train-zoo", arguments),
+            Self::TrainLarge(arguments) => ("train-large", arguments),
             Self::Evaluate(arguments) => ("evaluate", arguments),
             Self::Calibrate(arguments) => ("calibrate", arguments),
             Self::Bank(arguments) => ("bank", arguments),
@@ -87,6 +91,7 @@ mod tests {
             &["calibrate", "-h"],
             &["compare", "--version"],
             &["train-zoo"],
+            &["train-large", "--tiny"],
         ] {
             let program = Evaluation::augment_subcommands(clap::Command::new("cargo xtask").no_binary_name(true));
             let evaluation = Evaluation::from_arg_matches(&program.try_get_matches_from(words).unwrap()).unwrap();

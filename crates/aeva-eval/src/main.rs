@@ -10,6 +10,7 @@ mod reproduce;
 mod small_zoo;
 mod sweep;
 mod tables;
+mod train_large;
 mod train_zoo;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Task {
     ReproducePaper(reproduce::Args),
     /// Trains a zoo of small clean and infected models.
     TrainZoo(train_zoo::Args),
+    /// Trains models for images of 224 x 224, clean and infected.
+    TrainLarge(train_large::Args),
     /// Scans every model of a zoo and measures how often the verdict is right.
     Evaluate(evaluate::Args),
     /// Scans the calibration models of a zoo, which are clean: the null distributions of the verdict.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::ReproducePaper(args) => reproduce::run(&args),
         Task::TrainZoo(args) => train_zoo::run(&args),
+        Task::TrainLarge(args) => train_large::run(&args),
         Task::Evaluate(args) => evaluate::run(&args),
         Task::Calibrate(args) => evaluate::calibrate::run(&args),
         Task::Bank(args) => bank::run(&args),

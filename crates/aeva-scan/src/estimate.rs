@@ -18,6 +18,19 @@ pub struct Estimate {
     pub queries_per_second: f64,
     /// Images, batches and triggers, without the memory that ONNX Runtime uses for the model.
     pub memory_bytes: u64,
+    /// What scans of each effort take and find; empty if triggers are not searched.
+    pub efforts: Vec<EffortEstimate>,
+}
+
+/// What a scan of one effort takes and finds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EffortEstimate {
+    /// Its name on the command line.
+    pub effort: &'static str,
+    /// Queries for triggers and on the clean images, at least (unless it stops early) and at most.
+    pub queries: (u64, u64),
+    /// How often it was right in the evaluation.
+    pub power: String,
 }
 
 /// What a scan needs beside its lenses.
@@ -44,6 +57,7 @@ impl Estimate {
             seconds: seconds.into(),
             queries_per_second: basis.queries_per_second,
             memory_bytes: 4 * (basis.values as u64) * images as u64,
+            efforts: Vec::new(),
         }
     }
 }

@@ -69,7 +69,7 @@ mod session;
 mod store;
 
 pub use assess::{Assessment, assess};
-pub use estimate::Estimate;
+pub use estimate::{EffortEstimate, Estimate};
 pub use ledger::{Budget, Exhausted, Ledger};
 pub use lens::{
     Evidence, LeftOut, LensName, LensQueries, LensReports, MemoryStore, Observation, Observations, PERTURBATION_BUDGET,

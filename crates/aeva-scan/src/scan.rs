@@ -9,11 +9,11 @@ use aeva_stats::{Limits, Reason};
 use ndarray::ArrayView4;
 
 use crate::assess::Assessment;
-use crate::estimate::{Basis, Estimate};
+use crate::estimate::{Basis, EffortEstimate, Estimate};
 use crate::ledger::{Budget, Exhausted, Ledger};
 use crate::lens::{LeftOut, LensName, Observations, PerturbationRequest, Planning, Plans, Progress, Store};
 use crate::observer::Observer;
-use crate::rule::DecisionRule;
+use crate::rule::{DecisionRule, Effort};
 use crate::session::{End, Failure, Session};
 
 /// The lenses of a scan.
@@ -153,7 +153,13 @@ impl Scan {
         let (work, costs) = self.plans.work();
         let images = images + self.batch_rows * oracles;
         let values = self.spec.values();
-        Estimate::new(work, &costs, &Basis { clean_queries, queries_per_second, images, values })
+        let estimate = Estimate::new(work, &costs, &Basis { clean_queries, queries_per_second, images, values });
+        let of_effort = |effort: Effort| {
+            let (least, most) = self.plans.triggers.as_ref()?.queries(effort);
+            let queries = (clean_queries.saturating_add(least), clean_queries.saturating_add(most));
+            Some(EffortEstimate { effort: effort.name(), queries, power: effort.power() })
+        };
+        Estimate { efforts: Effort::ALL.into_iter().filter_map(of_effort).collect(), ..estimate }
     }
 
     /// Runs the scan on `images` `[n, h, w, c]` (standard layout, values in `[0, 1]`), the same images as those of

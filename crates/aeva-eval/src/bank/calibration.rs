@@ -387,7 +387,7 @@ mod tests {
         let gap = |hits: usize| Tally::clamped(hits, 180).log_odds() - Tally::clamped(18, 180).log_odds();
         assert_eq!(fitted.margins["patch"].labels, [(3.0, rounded(gap(60)))]);
         assert!(fitted.margins["patch"].excess.is_empty(), "patches are not compared with their attraction");
-        let null = fitted.reference().null(10);
+        let null = fitted.reference(Effort::Standard).null(10);
         assert_eq!((null.scans(), null.weight().round()), (12, 10.0));
         // One origin more, and the far one is beyond the margin no longer.
         models.truncate(10);

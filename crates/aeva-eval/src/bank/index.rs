@@ -11,20 +11,20 @@ pub(super) const FILE: &str = "INDEX.tsv";
 
 /// A model that somebody else made, and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Model {
+pub(crate) struct Model {
     pub(super) name: String,
     pub(super) dataset: String,
     /// Who made it: models of one owner share their code and habits, so they are not independent.
     pub(super) owner: String,
     pub(super) truth: Truth,
     /// The model and its images.
-    pub(super) file: PathBuf,
-    pub(super) images: PathBuf,
+    pub(crate) file: PathBuf,
+    pub(crate) images: PathBuf,
 }
 
 /// What is known of a model.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Truth {
+pub(crate) enum Truth {
     /// No backdoor, as far as its makers say.
     Clean,
     /// A backdoor.
@@ -40,7 +40,7 @@ pub(super) enum Truth {
 ///
 /// # Errors
 /// When the list cannot be read, lacks a column, or says something that is not understood.
-pub(super) fn read(bank: &Path) -> anyhow::Result<Vec<Model>> {
+pub(crate) fn read(bank: &Path) -> anyhow::Result<Vec<Model>> {
     let path = bank.join(FILE);
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     models(&text, bank).with_context(|| format!("cannot use {}", path.display()))

@@ -22,6 +22,8 @@ pub(crate) use self::figures::{Decided, Figures};
 use self::index::{Model, Truth};
 use self::judged::Judged;
 
+pub(crate) use self::index::read as models;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Folders of models, each with `INDEX.tsv` (docs/evaluation.md says what is in it).

@@ -64,7 +64,8 @@ fn family_row(spec: &FamilySpec, strengths: &[Strength], is_first: bool) -> Vec<
     let refined = values(true);
     let also = if refined.is_empty() { String::new() } else { format!("; refining passes also {refined}") };
     let strengths = values(false) + &also;
-    vec![name, what.to_owned(), strengths, spec.shape.spec().unit.to_owned(), how]
+    let unit = if spec.is_absolute { "side in pixels" } else { spec.shape.spec().unit };
+    vec![name, what.to_owned(), strengths, unit.to_owned(), how]
 }
 
 /// The margins of labels, and those of pairs of labels.
@@ -96,7 +97,7 @@ pub(super) fn margins() -> String {
 /// One column for each of the strengths that a family has in a table of margins: its title, the family and the strength.
 fn columns(strengths: impl Fn(&FamilySpec) -> Vec<f64>) -> Vec<(String, &'static FamilySpec, f64)> {
     let mut columns = Vec::new();
-    for spec in families_in_order() {
+    for spec in families_in_order().into_iter().filter(|spec| spec.margins_of.is_none()) {
         let strengths = strengths(spec);
         let last = strengths.len().saturating_sub(1);
         for (place, &at) in strengths.iter().enumerate() {
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn every_strength_of_every_family_is_in_the_table() {
         let text = families();
-        assert_eq!(text.lines().count(), 2 + 9, "noise has two rows");
+        assert_eq!(text.lines().count(), 2 + 10, "noise has two rows");
         assert!(text.contains("| 2, 4, 8; refining passes also 1, 3, 6 | side in pixels"), "{text}");
         assert!(text.contains("| sine (`wave`) |") && text.contains("| strong noise (`noise`) |"), "{text}");
     }

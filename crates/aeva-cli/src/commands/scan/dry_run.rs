@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeva_scan::Estimate;
+use aeva_scan::{EffortEstimate, Estimate};
 
 pub(super) fn text(estimate: &Estimate, model: &str) -> String {
     let (least, most) = estimate.queries;
@@ -18,6 +18,10 @@ pub(super) fn text(estimate: &Estimate, model: &str) -> String {
         ),
         format!("memory: at most about {} MiB, plus the model itself", estimate.memory_bytes.div_ceil(1 << 20)),
     ]);
+    for EffortEstimate { effort, queries: (least, most), power } in &estimate.efforts {
+        let queries = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        lines.push(format!("--effort {effort}: about {queries} queries; {power}"));
+    }
     lines.join("\n")
 }
 

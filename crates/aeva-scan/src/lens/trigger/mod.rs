@@ -44,6 +44,19 @@ pub struct TriggerWork {
     pub refining_passes: usize,
 }
 
+impl TriggerSearches {
+    /// What a scan of this effort is expected to take, at least (unless the verdict is clear earlier) and at most.
+    pub(crate) fn queries(&self, effort: Effort) -> (u64, u64) {
+        let (explored, refined) = TriggerPlan::settings(self.shape, effort);
+        let queries = |settings: &[Setting], pass: Pass| {
+            settings.iter().map(|&setting| self.search.expected_queries(PassId { setting, pass })).sum::<u64>()
+        };
+        let exploring = queries(&explored, Pass::Explore);
+        let most = exploring + queries(&refined, Pass::Refine);
+        (if effort == Effort::Exhaustive { most } else { exploring }, most)
+    }
+}
+
 /// Candidates kept in memory while a setting is explored.
 const CANDIDATES: usize = 300;
 /// Triggers that a pass keeps in addition to one for each label: pairs and the all-to-all map.
@@ -78,17 +91,11 @@ impl Lens for Triggers {
         let (_, effort) = plan.rule.of_triggers();
         let (explored, refined) = TriggerPlan::settings(plan.shape, effort);
         let (exploring_passes, refining_passes) = (explored.len(), refined.len());
-        let queries = |settings: &[Setting], pass: Pass| {
-            settings.iter().map(|&setting| plan.search.expected_queries(PassId { setting, pass })).sum::<u64>()
-        };
-        let (exploring, refining) = (queries(&explored, Pass::Explore), queries(&refined, Pass::Refine));
-        let most = exploring + refining;
-        let least = if effort == Effort::Exhaustive { most } else { exploring };
         let kept = plan.search.split().classes() as usize + OTHER_FINDINGS;
         let triggers = CANDIDATES + (exploring_passes + refining_passes) * kept;
         let values: usize = plan.shape.iter().product();
         let images = (triggers * Trigger::most_values(plan.shape)).div_ceil(values.max(1));
-        (TriggerWork { exploring_passes, refining_passes }, Cost { queries: (least, most), images })
+        (TriggerWork { exploring_passes, refining_passes }, Cost { queries: plan.queries(effort), images })
     }
 
     fn describe(work: &TriggerWork) -> Option<String> {
