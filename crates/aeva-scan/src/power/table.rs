@@ -2,5 +2,5 @@
 
 use super::Power;
 
-pub(super) const SCREEN: Power = Power { infected: [64, 134], clean: [2, 149] };
+pub(super) const SCREEN: Power = Power { infected: [78, 134], clean: [2, 149] };
 pub(super) const STANDARD: Power = Power { infected: [119, 134], clean: [4, 149] };

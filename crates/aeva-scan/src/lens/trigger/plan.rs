@@ -43,19 +43,24 @@ impl TriggerPlan {
         Self { explored, refined, rule, is_exhaustive: effort == Effort::Exhaustive }
     }
 
-    /// The settings of the exploring and refining passes, on images `[h, w, c]`. A screen takes the weakest patches, which
-    /// show most backdoors, and random triggers of all kinds, which are cheap.
+    /// The settings of the exploring and refining passes, on images `[h, w, c]`, in the order of the passes.
+    ///
+    /// A screen takes random triggers of all kinds, which are cheap, and the weakest patches, which show most backdoors.
+    /// Other scans begin with a screen, because it settles most infected models.
     pub fn settings(shape: [usize; 3], effort: Effort) -> (Vec<Setting>, Vec<Setting>) {
         let explored = Setting::explored(shape);
-        if effort != Effort::Screen {
-            return (explored, Setting::refined(shape));
-        }
         let weakest = explored.iter().find(|setting| setting.family == Family::Patch).copied();
-        let about_labels = |setting: &Setting| match setting.search() {
+        let is_screened = |setting: &Setting| match setting.search() {
             Search::Random(sample) => sample.about == About::Labels,
-            _ => false,
+            Search::HillClimb | Search::ClimbLabels { .. } | Search::RefineOnly => Some(*setting) == weakest,
         };
-        (explored.into_iter().filter(|one| Some(*one) == weakest || about_labels(one)).collect(), Vec::new())
+        let (mut screen, others): (Vec<Setting>, Vec<Setting>) = explored.into_iter().partition(is_screened);
+        // Triggers at corners are those that attackers like best.
+        screen.sort_by_key(|setting| setting.family != Family::Corners);
+        if effort == Effort::Screen {
+            return (screen, Vec::new());
+        }
+        (screen.into_iter().chain(others).collect(), Setting::refined(shape))
     }
 
     /// The next pass, given the finished passes in their order; `None` if there is none left or none needed.
@@ -239,7 +244,8 @@ mod tests {
     fn a_screen_takes_the_weakest_patches_and_cheap_random_triggers() {
         let names = |passes: Vec<PassId>| passes.iter().map(ToString::to_string).collect::<Vec<String>>();
         let all = names(made(&plan(Effort::Screen), |_| 25));
-        assert_eq!(all, ["patch-02", "wave-08", "noise-16", "noise-32", "tone-01", "corners-04"]);
+        assert_eq!(all, ["corners-04", "patch-02", "wave-08", "noise-16", "noise-32", "tone-01"]);
+        assert_eq!(names(made(&plan(Effort::Standard), |_| 25))[..6], all, "others begin with it");
         // What stands out is not refined.
         assert_eq!(names(made(&plan(Effort::Screen), |_| 100)), all);
         assert_eq!(names(made(&plan(Effort::Screen), |_| 180)), all[..1]);
