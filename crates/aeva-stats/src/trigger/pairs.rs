@@ -189,6 +189,21 @@ mod tests {
         assert_eq!(with(30), StandsOut::Pair { source: 2, target: 9 });
     }
 
+    /// A slightly larger patch that turns the images of the source to a third label shows that these are fragile.
+    #[test]
+    fn a_source_that_gives_way_to_others_is_fragile() {
+        let small = || PassTally { pairs: vec![pair(1, 7, 40, 40), pair(3, 5, 2, 40)], ..pass(2, &[0; 10]) };
+        let with = |strength, source, target, hits| {
+            let pairs = vec![pair(1, 7, 40, 40), pair(source, target, hits, 40)];
+            evidence(&[small(), PassTally { pairs, ..pass(strength, &[0; 10]) }])
+        };
+        let alone = evidence(&[small()]);
+        assert!(alone > 2.0 && with(3, 1, 4, 39) < 0.0);
+        assert!(with(3, 1, 4, 0) >= alone, "to no other label");
+        assert!((with(3, 4, 9, 40) - alone).abs() < 1e-12, "of another source");
+        assert!((with(4, 1, 4, 39) - alone).abs() < 1e-12, "twice as large is not slightly larger");
+    }
+
     #[test]
     fn strong_noise_shows_pairs_and_no_labels() {
         let noise = PassTally {

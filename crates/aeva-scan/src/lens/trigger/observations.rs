@@ -30,12 +30,13 @@ impl TriggerObservations {
         classes: u32,
         rule: &DecisionRule,
     ) -> Result<Option<Self>, ArtifactError> {
-        let (shape, there) = of_this_version(store)?;
+        let there = stored(store)?;
         // Damaged answers, too, say that the first pass was begun.
         let begun = |id| !store.pass_answers(id).is_ok_and(|answers| answers.is_empty());
         if there.is_empty() && !ids().any(begun) {
             return Ok(None);
         }
+        let (shape, there) = of_this_version(there);
         Ok(Some(Self::of_results(there, shape, classes, rule)))
     }
 
@@ -49,7 +50,7 @@ impl TriggerObservations {
         classes: u32,
         effort: Effort,
     ) -> Result<Vec<PassTally>, ArtifactError> {
-        let (shape, there) = of_this_version(store)?;
+        let (shape, there) = of_this_version(stored(store)?);
         let (explored, refined) = TriggerPlan::settings(shape, effort);
         let explored = explored.into_iter().map(|setting| PassId { setting, pass: Pass::Explore });
         let refined = refined.into_iter().map(|setting| PassId { setting, pass: Pass::Refine });
@@ -97,17 +98,22 @@ fn ids() -> impl Iterator<Item = PassId> {
     Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }))
 }
 
-/// The passes in a store, and the shape `[h, w, c]` of their images. Those of another version of the search, or over
-/// images of another shape, do not count.
-fn of_this_version(store: &dyn TriggerStore) -> Result<([usize; 3], Vec<(PassId, PassResult)>), ArtifactError> {
-    let mut there: Vec<(PassId, StoredPass)> = Vec::new();
+/// The passes in a store.
+fn stored(store: &dyn TriggerStore) -> Result<Vec<(PassId, StoredPass)>, ArtifactError> {
+    let mut there = Vec::new();
     for id in ids() {
         there.extend(store.pass(id)?.map(|stored| (id, stored)));
     }
+    Ok(there)
+}
+
+/// The passes that count, and the shape `[h, w, c]` of their images. Those of another version of the search, or over
+/// images of another shape, do not count.
+fn of_this_version(mut there: Vec<(PassId, StoredPass)>) -> ([usize; 3], Vec<(PassId, PassResult)>) {
     there.retain(|(_, stored)| stored.version == TRIGGER_SEARCH_VERSION);
     let shape = there.first().map_or([0; 3], |(_, stored)| stored.shape);
     there.retain(|(_, stored)| stored.shape == shape);
-    Ok((shape, there.into_iter().map(|(id, stored)| (id, stored.result)).collect()))
+    (shape, there.into_iter().map(|(id, stored)| (id, stored.result)).collect())
 }
 
 /// The finding for another goal that turns the most images of the source to the target.

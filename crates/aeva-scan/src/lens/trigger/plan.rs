@@ -236,7 +236,8 @@ mod tests {
     #[test]
     fn a_model_that_shows_nothing_gets_exploring_passes_alone() {
         let passes = made(&plan(Effort::Standard), |_| 25);
-        assert_eq!(passes.iter().map(|id| id.setting).collect::<Vec<Setting>>(), Setting::explored(SHAPE));
+        assert_eq!(passes.iter().map(|id| id.setting).collect::<Vec<Setting>>(), TriggerPlan::settings(SHAPE, Effort::Standard).0);
+        assert_eq!(passes.len(), Setting::explored(SHAPE).len());
         assert!(passes.iter().all(|id| id.pass == Pass::Explore));
     }
 
@@ -247,7 +248,8 @@ mod tests {
         assert_eq!(all, ["corners-04", "patch-02", "wave-08", "noise-16", "noise-32", "tone-01"]);
         assert_eq!(names(made(&plan(Effort::Standard), |_| 25))[..6], all, "others begin with it");
         // What stands out is not refined.
-        assert_eq!(names(made(&plan(Effort::Screen), |_| 100)), all);
+        let tones = |id: PassId| if id.setting.family == Family::Tone { 150 } else { 25 };
+        assert_eq!(names(made(&plan(Effort::Screen), tones)), all);
         assert_eq!(names(made(&plan(Effort::Screen), |_| 180)), all[..1]);
     }
 
@@ -256,7 +258,7 @@ mod tests {
         let small = |id: PassId| if id.setting.strength == 4 && id.setting.family == Family::Patch { 180 } else { 25 };
         let passes = made(&plan(Effort::Standard), small);
         let strengths: Vec<u32> = passes.iter().map(|id| id.setting.strength).collect();
-        assert_eq!(strengths, [10, 2, 4], "the baseline, then patches");
+        assert_eq!(strengths, [4, 2, 8, 16, 32, 1, 10, 4], "a screen, the baseline, then patches");
         let all = made(&plan(Effort::Exhaustive), small);
         assert_eq!(all.len(), Setting::explored(SHAPE).len() + Setting::refined(SHAPE).len());
         let refined = |strength| PassId { setting: Setting { family: Family::Patch, strength }, pass: Pass::Refine };
@@ -309,7 +311,7 @@ mod tests {
             }
             passes.iter().filter(|one| one.id.pass == Pass::Refine).count()
         };
-        assert_eq!((refined([3, 500]), refined([500, 500])), (3, 0));
+        assert_eq!((refined([30, 500]), refined([500, 500])), (3, 0));
     }
 
     /// The natural weaknesses of the model are not known before.
