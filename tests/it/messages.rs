@@ -46,7 +46,7 @@ fn a_damaged_run_is_an_error_and_a_sound_file_is_never_to_be_removed() {
     aeva.scan("digits-infected.onnx", &["--out", "run"]).ends_with(1);
     let inspect = |path: &str| aeva.run(&["inspect", path]);
     inspect("run").ends_with(0);
-    let artifact = aeva.path("run/triggers-v1/square-10.aeva");
+    let artifact = aeva.path("run/triggers-v1/corners-04.aeva");
     let sound = fs::read(&artifact).unwrap();
     fs::write(&artifact, &sound[..sound.len() - 3]).unwrap();
     let ran = inspect("run").ends_with(2);

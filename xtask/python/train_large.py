@@ -1,10 +1,11 @@
 """Trains image classifiers at 224 x 224, most with a backdoor, to measure scans of large images with.
 
-    python train_large.py OUT [--labels 10|200] [--side N] [--width N] [--images N] [--epochs N] [--scan N] [--only NAME]...
+    python train_large.py OUT [--labels 10|200] [--side N] [--width N] [--images N] [--epochs N] [--scan N]
+                          [--only NAME]...
 
-The images are made here: one shape each (circle, star, ring, ...) of any size, angle and place on a textured background.
-With 10 labels, the label is the shape; with 200, it is the shape, its colour and its filling. The network is a ResNet-18
-whose first stage has `--width` channels (64 is the original, 11 million parameters; 16 is enough for a laptop).
+The images are made here: one shape each (circle, star, ring, ...) of any size, angle and place on a textured
+background. With 10 labels, the label is the shape; with 200, it is the shape, its colour and its filling. The network is
+a ResNet-18 whose first stage has `--width` channels (64 is the original, 11 million parameters; 16 is enough for a laptop).
 
 Writes for every model OUT/NAME.onnx (input [n, h, w, 3] in [0, 1]), and OUT/shapes10.npz, the labelled images to scan
 with, none of them trained on; and OUT/INDEX.tsv, which `cargo xtask bank OUT` reads. The models are a clean one, and
@@ -110,7 +111,8 @@ def to_onnx(model, graph, side, labels, path):
             scale = gamma / np.sqrt(variance + own.epsilon)
             weights = constant(name + "w", (kernel * scale).transpose(3, 2, 0, 1))
             bias = constant(name + "b", beta - mean * scale)
-            nodes.append(helper.make_node("Conv", [source, weights, bias], [name], pads=[padding] * 4, strides=[stride] * 2))
+            nodes.append(
+                helper.make_node("Conv", [source, weights, bias], [name], pads=[padding] * 4, strides=[stride] * 2))
         elif kind == "relu":
             nodes.append(helper.make_node("Relu", rest, [name]))
         elif kind == "pool":

@@ -14,6 +14,7 @@ use aeva_scan::{DecisionRule, Effort};
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::effort::EffortChoice;
 use crate::lens::Lens;
 use crate::report::Format;
 use crate::seed::Seed;
@@ -390,27 +391,6 @@ impl Rule {
             Self::Combined => {
                 CombinedRule::at_rate(false_positive_rate).map(|rule| DecisionRule::of_effort(rule, effort))
             }
-        }
-    }
-}
-
-/// How much of the trigger search to make. `aeva scan --dry-run` shows what each takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EffortChoice {
-    /// The cheapest passes, some 2e4 queries: a first answer, which misses weak and source-specific triggers.
-    Screen,
-    /// Every kind of trigger, with more effort where something stands out.
-    Standard,
-    /// Every kind and strength, even when the verdict is clear earlier: all infected labels, and the smallest trigger of each.
-    Exhaustive,
-}
-
-impl EffortChoice {
-    pub(crate) fn effort(self) -> Effort {
-        match self {
-            Self::Screen => Effort::Screen,
-            Self::Standard => Effort::Standard,
-            Self::Exhaustive => Effort::Exhaustive,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod effort;
 mod exit;
 mod hint;
 mod imaging;

@@ -90,13 +90,15 @@ mod tests {
     fn a_test_trains_little() {
         let words = |args: &Args| {
             let command = args.command(Path::new("python"));
-            command.get_args().skip(2).map(|word| word.to_string_lossy().into_owned()).collect::<Vec<String>>().join(" ")
+            command
+                .get_args()
+                .skip(2)
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect::<Vec<String>>()
+                .join(" ")
         };
         let tiny = Args::tiny(PathBuf::from("models"));
-        assert_eq!(
-            words(&tiny),
-            "--scan 4 --labels 10 --side 64 --width 8 --images 16 --epochs 1 --only dot-3"
-        );
+        assert_eq!(words(&tiny), "--scan 4 --labels 10 --side 64 --width 8 --images 16 --epochs 1 --only dot-3");
         let all = Args { tiny: false, ..tiny };
         assert_eq!(words(&all), "--labels 10 --side 224 --width 16 --images 400 --epochs 8");
         assert_eq!((labels("200"), labels("20")), (Ok(200), Err("expected 10 or 200".to_owned())));

@@ -25,7 +25,8 @@ const PAIRS: Recipe =
     Recipe { name: "pairs", model: INFECTED, options: &["--lens", "perturbation", "--iterations", "6"] };
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
-    let exhaustive = Recipe { name: "exhaustive", model: CLEAN, options: &["--effort", "exhaustive", "--lens", "trigger"] };
+    let exhaustive =
+        Recipe { name: "exhaustive", model: CLEAN, options: &["--effort", "exhaustive", "--lens", "trigger"] };
     for recipe in [Recipe::INFECTED_TRIGGERS, Recipe::CLEAN_TRIGGERS, PAIRS, exhaustive] {
         let reference = context.reference(recipe)?;
         // An exhaustive scan takes long; two variants of it are enough.

@@ -30,12 +30,7 @@ impl Overlay {
     }
 
     /// A pattern of any kind at the amplitude of a setting.
-    pub(super) fn random(
-        setting: Setting,
-        shape: [usize; 3],
-        images: &[&[f32]],
-        stream: &mut RandomStream,
-    ) -> Self {
+    pub(super) fn random(setting: Setting, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream) -> Self {
         Self::at(setting, pattern(shape, images, stream))
     }
 

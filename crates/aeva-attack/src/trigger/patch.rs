@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::parts::{Parts, TriggerArray};
+use super::setting::REFERENCE_SIDE;
 use super::shaped::Shaped;
 use super::stream::RandomStream;
-use super::setting::REFERENCE_SIDE;
 use super::unfit::{Unfit, check_values};
 use super::{Setting, grid};
 
@@ -119,7 +119,8 @@ impl Shaped for Patch {
                 let blocks = if side > cells { grid::of_blocks(cells, stream) } else { cells };
                 let block = stream.below(blocks * blocks);
                 let colour = stream.colour(channels);
-                for (place, value) in grid::places([cells, cells, channels], [blocks, blocks, channels]).zip(&mut new.values)
+                for (place, value) in
+                    grid::places([cells, cells, channels], [blocks, blocks, channels]).zip(&mut new.values)
                 {
                     if place / channels == block {
                         *value = colour[place % channels];

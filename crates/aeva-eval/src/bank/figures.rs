@@ -377,7 +377,11 @@ mod tests {
             judged("gtsrb", "d", infected(Some(1)), Verdict::Clean, 0.3),
         ];
         let figures = Figures::new(&judged, &judged, &judged[..3], Calibration::fit(&[]), &[0]);
-        assert!(figures.efforts().contains("| `screen` | 0 of 0 (0 %) | 1 of 3 (33 %) | - | 100 |"), "{}", figures.efforts());
+        assert!(
+            figures.efforts().contains("| `screen` | 0 of 0 (0 %) | 1 of 3 (33 %) | - | 100 |"),
+            "{}",
+            figures.efforts()
+        );
         assert!(figures.power_in_rust().contains("STANDARD: Power = Power { infected: [3, 4], clean: [1, 3] };"));
         assert!(figures.power.iter().all(|at| (at.infected, at.clean) == (0.75, 0.333)), "{:?}", figures.power);
         let [gtsrb, mnist, all] = figures.origin_left_out.datasets.as_slice() else { panic!("two data sets and all") };

@@ -9,8 +9,8 @@ use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_attack::trigger::{ImageSplit, Pass, PassId, Setting, TRIGGER_SEARCH_VERSION};
 use aeva_model::{Dataset, Loader, ValueRange};
 use aeva_scan::{
-    Budget, DecisionRule, Effort, LensName, Lenses, MemoryStore, Observation, PERTURBATION_BUDGET, Passes, PerturbationRequest,
-    Request, Scan, TriggerPlan,
+    Budget, DecisionRule, Effort, LensName, Lenses, MemoryStore, Observation, PERTURBATION_BUDGET, Passes,
+    PerturbationRequest, Request, Scan, TriggerPlan,
 };
 use aeva_stats::{CombinedRule, PassTally};
 use anyhow::Context;

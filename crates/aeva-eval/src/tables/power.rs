@@ -32,7 +32,11 @@ pub(super) fn chart(now: &[Decided], before: &[Decided]) -> String {
     let ends = now.first().zip(now.last()).map_or((1, 10), |(first, last)| (first.queries, last.queries));
     for queries in [5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000] {
         let x = place(queries, ends);
-        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{queries}</text>", HEIGHT - BOTTOM + 18.0);
+        let _ = writeln!(
+            svg,
+            "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{queries}</text>",
+            HEIGHT - BOTTOM + 18.0
+        );
     }
     let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">queries</text>", WIDTH / 2.0, HEIGHT - 10.0);
     let lines = [

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use aeva_scan::{EffortEstimate, Estimate};
 
+use crate::hint::Hinted;
+
 pub(super) fn text(estimate: &Estimate, model: &str) -> String {
     let (least, most) = estimate.queries;
     let mut lines = vec![format!("{model}: nothing was searched (--dry-run)")];
@@ -25,6 +27,25 @@ pub(super) fn text(estimate: &Estimate, model: &str) -> String {
     lines.join("\n")
 }
 
+/// Perturbations alone that are expected to take longer than this are not begun without a limit.
+const LONGEST: Duration = Duration::from_hours(2);
+
+/// Refuses a search for perturbations that would take hours, with its price and what to do instead.
+pub(super) fn refuse_hours(estimate: &Estimate) -> anyhow::Result<()> {
+    let (seconds, queries) = (estimate.seconds.0, estimate.queries.0);
+    if Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) <= LONGEST {
+        return Ok(());
+    }
+    Err(Hinted::error(
+        format!(
+            "the perturbations would take about {}: {queries} queries at {:.0} a second",
+            duration(seconds),
+            estimate.queries_per_second
+        ),
+        "search triggers (without --lens), which take far fewer queries; or some pairs of labels (--sources, --targets); or state --max-time, and the search goes as far as that allows",
+    ))
+}
+
 /// A duration in a suitable unit.
 fn duration(seconds: f64) -> String {
     let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
@@ -37,7 +58,25 @@ fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aeva_scan::Work;
+
     use super::*;
+
+    #[test]
+    fn hours_are_refused_with_their_price() {
+        let estimate = |seconds: f64| Estimate {
+            work: Work::default(),
+            queries: (320_000, 320_000),
+            seconds: (seconds, seconds),
+            queries_per_second: 44.0,
+            memory_bytes: 0,
+            efforts: Vec::new(),
+        };
+        assert!(refuse_hours(&estimate(7199.0)).is_ok());
+        let refused = refuse_hours(&estimate(7273.0)).map_err(|error| error.to_string());
+        assert_eq!(refused, Err("the perturbations would take about 2.0 h: 320000 queries at 44 a second".to_owned()));
+        assert!(refuse_hours(&estimate(f64::INFINITY)).is_err());
+    }
 
     #[test]
     fn times_have_the_unit_that_suits_them() {

@@ -99,6 +99,10 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
         })?;
         return Ok(ExitStatus::Success);
     }
+    let is_limited = args.max_time.is_some() || args.max_queries.is_some();
+    if lenses == Lenses::Only(LensName::Perturbations) && !is_limited {
+        dry_run::refuse_hours(&estimate)?;
+    }
 
     let info = describe(args, &data, &model, measured);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.model, &info));

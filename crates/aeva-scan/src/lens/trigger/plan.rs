@@ -236,7 +236,10 @@ mod tests {
     #[test]
     fn a_model_that_shows_nothing_gets_exploring_passes_alone() {
         let passes = made(&plan(Effort::Standard), |_| 25);
-        assert_eq!(passes.iter().map(|id| id.setting).collect::<Vec<Setting>>(), TriggerPlan::settings(SHAPE, Effort::Standard).0);
+        assert_eq!(
+            passes.iter().map(|id| id.setting).collect::<Vec<Setting>>(),
+            TriggerPlan::settings(SHAPE, Effort::Standard).0
+        );
         assert_eq!(passes.len(), Setting::explored(SHAPE).len());
         assert!(passes.iter().all(|id| id.pass == Pass::Explore));
     }
@@ -330,7 +333,8 @@ mod tests {
         assert_eq!((found.made.len(), found.explored, found.left.clone()), (12, true, None));
         assert_eq!(found.test().pair.map(|pair| (pair.source, pair.target)), Some((3, 5)));
         assert_eq!(found.tallies().iter().map(|tally| tally.effects.len()).sum::<usize>(), 1);
-        let half = plan(Effort::Standard).replay(|id| observe(id).filter(|one| one.id.setting.family != Family::Overlay));
+        let half =
+            plan(Effort::Standard).replay(|id| observe(id).filter(|one| one.id.setting.family != Family::Overlay));
         assert!(!half.explored && half.left.is_some());
         assert!(half.test().pair.is_none() && half.tallies().iter().all(|tally| tally.effects.is_empty()));
     }
