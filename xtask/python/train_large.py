@@ -4,8 +4,9 @@
                           [--only NAME]...
 
 The images are made here: one shape each (circle, star, ring, ...) of any size, angle and place on a textured
-background. With 10 labels, the label is the shape; with 200, it is the shape, its colour and its filling. The network is
-a ResNet-18 whose first stage has `--width` channels (64 is the original, 11 million parameters; 16 is enough for a laptop).
+background. With 10 labels, the label is the shape; with 200, it is the shape, its colour and its filling. The network
+is a ResNet-18 whose first stage has `--width` channels: 64 is the original, 11 million parameters, and 16 is enough for
+a laptop.
 
 Writes for every model OUT/NAME.onnx (input [n, h, w, 3] in [0, 1]), and OUT/shapes10.npz, the labelled images to scan
 with, none of them trained on; and OUT/INDEX.tsv, which `cargo xtask bank OUT` reads. The models are a clean one, and
