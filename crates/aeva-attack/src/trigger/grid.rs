@@ -21,10 +21,11 @@ pub(super) fn of_pattern([height, width, channels]: [usize; 3]) -> [usize; 3] {
     [height.min(PATTERN_CELLS), width.min(PATTERN_CELLS), channels]
 }
 
-/// Blocks along the side of a large patch of so many cells: from one to all, small numbers as often as large ones.
-pub(super) fn of_blocks(cells: usize, stream: &mut RandomStream) -> usize {
-    const BLOCKS: [usize; 6] = [1, 2, 3, 4, 6, 10];
-    BLOCKS[stream.below(BLOCKS.len())].min(cells)
+/// Blocks of cells along the side of a patch of so many pixels, which change together: from one to all, few as often as
+/// many. On a small patch, every cell is a block, and nothing is drawn.
+pub(super) fn of_blocks(side: usize, stream: &mut RandomStream) -> usize {
+    const BLOCKS: [usize; 6] = [1, 2, 3, 4, 6, PATCH_CELLS];
+    if side <= PATCH_CELLS { side } else { BLOCKS[stream.below(BLOCKS.len())] }
 }
 
 /// The cell of `cells` that a pixel of `pixels` lies in.
@@ -73,6 +74,15 @@ mod tests {
         assert_eq!((of_patch(10), of_pattern([32, 28, 3])), (10, [32, 28, 3]));
         assert!((0..32).all(|pixel| cell(pixel, 32, 32) == pixel && middle(pixel, 32, 32) == pixel));
         assert!(places([3, 4, 2], [3, 4, 2]).eq(0..24));
+    }
+
+    #[test]
+    fn blocks_are_drawn_for_large_patches_alone() {
+        let mut stream = RandomStream::new(1, 2, 3);
+        assert!((1..=PATCH_CELLS).all(|side| of_blocks(side, &mut stream) == side));
+        assert_eq!(stream.below(1000), RandomStream::new(1, 2, 3).below(1000), "nothing was drawn");
+        let drawn: std::collections::BTreeSet<usize> = (0..200).map(|_| of_blocks(56, &mut stream)).collect();
+        assert!(drawn.iter().eq(&[1, 2, 3, 4, 6, 10]));
     }
 
     #[test]

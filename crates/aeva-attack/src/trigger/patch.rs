@@ -116,7 +116,7 @@ impl Shaped for Patch {
             }
             1 => {
                 // A cell, or a block of them in a large patch.
-                let blocks = if side > cells { grid::of_blocks(cells, stream) } else { cells };
+                let blocks = grid::of_blocks(side, stream);
                 let block = stream.below(blocks * blocks);
                 let colour = stream.colour(channels);
                 for (place, value) in
@@ -147,7 +147,7 @@ impl Shaped for Patch {
                 }
             }
             _ => {
-                let blocks = if side > cells { grid::of_blocks(cells, stream) } else { cells };
+                let blocks = grid::of_blocks(side, stream);
                 let changes: Vec<f32> = (0..blocks * blocks * channels).map(|_| 0.25 * stream.normal()).collect();
                 let places = grid::places([cells, cells, channels], [blocks, blocks, channels]);
                 for (value, place) in new.values.iter_mut().zip(places) {
@@ -224,7 +224,7 @@ pub(super) fn anywhere(side: usize, shape: [usize; 3], images: &[&[f32]], stream
 /// hardly ever as fine as a cell.
 fn square(side: usize, shape: [usize; 3], images: &[&[f32]], stream: &mut RandomStream, channels: usize) -> Vec<f32> {
     let cells = grid::of_patch(side);
-    let blocks = if side > cells { grid::of_blocks(cells, stream) } else { cells };
+    let blocks = grid::of_blocks(side, stream);
     let values = blocks_of(blocks, side, shape, images, stream, channels);
     if blocks == cells {
         return values;

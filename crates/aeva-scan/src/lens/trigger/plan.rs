@@ -65,8 +65,8 @@ impl TriggerPlan {
 
     /// The next pass, given the finished passes in their order; `None` if there is none left or none needed.
     ///
-    /// Exploring passes go through the families in their order, from weak to strong. They end early if something stands
-    /// out so far that the verdict is clear. Otherwise refining passes follow, from strong to weak (patches down to single
+    /// Exploring passes come first, those of a screen before the others, within a family from weak to strong. They end early
+    /// if something stands out so far that the verdict is clear. Otherwise refining passes follow, from strong to weak (patches down to single
     /// pixels), in the families in which anything stands out, but for those that could reach too little to be evidence.
     /// Random triggers have no refining pass because there is nothing to improve.
     pub fn next(&self, made: &[Observation]) -> Option<PassId> {
