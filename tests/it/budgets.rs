@@ -72,6 +72,8 @@ fn a_dry_run_searches_and_writes_nothing() {
     // A screen takes far fewer, and says how little it sees. Its passes are a part of the others.
     let screen = aeva.scan("digits-clean.onnx", &["--out", "screen", "--effort", "screen"]).ends_with(0);
     assert!(screen.stdout.contains("a screen is a first answer: in the evaluation"), "{}", screen.stdout);
+    aeva.run(&["judge", "screen", "--effort", "screen"]).ends_with(0);
+    aeva.run(&["judge", "screen"]).ends_with(3);
     assert!(queries(&aeva, "screen") < 25_000 && taken > 3 * queries(&aeva, "screen"));
     let (all, some) = (aeva.files("run/triggers-v1"), aeva.files("screen/triggers-v1"));
     assert!(some.len() == 6 && some.iter().all(|(name, bytes)| all[name] == *bytes));
