@@ -56,11 +56,11 @@
 //! ```
 
 mod assess;
+mod effort;
 mod estimate;
 mod ledger;
 mod lens;
 mod observer;
-mod power;
 mod reference;
 pub mod report;
 mod rule;
@@ -69,6 +69,7 @@ mod session;
 mod store;
 
 pub use assess::{Assessment, assess};
+pub use effort::Effort;
 pub use estimate::{EffortEstimate, Estimate};
 pub use ledger::{Budget, Exhausted, Ledger};
 pub use lens::{
@@ -79,6 +80,6 @@ pub use lens::{
 pub use observer::Observer;
 pub use reference::{ReferenceError, reference_model, reference_rule};
 pub use report::Report;
-pub use rule::{DecisionRule, Effort};
+pub use rule::DecisionRule;
 pub use scan::{Lenses, Outcome, Request, Scan};
 pub use session::{End, Failure};

@@ -4,8 +4,9 @@ use aeva_artifact::{ArtifactError, RunDir};
 use aeva_attack::trigger::ImageSplit;
 use aeva_stats::{CombinedRule, ReferenceModel};
 
+use crate::effort::Effort;
 use crate::lens::TriggerObservations;
-use crate::rule::{DecisionRule, Effort};
+use crate::rule::DecisionRule;
 
 /// Why a run folder cannot serve as a reference.
 #[derive(Debug, thiserror::Error)]

@@ -1,40 +1,8 @@
 //! The rule for the verdict.
 
-use aeva_stats::{CombinedRule, Reference, ReferenceModel};
+use aeva_stats::{CombinedRule, ReferenceModel};
 
-/// How much of the trigger search a scan makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Effort {
-    /// The cheapest exploring passes: a first answer, for a paid service or as a filter.
-    Screen,
-    /// All exploring passes, and refining ones where something stands out; it ends when the verdict is clear.
-    #[default]
-    Standard,
-    /// All passes, also when the verdict is clear.
-    Exhaustive,
-}
-
-impl Effort {
-    /// All of them, from the least to the most.
-    pub const ALL: [Self; 3] = [Self::Screen, Self::Standard, Self::Exhaustive];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Screen => "screen",
-            Self::Standard => "standard",
-            Self::Exhaustive => "exhaustive",
-        }
-    }
-
-    /// The clean models that a scan of this effort is compared with.
-    pub fn reference(self) -> Reference {
-        match self {
-            Self::Screen => Reference::screened(),
-            Self::Standard | Self::Exhaustive => Reference::built_in(),
-        }
-    }
-}
+use crate::effort::Effort;
 
 /// The rule for the verdict.
 #[derive(Debug, Clone, PartialEq)]

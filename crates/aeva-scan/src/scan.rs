@@ -9,11 +9,12 @@ use aeva_stats::{Limits, Reason};
 use ndarray::ArrayView4;
 
 use crate::assess::Assessment;
+use crate::effort::Effort;
 use crate::estimate::{Basis, EffortEstimate, Estimate};
 use crate::ledger::{Budget, Exhausted, Ledger};
 use crate::lens::{LeftOut, LensName, Observations, PerturbationRequest, Planning, Plans, Progress, Store};
 use crate::observer::Observer;
-use crate::rule::{DecisionRule, Effort};
+use crate::rule::DecisionRule;
 use crate::session::{End, Failure, Session};
 
 /// The lenses of a scan.

@@ -308,9 +308,8 @@ const DOT: FamilySpec = FamilySpec {
 };
 
 impl Family {
-    /// All families, in the order in which a scan goes through them. The baseline of pairs comes first, because others need
-    /// it; then patches, which most backdoors are. Filters, pairs of squares and warps come last, because few backdoors are
-    /// of these kinds.
+    /// All families. The baseline of pairs comes first, because others need it; then patches, which most backdoors are.
+    /// Filters, pairs of squares and warps come last. A scan explores what is cheap before, and otherwise keeps this order.
     pub const ALL: [Self; Self::ROWS.len()] = [
         Self::Square,
         Self::Patch,

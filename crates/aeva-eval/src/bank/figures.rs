@@ -161,7 +161,7 @@ impl Figures {
         text
     }
 
-    /// `power/table.rs` of `aeva-scan`.
+    /// `effort/table.rs` of `aeva-scan`.
     pub(crate) fn power_in_rust(&self) -> String {
         let mut text = format!("{HEAD}use super::Power;\n\n");
         for Group { name, clean, infected, .. } in &self.efforts {

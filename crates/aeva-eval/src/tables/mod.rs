@@ -34,7 +34,7 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     for (name, expected) in [
         ("crates/aeva-stats/src/margins/table.rs", bank.calibration().margins_in_rust()),
         ("crates/aeva-stats/src/trigger/reference_table.rs", bank.calibration().reference_in_rust()),
-        ("crates/aeva-scan/src/power/table.rs", bank.power_in_rust()),
+        ("crates/aeva-scan/src/effort/table.rs", bank.power_in_rust()),
         ("docs/power.svg", power::chart(bank.power(), &before)),
     ] {
         generated(&root().join(name), &expected, check)?;

@@ -19,7 +19,8 @@ pub use report::{FoundTrigger, PassReport, TriggerReport};
 pub use store::{StoredPass, TriggerStore};
 
 use super::{Cost, Judging, Lens, Planning, Reporting};
-use crate::rule::{DecisionRule, Effort};
+use crate::effort::Effort;
+use crate::rule::DecisionRule;
 use crate::session::{Ended, Failure, Session};
 use store::TriggerMemory;
 

@@ -6,7 +6,8 @@ use aeva_stats::{PassTally, TargetMap};
 
 use super::plan::{Observation, Passes, TriggerPlan};
 use super::store::{StoredPass, TriggerStore};
-use crate::rule::{DecisionRule, Effort};
+use crate::effort::Effort;
+use crate::rule::DecisionRule;
 
 /// The trigger passes that count.
 #[derive(Debug, Clone)]

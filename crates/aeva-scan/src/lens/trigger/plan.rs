@@ -3,7 +3,7 @@
 use aeva_attack::trigger::{Pass, PassId, PassResult, Setting};
 use aeva_stats::{About, CombinedRule, Family, PassTally, Reason, Search, TriggerTest};
 
-use crate::rule::Effort;
+use crate::effort::Effort;
 
 /// The result of a trigger pass in the form for the assessment.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,79 @@
+//! How much of the trigger search a scan makes, and how often each is right.
+
+use aeva_stats::Reference;
+
+mod table;
+
+/// How much of the trigger search a scan makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// The cheapest exploring passes: a first answer, for a paid service or as a filter.
+    Screen,
+    /// All exploring passes, and refining ones where something stands out; it ends when the verdict is clear.
+    #[default]
+    Standard,
+    /// All passes, also when the verdict is clear.
+    Exhaustive,
+}
+
+impl Effort {
+    /// All of them, from the least to the most.
+    pub const ALL: [Self; 3] = [Self::Screen, Self::Standard, Self::Exhaustive];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Screen => "screen",
+            Self::Standard => "standard",
+            Self::Exhaustive => "exhaustive",
+        }
+    }
+
+    /// The clean models that a scan of this effort is compared with.
+    pub fn reference(self) -> Reference {
+        match self {
+            Self::Screen => Reference::screened(),
+            Self::Standard | Self::Exhaustive => Reference::built_in(),
+        }
+    }
+
+    /// How often a scan of this effort was right in the evaluation, as a part of a sentence.
+    pub fn power(self) -> String {
+        let (Power { infected: [found, infected], clean: [flagged, clean] }, is_measured) = match self {
+            Self::Screen => (table::SCREEN, true),
+            Self::Standard => (table::STANDARD, true),
+            Self::Exhaustive => (table::STANDARD, false),
+        };
+        let share = |of: usize, all: usize| 100.0 * of as f64 / all.max(1) as f64;
+        let figures = format!(
+            "in the evaluation it called {:.0} % of {infected} infected models backdoored, and {:.0} % of {clean} clean ones",
+            share(found, infected),
+            share(flagged, clean)
+        );
+        if is_measured { figures } else { format!("not measured; of a standard scan: {figures}") }
+    }
+}
+
+/// What scans of one effort found: the verdicts on models that other people made and on those of the zoo, each judged
+/// without the models of its origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Power {
+    /// Scans of infected models that were called backdoored, and all of them.
+    infected: [usize; 2],
+    /// The same of clean models.
+    clean: [usize; 2],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_finds_less_than_a_standard_scan() {
+        let share = |[of, all]: [usize; 2]| of as f64 / all as f64;
+        assert!(share(table::SCREEN.infected) < share(table::STANDARD.infected));
+        let [screen, standard, exhaustive] = Effort::ALL.map(Effort::power);
+        assert!(screen.starts_with("in the evaluation it called ") && screen != standard);
+        assert_eq!(exhaustive, format!("not measured; of a standard scan: {standard}"));
+    }
+}
