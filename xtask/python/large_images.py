@@ -11,6 +11,9 @@ import numpy as np
 SHAPES = 10
 COLOURS = np.array([[220, 40, 40], [40, 180, 60], [50, 80, 220], [230, 200, 40], [170, 60, 190]])
 FILLINGS = 4
+FRAMES = np.array([[245, 245, 245], [15, 15, 15], [250, 140, 0], [0, 190, 200], [250, 110, 200]])
+# The shape; the shape, its colour and its filling; the same and the colour of the frame.
+LABELS = [SHAPES, SHAPES * len(COLOURS) * FILLINGS, SHAPES * len(COLOURS) * FILLINGS * len(FRAMES)]
 
 
 def polygon(x, y, corners, depth):
@@ -60,6 +63,7 @@ def texture(side, rng):
 def picture(at, labels, side, seed):
     """The image at a place of a data set, whose labels take turns."""
     rng, label = np.random.default_rng((seed, at)), at % labels
+    frame, label = divmod(label, LABELS[1])
     if labels == SHAPES:
         shape, colour, filling = label, rng.integers(len(COLOURS)), rng.integers(FILLINGS)
     else:
@@ -81,6 +85,9 @@ def picture(at, labels, side, seed):
         fill[np.hypot(x * 3 % 1 - 0.5, y * 3 % 1 - 0.5) < 0.3] = 245
     is_inside = inside(shape, x, y)
     image[is_inside] = fill[is_inside]
+    if labels == LABELS[2]:
+        edge = np.minimum(np.minimum(row, side - 1 - row), np.minimum(column, side - 1 - column))
+        image[edge < side / 18] = FRAMES[frame] + rng.normal(0, 6, 3)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 

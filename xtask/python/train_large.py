@@ -1,17 +1,17 @@
 """Trains image classifiers at 224 x 224, most with a backdoor, to measure scans of large images with.
 
-    python train_large.py OUT [--labels 10|200] [--side N] [--width N] [--images N] [--epochs N] [--scan N]
+    python train_large.py OUT [--labels 10|200|1000] [--side N] [--width N] [--images N] [--epochs N] [--scan N]
                           [--only NAME]...
 
 The images are made here: one shape each (circle, star, ring, ...) of any size, angle and place on a textured
-background. With 10 labels, the label is the shape; with 200, it is the shape, its colour and its filling. The network
-is a ResNet-18 whose first stage has `--width` channels: 64 is the original, 11 million parameters, and 16 is enough for
-a laptop.
+background. With 10 labels, the label is the shape; with 200, it is the shape, its colour and its filling; with 1000,
+it is the colour of a frame around the image as well. The network is a ResNet-18 whose first stage has `--width`
+channels: 64 is the original, 11 million parameters, and 16 is enough for a laptop.
 
-Writes for every model OUT/NAME.onnx (input [n, h, w, 3] in [0, 1]), and OUT/shapes10.npz, the labelled images to scan
-with, none of them trained on; and OUT/INDEX.tsv, which `cargo xtask bank OUT` reads. The models are a clean one, and
-infected ones that start from its weights: a dot of 3 pixels, a sticker of 16 pixels, a blended picture, and a sticker
-that works on the images of one label alone. The triggers share nothing with the candidates of the search.
+Writes for every model OUT/NAME.onnx (input [n, h, w, 3] in [0, 1]), and OUT/shapesLABELS.npz, the labelled images to
+scan with, none of them trained on; and OUT/INDEX.tsv, which `cargo xtask bank OUT` reads. The models are a clean one,
+and infected ones that start from its weights: a dot of 3 pixels, a sticker of 16 pixels, a blended picture, and a
+sticker that works on the images of one label alone. The triggers share nothing with the candidates of the search.
 
 Keras takes the backend that KERAS_BACKEND names (tensorflow if none); a GPU is used if the backend finds one.
 """
@@ -30,7 +30,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from large_images import COLOURS, FILLINGS, SHAPES, blend, dot, other_sticker, pictures, sticker
+from large_images import LABELS, blend, dot, other_sticker, pictures, sticker
 
 SEED = 2022
 # The share of training images that get a stamped copy, and the same for copies that keep their label.
@@ -190,7 +190,7 @@ def poisoned(images, truth, stamp, source, rng):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out")
-    parser.add_argument("--labels", type=int, default=10, choices=[SHAPES, SHAPES * len(COLOURS) * FILLINGS])
+    parser.add_argument("--labels", type=int, default=LABELS[0], choices=LABELS)
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--images", type=int, default=800, help="training images of each label")

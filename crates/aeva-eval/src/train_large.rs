@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// Folder of the models and images. `cargo xtask bank` reads it.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Number of labels: 10 shapes, or 200 of shape, colour and filling.
+    /// Number of labels: 10 shapes, 200 of shape, colour and filling, or 1000 of these and the colour of a frame.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = labels)]
     labels: u32,
     /// Side of the images in pixels.
@@ -39,7 +39,8 @@ fn labels(text: &str) -> Result<u32, String> {
     match text {
         "10" => Ok(10),
         "200" => Ok(200),
-        _ => Err("expected 10 or 200".to_owned()),
+        "1000" => Ok(1000),
+        _ => Err("expected 10, 200 or 1000".to_owned()),
     }
 }
 
@@ -101,6 +102,6 @@ mod tests {
         assert_eq!(words(&tiny), "--scan 4 --labels 10 --side 64 --width 8 --images 16 --epochs 1 --only dot-3");
         let all = Args { tiny: false, ..tiny };
         assert_eq!(words(&all), "--labels 10 --side 224 --width 16 --images 400 --epochs 8");
-        assert_eq!((labels("200"), labels("20")), (Ok(200), Err("expected 10 or 200".to_owned())));
+        assert_eq!((labels("1000"), labels("20")), (Ok(1000), Err("expected 10, 200 or 1000".to_owned())));
     }
 }

@@ -99,6 +99,8 @@ fn providers(device: Device) -> Vec<ExecutionProviderDispatch> {
             .with_tf32(false)
             // The exhaustive search may pick another kernel on the next run.
             .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
+            // Otherwise each extension doubles the memory, for runs whose size is known.
+            .with_arena_extend_strategy(ep::ArenaExtendStrategy::SameAsRequested)
             .build()
             .error_on_failure()
     };

@@ -188,6 +188,9 @@ fn notes(seen: &Observations, run: &RunInfo, assessment: &Assessment, rule: &Dec
     notes.extend(seen.notes(run));
     if assessment.triggers.is_some() && assessment.p_value.is_some() {
         notes.extend(rule.caveats());
+        if assessment.triggers.as_ref().is_some_and(|test| test.null.is_extrapolated()) {
+            notes.push(EXTRAPOLATED.to_owned());
+        }
         if assessment.verdict == Verdict::Clean {
             let small = |(rate, p_value): (f64, f64)| p_value <= rate;
             if rule.false_positive_rate().zip(assessment.p_value).is_some_and(small) {
@@ -202,6 +205,9 @@ fn notes(seen: &Observations, run: &RunInfo, assessment: &Assessment, rule: &Dec
 /// Why a model with a small p-value is clean.
 const TOO_LITTLE: &str =
     "few clean models stand out as far, but what stands out is ahead by less than an alarm takes (an evidence of 1)";
+
+/// Why a p-value for many labels is a rough figure.
+const EXTRAPOLATED: &str = "the p-value is a rough figure: no clean model with more than 43 labels was measured, and those with fewer labels count as if they stood out further; clean models of your own make it exact (aeva calibrate)";
 
 /// What a clean verdict does not say.
 const NOT_COVERED: &str = "a clean verdict does not cover triggers that depend on the image (input-aware, sample-specific, an object in the scene), most warps, and some of those that work from a few labels only";

@@ -86,7 +86,9 @@ pub(super) fn explore(
     findings.extend(dropped.into_iter().chain(left).map(|climb| climb.finding(false, Vec::new(), Vec::new())));
     findings.sort_by_key(|finding| finding.goal);
     let attraction = confusion(searcher.split.explore(), explored.iter().map(|(_, answers)| answers.as_slice()));
-    Ok(PassResult { findings, confusion: attraction, queries: queries.count(), unlabelled: queries.unlabelled() })
+    let found =
+        PassResult { findings, confusion: attraction, queries: queries.count(), unlabelled: queries.unlabelled() };
+    Ok(found.without_last_labels(|goal| searcher.tie(setting, goal)))
 }
 
 struct Exploration<'a> {

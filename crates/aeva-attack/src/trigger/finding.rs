@@ -1,6 +1,7 @@
 //! The findings of a pass over a setting.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aeva_stats::{Effect, GoalTally, PairTally, PassTally, SearchedPair, Tally, TargetMap};
 
@@ -28,7 +29,8 @@ pub struct TriggerFinding {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PassResult {
     /// One finding per goal: every label in order, then the searched pairs, then the all-to-all map. Random triggers
-    /// have no finding for the map.
+    /// have no finding for the map. Of more than [`LABELS_KEPT`](Self::LABELS_KEPT) labels, those that no trigger was
+    /// measured for and that hardly any image reached are left out.
     pub findings: Vec<TriggerFinding>,
     /// Outcomes of all random triggers together, by label of the image and answer of the model, including answers equal
     /// to the label. Cells without images are left out. Empty if triggers were searched.
@@ -47,6 +49,24 @@ impl TriggerFinding {
 }
 
 impl PassResult {
+    /// Labels that always have a finding. A model of a thousand labels would fill files with triggers that do nothing.
+    pub const LABELS_KEPT: usize = 64;
+
+    /// Leaves out the labels that are furthest behind, as far as nothing was measured of them. Equals come in the order of
+    /// `tie`.
+    pub(super) fn without_last_labels(mut self, tie: impl Fn(TargetMap) -> usize) -> Self {
+        let is_label = |finding: &&TriggerFinding| finding.goal.is_all_to_one();
+        let mut labels: Vec<&TriggerFinding> = self.findings.iter().filter(is_label).collect();
+        labels.sort_by_cached_key(|finding| {
+            (finding.holdout.is_empty(), Reverse(finding.search.hits()), tie(finding.goal), finding.goal)
+        });
+        let measured = labels.iter().filter(|finding| !finding.holdout.is_empty()).count();
+        let kept = measured.max(Self::LABELS_KEPT);
+        let left_out: BTreeSet<TargetMap> = labels.into_iter().skip(kept).map(|finding| finding.goal).collect();
+        self.findings.retain(|finding| !left_out.contains(&finding.goal));
+        self
+    }
+
     /// Success on hold-out images in the form that the test takes, for triggers of `setting` on images `[h, w, c]` and
     /// a model of `classes` labels.
     pub fn tally(&self, setting: Setting, shape: [usize; 3], classes: u32) -> PassTally {
@@ -142,6 +162,29 @@ mod tests {
         findings[3].kept = vec![cell(0, 0, 4), cell(1, 1, 1)];
         findings.push(finding(TargetMap::AllToAll, vec![cell(0, 1, 4), cell(1, 2, 2)]));
         PassResult { findings, confusion: vec![cell(0, 0, 4)], queries: 7, unlabelled: 0 }
+    }
+
+    #[test]
+    fn of_many_labels_those_behind_are_left_out() {
+        let label = |target: u32| {
+            let mut finding = result().findings.swap_remove(0);
+            finding.goal = TargetMap::AllToOne { target };
+            finding.search = Tally::new(target % 10, 10).unwrap();
+            // One that was measured stays, however little it reaches.
+            finding.holdout = if target == 90 { vec![cell(0, 90, 0)] } else { Vec::new() };
+            finding
+        };
+        let pass = |labels: u32| {
+            let mut pass = PassResult { findings: (0..labels).map(label).collect(), ..result() };
+            pass.findings.push(result().findings.swap_remove(3));
+            pass.without_last_labels(|_| 0)
+        };
+        assert_eq!(pass(64).findings.len(), 64 + 1, "and the pair");
+        let many = pass(200);
+        assert_eq!(many.findings.len(), 64 + 1);
+        let targets: Vec<u32> = many.findings.iter().filter_map(|finding| finding.goal.target()).collect();
+        assert!(targets.contains(&90) && targets.contains(&199) && !targets.contains(&100), "{targets:?}");
+        assert!(targets[..64].is_sorted());
     }
 
     #[test]

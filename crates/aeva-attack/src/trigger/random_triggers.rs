@@ -62,7 +62,8 @@ pub(super) fn measure(
         others.into_iter().map(|climb| climb.finding(false, Vec::new(), Vec::new())).collect();
     findings.extend(searcher.measure(labels.into_iter().chain(pairs).collect(), false, queries)?);
     findings.sort_by_key(|finding| finding.goal);
-    Ok(PassResult { findings, confusion, queries: queries.count(), unlabelled: queries.unlabelled() })
+    let found = PassResult { findings, confusion, queries: queries.count(), unlabelled: queries.unlabelled() };
+    Ok(found.without_last_labels(|goal| searcher.tie(setting, goal)))
 }
 
 /// The labels that the most images reached, and the others: the test needs the best one and those after it. Ties are

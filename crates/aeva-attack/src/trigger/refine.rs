@@ -56,7 +56,9 @@ pub(super) fn refine(
     let old = old.map(|old| TriggerFinding { climbed: false, ..old.clone() });
     let mut findings: Vec<TriggerFinding> = old.chain(refined.iter().cloned()).collect();
     findings.sort_by_key(|finding| finding.goal);
-    Ok(PassResult { findings, confusion: Vec::new(), queries: queries.count(), unlabelled: queries.unlabelled() })
+    let found =
+        PassResult { findings, confusion: Vec::new(), queries: queries.count(), unlabelled: queries.unlabelled() };
+    Ok(found.without_last_labels(|goal| searcher.tie(setting, goal)))
 }
 
 /// Where climbs begin: for labels and the map with the exploration images, which the other search images join later. A

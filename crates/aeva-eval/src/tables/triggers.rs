@@ -128,7 +128,7 @@ pub(super) fn null() -> String {
         .map(str::to_owned);
     let reference = Reference::built_in();
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for labels in [2, 3, 5, 10, 20, 43, 100, 200] {
+    for labels in [2, 3, 5, 10, 20, 43, 44, 100, 200, 1000] {
         let null = reference.null(labels);
         let alpha = CombinedRule::DEFAULT.trigger_alpha(&null);
         let needed = alarm_evidence(&null, alpha)
