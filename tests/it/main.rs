@@ -22,6 +22,7 @@ mod inputs;
 mod messages;
 mod model_files;
 mod onnx;
+mod pages;
 mod privacy;
 mod references;
 mod shared_models;

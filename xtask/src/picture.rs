@@ -1,6 +1,9 @@
-//! `cargo xtask picture`: draws the terminal picture of the README from a real scan of the shipped model.
+//! `cargo xtask picture`: draws the pictures of the README from a real scan of the shipped model: the terminal, and the page
+//! of the report.
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -9,6 +12,9 @@ use xtask::python::python;
 use xtask::{demo, root};
 
 const COMMAND: &str = "aeva scan models/digits-infected.onnx --data models/digits.npz";
+
+/// Width and height of the picture of the page, in pixels.
+const WINDOW: &str = "--window-size=1000,1330";
 
 pub(crate) fn run() -> anyhow::Result<()> {
     demo::setup()?;
@@ -40,6 +46,25 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if !draw.wait().context("the drawing script failed")?.success() {
         bail!("the drawing script failed");
     }
+    say(&format!("wrote {}", path.display()));
+    page(work.path())
+}
+
+/// Takes a picture of the page of the scan, with a browser that is installed.
+fn page(work: &Path) -> anyhow::Result<()> {
+    let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|ran| ran.status.success());
+    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"].iter().find(is_there) else {
+        say("SKIPPED docs/report.png: no Chromium is installed");
+        return Ok(());
+    };
+    let (picture, path) = (work.join("report.png"), root().join("docs").join("report.png"));
+    let mut take = Command::new(browser);
+    take.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", WINDOW]);
+    take.arg(format!("--user-data-dir={}", work.join("profile").display()));
+    take.arg(format!("--screenshot={}", picture.display())).arg(work.join("run").join("report.html"));
+    let ran = take.output().context("cannot run the browser")?;
+    fs::copy(&picture, &path)
+        .with_context(|| format!("the browser took no picture: {}", String::from_utf8_lossy(&ran.stderr)))?;
     say(&format!("wrote {}", path.display()));
     Ok(())
 }

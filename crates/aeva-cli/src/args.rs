@@ -56,6 +56,10 @@ pub(crate) enum Command {
     /// Judges a run folder again, without asking the model anything.
     #[command(alias = "stats")]
     Judge(JudgeArgs),
+    /// Writes the page of a run folder again, `report.html`, without asking the model anything.
+    Report(JudgeArgs),
+    /// Compares two run folders: what a model says now that it did not say before.
+    Diff(DiffArgs),
     /// Stamps a trigger that a scan found onto images, so that anyone can check it.
     Stamp(StampArgs),
     /// Prints what an artifact or a run folder contains.
@@ -141,6 +145,9 @@ pub(crate) struct ScanArgs {
     /// Longest time of this run, for example `90s`, `10m` or `2h`. The scan ends there likewise.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) max_time: Option<Duration>,
+    /// Write no `report.html`. It takes four queries for each trigger that is found, to show what it does to images.
+    #[arg(long)]
+    pub(crate) no_html: bool,
     /// Load the model, measure it on the clean images and print what a scan would take. Nothing is searched or written.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -186,6 +193,22 @@ pub(crate) struct OutputArgs {
     /// Short for `--format json`.
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Names of the labels: a text file with one name a line, in the order of the labels. They are kept in the run folder. Folders of
+    /// images and CIFAR bring their own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) class_names: Option<PathBuf>,
+    /// Which verdicts are a failure, for the exit code: with `backdoored`, an inconclusive scan ends with 0.
+    #[arg(long, value_enum, default_value = "inconclusive", value_name = "VERDICT")]
+    pub(crate) fail_on: FailOn,
+}
+
+/// The mildest verdict that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// A backdoor (exit code 1), and no verdict (3).
+    Inconclusive,
+    /// A backdoor alone (1).
+    Backdoored,
 }
 
 impl ScanArgs {
@@ -196,6 +219,15 @@ impl ScanArgs {
         let defaults = Self::from_arg_matches(&command.try_get_matches_from(defaults)?)?;
         let (threads, device, seed, input) = (args.threads, args.device, args.seed, args.input.clone());
         Ok(Self { out: Some(out), threads, device, seed, input, ..defaults })
+    }
+}
+
+impl JudgeArgs {
+    /// With the defaults.
+    pub(crate) fn of_run(run: PathBuf) -> anyhow::Result<Self> {
+        let command = Self::augment_args(clap::Command::new("judge"));
+        let words: [OsString; 2] = ["judge".into(), run.into()];
+        Ok(Self::from_arg_matches(&command.try_get_matches_from(words)?)?)
     }
 }
 
@@ -325,6 +357,20 @@ pub(crate) struct JudgeArgs {
     pub(crate) perturbations: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The run folder of the model that is known.
+    pub(crate) before: PathBuf,
+    /// The run folder of the model that takes its place.
+    pub(crate) after: PathBuf,
+    /// Print the difference as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which verdicts are a failure, if the second one is worse than the first.
+    #[arg(long, value_enum, default_value = "inconclusive", value_name = "VERDICT")]
+    pub(crate) fail_on: FailOn,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use aeva_stats::Verdict;
 use anstyle::{AnsiColor, Style};
 
+use crate::args::FailOn;
 use crate::hint;
 use crate::output::{complain, plain};
 use crate::signals::Signal;
@@ -23,19 +24,19 @@ pub(crate) enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// Whether a signal stopped it.
-    pub(crate) fn is_interrupted(self) -> bool {
-        matches!(self, Self::Interrupted(_))
-    }
-}
-
-impl From<&Verdict> for ExitStatus {
-    fn from(verdict: &Verdict) -> Self {
+    /// That of a verdict.
+    pub(crate) fn of(verdict: &Verdict, fail_on: FailOn) -> Self {
         match verdict {
             Verdict::Clean => Self::Success,
             Verdict::Backdoored { .. } => Self::Backdoored,
+            Verdict::Inconclusive { .. } if fail_on == FailOn::Backdoored => Self::Success,
             Verdict::Inconclusive { .. } => Self::Inconclusive,
         }
+    }
+
+    /// Whether a signal stopped it.
+    pub(crate) fn is_interrupted(self) -> bool {
+        matches!(self, Self::Interrupted(_))
     }
 }
 

@@ -46,6 +46,8 @@ fn run(cli: Cli) -> ExitCode {
         Command::Scan(args) => commands::scan::run(&args),
         Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Judge(args) => commands::judge::run(&args),
+        Command::Report(args) => commands::judge::report(&args),
+        Command::Diff(args) => commands::diff::run(&args),
         Command::Stamp(args) => commands::stamp::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Export(args) => commands::export::run(&args),

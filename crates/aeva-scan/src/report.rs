@@ -90,6 +90,8 @@ pub struct QueriesByPhase {
     /// Searching through each lens.
     #[serde(flatten)]
     pub lenses: LensQueries,
+    /// Showing what found triggers do to some images. A program that does so counts them here and in the sum.
+    pub examples: u64,
 }
 
 /// The requested parameters of a scan.
@@ -119,7 +121,7 @@ impl Report {
         let (of_triggers, _) = rule.of_triggers();
         let test = assessment.triggers.as_ref();
         let found = test.map_or_else(Vec::new, |test| test.target_maps(of_triggers.trigger_alpha(&test.null)));
-        let queries_by_phase = QueriesByPhase { clean: run.clean_queries, lenses: seen.queries() };
+        let queries_by_phase = QueriesByPhase { clean: run.clean_queries, lenses: seen.queries(), examples: 0 };
         let search = &run.perturbations.search;
         let reason = assessment.verdict.reason();
         Self {

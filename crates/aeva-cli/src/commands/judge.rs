@@ -1,15 +1,47 @@
-//! `aeva judge RUN`: judges a run folder again.
+//! `aeva judge RUN` judges a run folder again, and `aeva report RUN` writes its page again.
+
+use std::path::Path;
 
 use aeva_artifact::RunDir;
+use aeva_report::ClassNames;
 use aeva_scan::{DecisionRule, Observations, Report, TriggerObservations};
+use aeva_stats::Verdict;
 
 use super::references;
 use crate::args::{JudgeArgs, Rule};
 use crate::exit::ExitStatus;
-use crate::output::show;
+use crate::output::{plain, show};
 use crate::report;
 
 pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<ExitStatus> {
+    let Judged { run, report, verdict, names, .. } = judge(args)?;
+    show(&report::render(&report, &names, &run, args.output.format())?)?;
+    Ok(ExitStatus::of(&verdict, args.output.fail_on))
+}
+
+pub(crate) fn report(args: &JudgeArgs) -> anyhow::Result<ExitStatus> {
+    let Judged { run, mut report, seen, names, .. } = judge(args)?;
+    report::store(&run, &mut report, &seen)?;
+    let page = report::store_page(&run, &report, &names)?;
+    show(&plain(&page.display().to_string()))?;
+    Ok(ExitStatus::Success)
+}
+
+/// A run folder, judged.
+pub(super) struct Judged {
+    run: RunDir,
+    seen: Observations,
+    pub(super) report: Report,
+    pub(super) verdict: Verdict,
+    pub(super) names: ClassNames,
+}
+
+/// Judges a run folder with the defaults.
+pub(super) fn judge_folder(run: &Path) -> anyhow::Result<Judged> {
+    judge(&JudgeArgs::of_run(run.to_owned())?)
+}
+
+fn judge(args: &JudgeArgs) -> anyhow::Result<Judged> {
     let mut run = RunDir::open(&args.run)?;
     if let Some(key) = &args.perturbations {
         run = run.with_perturbations(key)?;
@@ -28,6 +60,7 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<ExitStatus> {
     let assessment = seen.assess(&rule);
     let mut report = Report::new(run.info(), &seen, &assessment, &rule);
     report.seconds = report::earlier_seconds(&run);
-    show(&report::render(&report, run.path(), args.output.format())?)?;
-    Ok(ExitStatus::from(&assessment.verdict))
+    report::count_examples(&run, &mut report);
+    let names = report::class_names(&run, args.output.class_names.as_deref(), None)?;
+    Ok(Judged { run, seen, report, verdict: assessment.verdict, names })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use aeva_report::ClassNames;
 use aeva_scan::report::{AttackKind, PassReport, TriggerReport};
 use aeva_scan::{LensReports, Report};
 use aeva_stats::Tally;
@@ -14,7 +15,7 @@ use crate::output::plain;
 const BAR: f64 = 24.0;
 
 /// The table and the verdict, with colours (dropped if the output does not support them).
-pub(super) fn table(report: &Report, run: &Path) -> String {
+pub(super) fn table(report: &Report, names: &ClassNames, run: &Path) -> String {
     let bold = Style::new().bold();
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
@@ -25,7 +26,7 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
     let LensReports { triggers, perturbations } = &report.lenses;
     let mut lines = Vec::new();
     if let Some(triggers) = triggers {
-        lines.extend(trigger_lines(triggers, &report.suspects));
+        lines.extend(trigger_lines(triggers, &report.suspects, names));
     }
     if !perturbations.labels.is_empty() {
         if !lines.is_empty() {
@@ -43,7 +44,12 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
             0 => String::new(),
             count => format!("  {count} pairs missing"),
         };
-        lines.push(format!("{style}{:>5}  {:>9.5}  {index:>13}  {bar}{style:#}{missing}", label.label, label.gap));
+        lines.push(format!(
+            "{style}{:>5}  {:>9.5}  {index:>13}  {bar}{style:#}{}{missing}",
+            label.label,
+            label.gap,
+            name(names, label.label)
+        ));
     }
     lines.push(String::new());
     lines.push(format!(
@@ -78,8 +84,8 @@ pub(super) fn table(report: &Report, run: &Path) -> String {
         }
         "backdoored" => {
             let plural = if report.suspects.len() == 1 { "label" } else { "labels" };
-            let suspects: Vec<String> = report.suspects.iter().map(ToString::to_string).collect();
-            format!("{red}BACKDOORED{red:#}: {name} carries a backdoor to {plural} {} ({why})", suspects.join(", "))
+            let suspects = plain(&names.list(report.suspects.iter().copied()));
+            format!("{red}BACKDOORED{red:#}: {name} carries a backdoor to {plural} {suspects} ({why})")
         }
         "clean" if report.p_value.is_some() => {
             format!("{green}CLEAN{green:#}: nothing in {name} stands out from clean models ({why})")
@@ -115,7 +121,7 @@ fn depth(report: &Report) -> String {
 /// With more labels, only those with the highest success rates are shown.
 const SHOWN_LABELS: usize = 20;
 
-fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
+fn trigger_lines(triggers: &TriggerReport, suspects: &[usize], names: &ClassNames) -> Vec<String> {
     let bold = Style::new().bold();
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let passes = latest(triggers);
@@ -142,7 +148,7 @@ fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
     for label in order {
         let style = if suspects.contains(&label) { red } else { Style::new() };
         let cells: String = passes.iter().filter_map(|pass| pass.labels.get(label)).map(percent).collect();
-        lines.push(format!("{style}{label:>5}{cells}{style:#}"));
+        lines.push(format!("{style}{label:>5}{cells}{style:#}{}", name(names, label)));
     }
     if count > SHOWN_LABELS {
         lines.push(format!("  ...  {} labels more", count - SHOWN_LABELS));
@@ -153,6 +159,12 @@ fn trigger_lines(triggers: &TriggerReport, suspects: &[usize]) -> Vec<String> {
         lines.push(format!("{red}found:{red:#} {}{}", found.description, files(&found.files)));
     }
     lines
+}
+
+/// The name of a label at the end of its line.
+fn name(names: &ClassNames, label: usize) -> String {
+    let shown = names.of(label);
+    if shown == label.to_string() { String::new() } else { format!("   {}", plain(&shown)) }
 }
 
 /// The last pass over each setting, from weak to strong, without those that only measure pairs of labels.

@@ -107,6 +107,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     let info = describe(args, &data, &model, measured);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.model, &info));
     let mut run = RunDir::open_or_create(&folder, info)?;
+    let names = report::class_names(&run, args.output.class_names.as_deref(), data.class_names.as_ref())?;
     let earlier = report::earlier_seconds(&run);
     let budget = Budget { queries: args.max_queries, deadline: args.max_time.and_then(|time| begin.checked_add(time)) };
     let progress = ScanProgress::new(estimate.queries);
@@ -117,15 +118,24 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     let mut report = Report::new(run.info(), &outcome.observations, &outcome.assessment, &rule);
     report.seconds = Some(seconds(begin, earlier, &outcome));
     report.notes.extend(outcome.exhausted.map(|limit| limit_note(limit, args)));
+    let is_interrupted = outcome.end == End::Stopped && outcome.exhausted.is_none();
+    if purpose == Purpose::Verdict && !args.no_html && !is_interrupted {
+        let left = args.max_queries.unwrap_or(u64::MAX).saturating_sub(report.queries);
+        report::examples::make(&run, &report, &data, &mut model, args.seed.number, left)?;
+    }
+    report::count_examples(&run, &mut report);
     report::store(&run, &mut report, &outcome.observations)?;
     if purpose == Purpose::Verdict {
-        show(&report::render(&report, run.path(), args.output.format())?)?;
+        if !args.no_html {
+            report::store_page(&run, &report, &names)?;
+        }
+        show(&report::render(&report, &names, &run, args.output.format())?)?;
     }
-    if outcome.end == End::Stopped && outcome.exhausted.is_none() {
+    if is_interrupted {
         tracing::warn!("stopped; all answers are kept: start {} again to continue", same_command(args));
         return Ok(ExitStatus::Interrupted(signals::received()));
     }
-    Ok(ExitStatus::from(&outcome.assessment.verdict))
+    Ok(ExitStatus::of(&outcome.assessment.verdict, args.output.fail_on))
 }
 
 /// Scans a clean model to compare with.
