@@ -6,6 +6,7 @@ mod test;
 #[cfg_attr(not(unix), path = "torture/elsewhere.rs")]
 mod torture;
 mod train_demo;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ enum Task {
     Demo,
     /// Runs all tests, after installing what they need.
     Test,
+    /// Builds the Python package `aeva`, installs it into an environment of its own, and tries it.
+    TestWheel,
     /// Converts a Keras model (.h5, .keras) to ONNX, checks that the labels agree, and writes a manifest beside it.
     Convert(convert::Args),
     /// Trains the shipped models again.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
+        Task::TestWheel => wheel::run(),
         Task::Convert(args) => convert::run(&args),
         Task::TrainDemo => train_demo::run(),
         Task::Picture => picture::run(),

@@ -44,6 +44,14 @@ pub fn measuring_python() -> anyhow::Result<PathBuf> {
     environment("requirements-measure.txt", Some(python()?))
 }
 
+/// Python with the packages of `requirements-wheel.txt`, which the Python package `aeva` is built and tried with.
+///
+/// # Errors
+/// As for [`python`].
+pub fn packaging_python() -> anyhow::Result<PathBuf> {
+    environment("requirements-wheel.txt", None)
+}
+
 /// The Python of an environment with the packages of a list, and with those of the environment that `base` belongs to.
 fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let requirements = root().join("xtask").join("python").join(list);

@@ -7,6 +7,8 @@ use xtask::evaluation::aeva_eval;
 use xtask::process::{self, aeva, cargo, say};
 use xtask::{convert, demo, root, shared_data};
 
+use crate::wheel;
+
 pub(crate) fn run() -> anyhow::Result<()> {
     demo::setup()?;
     // A second execution provider, for the tests of devices other than the CPU. Without it they are skipped, and say so.
@@ -31,6 +33,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     // Two calls, because `--all-targets` leaves out documentation tests.
     process::run(cargo().args(["test", "--workspace", "--all-targets"]))?;
     process::run(cargo().args(["test", "--workspace", "--doc"]))?;
+    wheel::run()?;
     process::run(aeva_eval().arg("small-zoo"))?;
     let Some(folder) = shared else { return Ok(()) };
     // Removed first, because experiments that have run are not run again.

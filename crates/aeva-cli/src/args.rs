@@ -1,10 +1,8 @@
 //! The command line.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use aeva_attack::HopSkipJumpBuilder;
@@ -15,6 +13,8 @@ use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::effort::EffortChoice;
+use crate::exit::FailOn;
+use crate::label_set::LabelSet;
 use crate::lens::Lens;
 use crate::report::Format;
 use crate::seed::Seed;
@@ -200,15 +200,6 @@ pub(crate) struct OutputArgs {
     /// Which verdicts are a failure, for the exit code: with `backdoored`, an inconclusive scan ends with 0.
     #[arg(long, value_enum, default_value = "inconclusive", value_name = "VERDICT")]
     pub(crate) fail_on: FailOn,
-}
-
-/// The mildest verdict that fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// A backdoor (exit code 1), and no verdict (3).
-    Inconclusive,
-    /// A backdoor alone (1).
-    Backdoored,
 }
 
 impl ScanArgs {
@@ -481,32 +472,6 @@ impl ColorChoice {
     }
 }
 
-/// A set of labels, written as `0-4,7`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LabelSet(pub(crate) BTreeSet<u32>);
-
-/// Far above any class count, far below what would fill the memory.
-const HIGHEST_LABEL: u32 = 99_999;
-
-impl FromStr for LabelSet {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no set of labels: expected numbers and ranges, for example 0-4,7");
-        let number = |part: &str| part.trim().parse::<u32>().ok().filter(|&label| label <= HIGHEST_LABEL);
-        let mut labels = BTreeSet::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let (first, last) = number(first).zip(number(last)).ok_or_else(wrong)?;
-            if first > last {
-                return Err(wrong());
-            }
-            labels.extend(first..=last);
-        }
-        Ok(Self(labels))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -523,16 +488,6 @@ mod tests {
         assert_eq!((seconds("90s"), seconds("1.5m"), seconds("2h")), (Ok(90.0), Ok(90.0), Ok(7200.0)));
         for bad in ["", "90", "-1s", "0s", "nans", "infs", "1d", "1e300h", "s"] {
             assert!(time(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn label_sets_are_parsed() {
-        let set = |text: &str| text.parse::<LabelSet>().map(|set| set.0.into_iter().collect::<Vec<_>>());
-        assert_eq!(set("3"), Ok(vec![3]));
-        assert_eq!(set("7,0-2,1"), Ok(vec![0, 1, 2, 7]));
-        for bad in ["", "4-2", "-1", "a", "1,,2", "0-4294967295"] {
-            assert!(set(bad).is_err(), "{bad}");
         }
     }
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use aeva_stats::Verdict;
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
 
-use crate::args::FailOn;
 use crate::hint;
 use crate::output::{complain, plain};
 use crate::signals::Signal;
@@ -21,6 +21,15 @@ pub(crate) enum ExitStatus {
     Inconclusive,
     /// A signal stopped it; the same command continues.
     Interrupted(Signal),
+}
+
+/// The mildest verdict that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// A backdoor (exit code 1), and no verdict (3).
+    Inconclusive,
+    /// A backdoor alone (1).
+    Backdoored,
 }
 
 impl ExitStatus {

@@ -6,6 +6,7 @@ mod effort;
 mod exit;
 mod hint;
 mod imaging;
+mod label_set;
 mod lens;
 mod output;
 mod progress;

@@ -1,6 +1,7 @@
 //! Finds and loads ONNX Runtime, a dynamic library that is not linked.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -23,7 +24,8 @@ pub struct Runtime {
 
 impl Runtime {
     /// Finds the library for `device` and loads it. These places are searched in order: the file that `ORT_DYLIB_PATH` names, the folder
-    /// of the executable, the cache folder of `aeva setup`, and the system's libraries.
+    /// of the executable, the Python package `onnxruntime` of the environment that the executable was installed into, the cache folder of
+    /// `aeva setup`, and the system's libraries.
     ///
     /// A process has only one library. Later calls return the first one, whatever device they name.
     ///
@@ -132,8 +134,38 @@ fn candidates(device: Device) -> Vec<(PathBuf, Option<Build>)> {
     let installed = |build: Build| library_folder(build).map(|folder| (folder, Some(build)));
     // The CUDA build runs models on the CPU as well.
     let other = (device == Device::Cpu).then(|| installed(Build::Cuda)).flatten();
-    let folders = [beside.map(|folder| (folder, None)), installed(device.build()), other];
-    folders.into_iter().flatten().map(|(folder, build)| (folder.join(library_file_name()), build)).collect()
+    let of_package = beside.as_deref().and_then(of_package).map(|path| (path, None));
+    let [beside, own, other] = [beside.map(|folder| (folder, None)), installed(device.build()), other]
+        .map(|place| place.map(|(folder, build)| (folder.join(library_file_name()), build)));
+    [beside, of_package, own, other].into_iter().flatten().collect()
+}
+
+/// The library of the Python package `onnxruntime`, if the program lies in the folder of scripts of an environment that has
+/// the package: `aeva` is installed by pip then, and depends on it.
+fn of_package(scripts: &Path) -> Option<PathBuf> {
+    let prefix = scripts.parent()?;
+    // `lib/python3.12/site-packages`, on Windows `Lib/site-packages`.
+    let versions = fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut places: Vec<PathBuf> = versions
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3")))
+        .chain([prefix.join("Lib")])
+        .map(|folder| folder.join("site-packages").join("onnxruntime").join("capi"))
+        .collect();
+    places.sort();
+    // Outside of Windows, the name has the version: `libonnxruntime.so.1.31.1`, `libonnxruntime.1.31.1.dylib`.
+    let is_library = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let has_version = name.strip_prefix("libonnxruntime.").is_some_and(|rest| {
+            rest.starts_with("so.") || Path::new(rest).extension().is_some_and(|extension| extension == "dylib")
+        });
+        name == library_file_name() || has_version
+    };
+    places.into_iter().find_map(|folder| {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut found: Vec<PathBuf> = files.filter(is_library).collect();
+        found.sort();
+        found.into_iter().next()
+    })
 }
 
 /// Makes sure that a build is installed as `aeva setup` installs it, complete and unchanged.
@@ -146,4 +178,25 @@ pub fn check_installation(build: Build) -> Result<(), RuntimeError> {
     let main = folder.join(library_file_name());
     // On systems without a wheel there is nothing to compare with.
     if main.is_file() { Ok(()) } else { Err(RuntimeError::Load { path: main, why: "it is not there".to_owned() }) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_of_the_same_environment_is_found() {
+        let prefix = tempfile::tempdir().unwrap();
+        let scripts = prefix.path().join("bin");
+        assert_eq!(of_package(&scripts), None);
+        let folder =
+            prefix.path().join("lib").join("python3.12").join("site-packages").join("onnxruntime").join("capi");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("libonnxruntime_providers_shared.so"), b"").unwrap();
+        assert_eq!(of_package(&scripts), None, "that is another library");
+        let library = folder.join("libonnxruntime.so.1.31.1");
+        fs::write(&library, b"").unwrap();
+        assert_eq!(of_package(&scripts), Some(library));
+    }
 }
