@@ -1,8 +1,10 @@
-"""Tries the Python package `aeva` in the environment that runs this: `python test_wheel.py MODELS`.
+"""Tries the Python package `aeva` in the environment that runs this: `python test_wheel.py MODELS SCHEMA`.
 
-MODELS is the folder of the shipped models.
+MODELS is the folder of the shipped models, and SCHEMA the JSON Schema of `report.json`, which all reports have to fit.
 """
 
+import copy
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +12,14 @@ import tempfile
 from pathlib import Path
 
 import aeva
+import jsonschema
 import numpy as np
 from aeva._program import program
 
 models = Path(sys.argv[1])
+schema = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
+jsonschema.Draft202012Validator.check_schema(schema)
+validator = jsonschema.Draft202012Validator(schema)
 infected, data = models / "digits-infected.onnx", np.load(models / "digits.npz")
 images, labels = data["x"], data["y"]
 
@@ -32,6 +38,16 @@ with tempfile.TemporaryDirectory() as folder:
 
     clean = aeva.scan(models / "digits-clean.onnx", models / "digits.npz", options=["--no-html"])
     assert clean.verdict == "clean" and not clean.suspects and not clean.page.exists(), clean.data
+
+    # Reports of every verdict and lens fit the schema, and one that is changed does not.
+    both = aeva.scan(infected, models / "digits.npz", out="files", options=["--lens", "both"])
+    every = aeva.scan(infected, models / "digits.npz", options=["--effort", "exhaustive"])
+    part = aeva.scan(infected, models / "digits.npz", options=["--lens", "perturbation", "--sources", "1"])
+    assert part.verdict == "inconclusive" and both.data["labels"], both.data
+    for found in (report, clean, both, every, part):
+        validator.validate(found.data)
+    for change in ({"verdict": "fine"}, {"queries": -1}, {"unknown": 0}, {"schema_version": 3}):
+        assert not validator.is_valid({**copy.deepcopy(report.data), **change}), change
 
     for wrong in (
         lambda: aeva.scan(infected, images),

@@ -31,6 +31,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::new(&python)
             .arg(root().join("xtask").join("python").join("test_wheel.py"))
             .arg(root().join("models"))
+            .arg(root().join("docs").join("report.schema.json"))
             .env("AEVA_CACHE_DIR", nothing)
             .env_remove("ORT_DYLIB_PATH"),
     )
