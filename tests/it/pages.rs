@@ -153,6 +153,30 @@ fn a_delivery_is_compared_with_the_one_before() {
     );
 }
 
+#[test]
+fn an_installation_can_be_tried() {
+    let aeva = Aeva::new();
+    let ran = aeva.run(&["selftest"]).ends_with(0);
+    assert!(ran.stdout.contains("ok: digits-infected.onnx is backdoored, label 3 ("), "{}", ran.stdout);
+    assert!(ran.stdout.contains("ok: digits-clean.onnx is clean ("), "{}", ran.stdout);
+    let missing = aeva.command().args(["selftest"]).env("ORT_DYLIB_PATH", "missing.so").output().unwrap();
+    let missing = crate::harness::ran(missing).ends_with(2);
+    assert!(missing.stderr.contains("gave no report") && missing.stderr.contains("missing.so"), "{}", missing.stderr);
+}
+
+#[test]
+fn shells_and_man_know_the_commands() {
+    let aeva = Aeva::new();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = aeva.run(&["completions", shell]).ends_with(0).stdout;
+        assert!(script.contains("calibrate") && script.contains("false-positive-rate"), "{shell}");
+    }
+    aeva.run(&["man", "man1"]).ends_with(0);
+    let page = fs::read_to_string(aeva.path("man1/aeva-scan.1")).unwrap();
+    assert!(page.contains(".TH") && page.contains("max\\-queries"), "{page}");
+    assert!(aeva.path("man1/aeva.1").is_file() && !aeva.path("man1/aeva-cli.1").exists());
+}
+
 /// A real browser opens pages of all verdicts, without a message on its console.
 #[test]
 fn a_browser_opens_every_page() {

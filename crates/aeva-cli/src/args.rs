@@ -1,5 +1,7 @@
 //! The command line.
 
+mod system;
+
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use aeva_scan::{DecisionRule, Effort};
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::system::{CompletionsArgs, ManArgs, SelftestArgs, SetupArgs};
 use crate::effort::EffortChoice;
 use crate::exit::FailOn;
 use crate::label_set::LabelSet;
@@ -70,6 +73,12 @@ pub(crate) enum Command {
     Bench(Box<BenchArgs>),
     /// Installs ONNX Runtime into the user's cache folder with pip, and checks it against a pinned SHA-256.
     Setup(SetupArgs),
+    /// Scans two small models that the program carries, one of them infected, to see that it works here.
+    Selftest(SelftestArgs),
+    /// Prints a script that completes commands and options in a shell.
+    Completions(CompletionsArgs),
+    /// Writes manual pages.
+    Man(ManArgs),
     /// Prints the reference of all commands as Markdown.
     #[command(hide = true)]
     Cli,
@@ -377,17 +386,6 @@ pub(crate) struct ExportArgs {
     /// File to write: `.npy` for one artifact, `.npz` for one artifact or for a run.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SetupArgs {
-    /// Install the build with this device, as `--device` of `aeva scan` takes it. CUDA (Linux x86-64) needs CUDA 13 and cuDNN 9.
-    /// TensorRT needs TensorRT 10 as well.
-    #[arg(long, default_value = "cpu")]
-    pub(crate) device: Device,
-    /// Short for `--device cuda`.
-    #[arg(long, conflicts_with = "device")]
-    pub(crate) cuda: bool,
 }
 
 #[derive(Debug, Args)]

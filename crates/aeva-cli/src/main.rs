@@ -53,6 +53,9 @@ fn run(cli: Cli) -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
+        Command::Selftest(args) => commands::selftest::run(&args),
+        Command::Completions(args) => commands::shell::completions(&args),
+        Command::Man(args) => commands::shell::man(&args),
         Command::Setup(args) => commands::setup::run(&args),
         Command::Cli => commands::cli::run(),
     };

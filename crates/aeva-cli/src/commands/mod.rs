@@ -8,7 +8,9 @@ pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod judge;
 pub(crate) mod scan;
+pub(crate) mod selftest;
 pub(crate) mod setup;
+pub(crate) mod shell;
 pub(crate) mod stamp;
 
 mod model;
