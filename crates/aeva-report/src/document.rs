@@ -74,7 +74,7 @@ impl Document<'_> {
                 more => format!("{more} of them stand out as far"),
             };
             grounds.push(format!(
-                "It was compared with {} scans of clean models that other people made, which count as {:.0} models: {reached}.",
+                "It was compared with {} scans of clean models, which count as {:.0} models: {reached}.",
                 test.null.scans(),
                 test.null.weight()
             ));

@@ -26,7 +26,7 @@ pub(super) fn section(document: &Document<'_>) -> String {
         limit: limit.map(|limit| limit.max(1.0)),
     };
     format!(
-        "<h2 id=\"comparison\">Compared with clean models</h2>\n<p>Evidence says how far anything in a model stands out: the odds by which the best label, pair of labels or map is ahead of the next one, beyond what clean models of other people show. Each dot is a scan of such a model.</p>\n<figure>{}</figure>\n",
+        "<h2 id=\"comparison\">Compared with clean models</h2>\n<p>Evidence says how far anything in a model stands out: the odds by which the best label, pair of labels or map is ahead of the next one, beyond what clean models show. Each dot is a scan of such a model.</p>\n<figure>{}</figure>\n",
         strip.svg()
     )
 }
