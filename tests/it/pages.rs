@@ -78,6 +78,17 @@ fn a_page_is_made_again_without_the_model() {
 }
 
 #[test]
+fn a_page_never_replaces_another_verdict() {
+    let aeva = Aeva::new();
+    aeva.scan("digits-clean.onnx", &["--effort", "screen", "--out", "run"]).ends_with(0);
+    let before = aeva.report("run");
+    let ran = aeva.run(&["report", "run"]).ends_with(2);
+    assert!(ran.stderr.contains("says clean, and these options say inconclusive"), "{}", ran.stderr);
+    assert!(aeva.report("run") == before, "nothing is overwritten");
+    aeva.run(&["report", "run", "--effort", "screen"]).ends_with(0);
+}
+
+#[test]
 fn a_page_can_be_left_out() {
     let aeva = Aeva::new();
     scanned(&aeva, &["--no-html"]);

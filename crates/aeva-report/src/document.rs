@@ -1,7 +1,9 @@
 //! What a report shows, whatever its format.
 
+use std::collections::BTreeMap;
+
 use aeva_scan::Report;
-use aeva_scan::report::AttackKind;
+use aeva_scan::report::{AttackKind, PassReport, TriggerReport};
 
 use crate::examples::Examples;
 use crate::names::ClassNames;
@@ -95,19 +97,38 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// A probability with two significant digits.
-pub(crate) fn probability(p_value: f64) -> String {
+pub fn probability(p_value: f64) -> String {
     if p_value >= 0.001 { format!("{p_value:.3}") } else { format!("{p_value:.0e}") }
 }
 
 /// A number with separated thousands.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push('\u{202f}');
+            out.push(' ');
         }
         out.push(digit);
     }
     out
+}
+
+/// The last pass over each setting, from weak to strong, without those that only measure pairs of labels.
+pub fn latest(triggers: &TriggerReport) -> Vec<&PassReport> {
+    let about_labels = triggers.passes.iter().filter(|pass| pass.labels.iter().any(|tally| tally.trials() > 0));
+    let passes: BTreeMap<_, _> = about_labels.map(|pass| ((pass.family, pass.strength), pass)).collect();
+    passes.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (89_532_000, "89 532 000")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod names;
 mod sarif;
 mod text;
 
-pub use document::{Document, Picture};
+pub use document::{Document, Picture, grouped, latest, probability};
 pub use examples::{Example, Examples, TriggerExamples};
 pub use html::html;
 pub use junit::junit;

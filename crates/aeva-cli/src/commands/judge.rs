@@ -10,6 +10,7 @@ use aeva_stats::Verdict;
 use super::references;
 use crate::args::{JudgeArgs, Rule};
 use crate::exit::ExitStatus;
+use crate::hint::Hinted;
 use crate::output::{plain, show};
 use crate::report;
 
@@ -21,6 +22,18 @@ pub(crate) fn run(args: &JudgeArgs) -> anyhow::Result<ExitStatus> {
 
 pub(crate) fn report(args: &JudgeArgs) -> anyhow::Result<ExitStatus> {
     let Judged { run, mut report, seen, names, .. } = judge(args)?;
+    // A scan at another effort or rate may have said something else, which must not be overwritten unnoticed.
+    if let Some(earlier) = report::earlier_verdict(&run).filter(|earlier| earlier != report.verdict) {
+        return Err(Hinted::error(
+            format!(
+                "the report of {} says {}, and these options say {}",
+                args.run.display(),
+                plain(&earlier),
+                report.verdict
+            ),
+            "give the --effort, --rule, --reference and --false-positive-rate of the scan",
+        ));
+    }
     report::store(&run, &mut report, &seen)?;
     let page = report::store_page(&run, &report, &names)?;
     show(&plain(&page.display().to_string()))?;

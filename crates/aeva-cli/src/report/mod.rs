@@ -100,14 +100,25 @@ fn pictures(run: &RunDir, report: &Report) -> Vec<Picture> {
     names.filter_map(picture).collect()
 }
 
+/// What is read of an earlier report.
+#[derive(Deserialize)]
+struct Earlier {
+    seconds: Option<f64>,
+    verdict: Option<String>,
+}
+
+fn earlier(run: &RunDir) -> Option<Earlier> {
+    serde_json::from_slice(&read_regular(&path(run), MAX_ARTIFACT_BYTES).ok()?).ok()
+}
+
 /// Duration of an earlier run of the same scan, if its report exists and can be read.
 pub(crate) fn earlier_seconds(run: &RunDir) -> Option<f64> {
-    #[derive(Deserialize)]
-    struct Seconds {
-        seconds: Option<f64>,
-    }
-    let text = read_regular(&path(run), MAX_ARTIFACT_BYTES).ok()?;
-    serde_json::from_slice::<Seconds>(&text).ok()?.seconds
+    earlier(run)?.seconds
+}
+
+/// The verdict of the report that is there, if it can be read.
+pub(crate) fn earlier_verdict(run: &RunDir) -> Option<String> {
+    earlier(run)?.verdict
 }
 
 fn path(run: &RunDir) -> PathBuf {

@@ -1,10 +1,9 @@
 //! The report on the terminal: data on stdout, aligned and coloured.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use aeva_report::ClassNames;
-use aeva_scan::report::{AttackKind, PassReport, TriggerReport};
+use aeva_report::{ClassNames, grouped, latest, probability};
+use aeva_scan::report::{AttackKind, TriggerReport};
 use aeva_scan::{LensReports, Report};
 use aeva_stats::Tally;
 use anstyle::{AnsiColor, Style};
@@ -167,20 +166,8 @@ fn name(names: &ClassNames, label: usize) -> String {
     if shown == label.to_string() { String::new() } else { format!("   {}", plain(&shown)) }
 }
 
-/// The last pass over each setting, from weak to strong, without those that only measure pairs of labels.
-fn latest(triggers: &TriggerReport) -> Vec<&PassReport> {
-    let about_labels = triggers.passes.iter().filter(|pass| pass.labels.iter().any(|tally| tally.trials() > 0));
-    let passes: BTreeMap<_, _> = about_labels.map(|pass| ((pass.family, pass.strength), pass)).collect();
-    passes.into_values().collect()
-}
-
 fn files(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
-}
-
-/// A probability with two significant digits.
-fn probability(p: f64) -> String {
-    if p >= 0.001 { format!("{p:.3}") } else { format!("{p:.0e}") }
 }
 
 /// A bar with `share` of the full width, in eighths of a character.
@@ -191,29 +178,9 @@ fn bar(share: f64) -> String {
     "\u{2588}".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
-/// A number with separated thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (89_532_000, "89 532 000")] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 
     #[test]
     fn bars_have_the_length_of_their_share() {

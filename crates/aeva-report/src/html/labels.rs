@@ -1,12 +1,11 @@
 //! How far triggers get towards each label, by kind and strength.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use aeva_scan::report::PassReport;
 
 use super::chart::{Bar, bars};
-use crate::document::{Document, percent};
+use crate::document::{Document, latest, percent};
 use crate::text::{Escaped, capital};
 
 /// Labels of a chart. Only those that a search climbed for are measured.
@@ -14,14 +13,12 @@ const SHOWN: usize = 8;
 
 pub(super) fn section(document: &Document<'_>) -> String {
     let Some(triggers) = &document.report.lenses.triggers else { return String::new() };
-    let measured = triggers.passes.iter().filter(|pass| pass.labels.iter().any(|tally| tally.trials() > 0));
-    // The last pass over a setting counts, from weak to strong.
-    let passes: BTreeMap<_, &PassReport> = measured.map(|pass| ((pass.family, pass.strength), pass)).collect();
+    let passes = latest(triggers);
     if passes.is_empty() {
         return String::new();
     }
     let mut text = "<h2 id=\"labels\">How far triggers get</h2>\n<p class=\"soft\">The attack success rate of the best trigger of each kind and strength, on hold-out images, for the labels that come furthest. In a clean model, several labels are about as easy to reach; a label far ahead of all others is suspicious.</p>\n<div class=\"multiples\">\n".to_owned();
-    for pass in passes.into_values() {
+    for pass in passes {
         let mut rates: Vec<(usize, f64)> = pass
             .labels
             .iter()

@@ -21,7 +21,7 @@ const MORE_LABELS: (f64, f64) = (3.5, 4.2);
 /// With two labels, one is always easier to reach than the other, and only models of two labels show by how much.
 const ALIKE_ONLY: u32 = 2;
 /// The most labels of the clean models that are built in. For more labels, what is known is extrapolated.
-pub(crate) const MEASURED_LABELS: usize = 43;
+const MEASURED_LABELS: usize = 43;
 /// Models with fewer labels than this are not extrapolated from.
 const EXTRAPOLATED_FROM: u32 = 10;
 /// How much further the best of e times as many labels is taken to stand out. From 10 to 43 labels, the median of the
@@ -227,6 +227,7 @@ mod tests {
     #[test]
     fn each_label_more_takes_more_evidence() {
         let reference = Reference::built_in();
+        assert_eq!(reference.models.iter().map(|model| model.labels as usize).max(), Some(MEASURED_LABELS));
         for classes in MEASURED_LABELS + 1..1200 {
             let (few, many) = (reference.null(classes), reference.null(classes + 1));
             assert!(few.p_value(2.5) <= many.p_value(2.5) && few.floor() <= 0.05, "{classes}");
