@@ -1,5 +1,6 @@
 //! The command line.
 
+mod input;
 mod system;
 
 use std::ffi::OsString;
@@ -9,11 +10,12 @@ use std::time::Duration;
 
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
-use aeva_model::{Device, Layout, MOST_CLASSES, ValueRange};
+use aeva_model::Device;
 use aeva_scan::{DecisionRule, Effort};
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::input::InputArgs;
 pub(crate) use self::system::{CompletionsArgs, ManArgs, SelftestArgs, SetupArgs};
 use crate::effort::EffortChoice;
 use crate::exit::FailOn;
@@ -236,39 +238,6 @@ impl OutputArgs {
     pub(crate) fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
     }
-}
-
-/// How images become the model's input, in place of what the manifest states.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Model input")]
-pub(crate) struct InputArgs {
-    /// Manifest of the model; by default `NAME.toml` beside `NAME.onnx`, if it is there.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) manifest: Option<PathBuf>,
-    /// Order of the input's dimensions: `nhwc` or `nchw`. By default it is told from the shape.
-    #[arg(long)]
-    pub(crate) layout: Option<Layout>,
-    /// Interval of the model's pixels, for example `0..255`. By default it is tried out on the clean images.
-    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
-    pub(crate) value_range: Option<ValueRange>,
-    /// Mean to subtract: one value, or one for each channel, in the unit of the value range.
-    #[arg(long, value_delimiter = ',', value_name = "X,..", allow_hyphen_values = true)]
-    pub(crate) mean: Option<Vec<f32>>,
-    /// Standard deviation to divide by: one value, or one for each channel, in the unit of the value range.
-    #[arg(long, value_delimiter = ',', value_name = "X,..")]
-    pub(crate) std: Option<Vec<f32>>,
-    /// The model takes the channels in reverse order (BGR).
-    #[arg(long)]
-    pub(crate) reverse_channels: bool,
-    /// Output to read; the first one by default.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) output: Option<String>,
-    /// Number of labels, for a model that answers labels in place of scores.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(MOST_CLASSES)))]
-    pub(crate) classes: Option<u32>,
-    /// Seconds that the model may take for each image of a batch; 10 by default. A model that takes longer counts as hanging.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) answer_timeout: Option<f64>,
 }
 
 #[derive(Debug, Args)]
