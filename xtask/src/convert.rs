@@ -64,9 +64,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let python = python()?;
     let work = tempfile::tempdir().context("cannot create a temporary folder")?;
     let (onnx, report) = (work.path().join("model.onnx"), work.path().join("report.json"));
-    let script = root().join("xtask").join("python").join("convert.py");
+    // The Python package has it, so that it can be used without the source.
+    let script = root().join("python").join("src").join("aeva").join("convert.py");
     let mut command = Command::new(python);
-    command.arg(script).arg(&args.model).arg(&onnx).arg(&report);
+    command.arg(script).arg(&args.model).arg("--out").arg(&onnx).arg("--report").arg(&report);
     // Kept back, because TensorFlow prints a lot to stderr. The end of it is shown if the conversion fails.
     let output = command.output().context("cannot run the converter")?;
     if !output.status.success() {

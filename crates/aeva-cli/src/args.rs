@@ -16,7 +16,7 @@ use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::input::InputArgs;
-pub(crate) use self::system::{CompletionsArgs, ManArgs, SelftestArgs, SetupArgs};
+pub(crate) use self::system::{CompletionsArgs, ConvertArgs, DoctorArgs, ManArgs, SelftestArgs, SetupArgs};
 use crate::effort::EffortChoice;
 use crate::exit::FailOn;
 use crate::label_set::LabelSet;
@@ -75,6 +75,10 @@ pub(crate) enum Command {
     Bench(Box<BenchArgs>),
     /// Installs ONNX Runtime into the user's cache folder with pip, and checks it against a pinned SHA-256.
     Setup(SetupArgs),
+    /// Looks at the runtime, and at a model and its images, and says what a scan would take. Nothing is searched.
+    Doctor(Box<DoctorArgs>),
+    /// Converts a Keras file (.h5, .keras) or a TorchScript file (.pt) to ONNX, with the Python package.
+    Convert(ConvertArgs),
     /// Scans two small models that the program carries, one of them infected, to see that it works here.
     Selftest(SelftestArgs),
     /// Prints a script that completes commands and options in a shell.
@@ -88,7 +92,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ScanArgs {
-    /// The model: an ONNX file. (`cargo xtask convert` makes one of a Keras model.)
+    /// The model: an ONNX file; or `program:COMMAND` for a program that answers with labels (docs/programs.md), which `-` is if it
+    /// started this one. (`cargo xtask convert` makes an ONNX file of a Keras model.)
     pub(crate) model: PathBuf,
     /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images for each class.
     #[arg(long)]
@@ -221,6 +226,16 @@ impl ScanArgs {
         let defaults = Self::from_arg_matches(&command.try_get_matches_from(defaults)?)?;
         let (threads, device, seed, input) = (args.threads, args.device, args.seed, args.input.clone());
         Ok(Self { out: Some(out), threads, device, seed, input, ..defaults })
+    }
+}
+
+impl ScanArgs {
+    /// A dry run with the defaults.
+    pub(crate) fn of_doctor(model: PathBuf, data: PathBuf, args: &DoctorArgs) -> anyhow::Result<Self> {
+        let command = Self::augment_args(clap::Command::new("scan"));
+        let defaults: [OsString; 5] = ["scan".into(), "--dry-run".into(), model.into(), "--data".into(), data.into()];
+        let defaults = Self::from_arg_matches(&command.try_get_matches_from(defaults)?)?;
+        Ok(Self { device: args.device, input: args.input.clone(), ..defaults })
     }
 }
 

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.color.write_global();
     // These commands run a model, which may crash the process.
-    if matches!(cli.command, Command::Scan(_) | Command::Calibrate(_) | Command::Bench(_)) {
+    if matches!(cli.command, Command::Scan(_) | Command::Calibrate(_) | Command::Bench(_) | Command::Doctor(_)) {
         supervise::supervised(|| run(cli))
     } else {
         run(cli)
@@ -48,6 +48,8 @@ fn run(cli: Cli) -> ExitCode {
         Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Judge(args) => commands::judge::run(&args),
         Command::Report(args) => commands::judge::report(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Convert(args) => commands::convert::run(&args),
         Command::Diff(args) => commands::diff::run(&args),
         Command::Stamp(args) => commands::stamp::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),

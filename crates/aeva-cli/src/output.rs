@@ -2,11 +2,26 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static STDOUT_IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Leaves stdout to the program that answers for the model; results go to stderr from now on.
+pub(crate) fn leave_stdout() {
+    STDOUT_IS_TAKEN.store(true, Ordering::Relaxed);
+}
 
 /// Prints a result. It is not an error if the reader stops early (`aeva judge RUN | head`).
 pub(crate) fn show(text: &str) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
+    let text = text.trim_end();
+    let shown = if STDOUT_IS_TAKEN.load(Ordering::Relaxed) {
+        let mut out = anstream::stderr().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush())
+    } else {
+        let mut out = anstream::stdout().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush())
+    };
+    match shown {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

@@ -4,6 +4,7 @@
 //!   what was found out on the way. Nothing above it depends on the kind of model.
 //! - [`OnnxOracle`] runs an ONNX model through ONNX Runtime, on the CPU or on a [`Device`] of another kind, and answers with labels
 //!   only. [`Runtime`] finds and loads the library. No type of ONNX Runtime's bindings is public.
+//! - A program of any kind can answer for a model: it gets images over a pipe and answers with labels (`program:COMMAND`).
 //! - [`Manifest`] (`model.toml`) states what a model file is and what it takes. [`Preprocessing`] states how images in `[0, 1]`
 //!   become the model's input.
 //! - [`Dataset`] loads CIFAR binaries, `.npz` files and image folders.
@@ -30,6 +31,7 @@ mod model_file;
 mod onnx;
 mod pins;
 mod preprocessing;
+mod program;
 mod protobuf;
 mod provider;
 mod read_model;
@@ -41,7 +43,7 @@ mod telemetry;
 mod watch;
 
 pub use data::Dataset;
-pub use error::{DataError, ExpectedInput, ExpectedOutput, FileFormat, ModelError, RuntimeError};
+pub use error::{DataError, ExpectedInput, ExpectedOutput, FileFormat, ModelError, ProgramError, RuntimeError};
 pub use layout::Layout;
 pub use loader::{LoadError, LoadedModel, Loader, Stated};
 pub use manifest::{InputManifest, Manifest, ModelManifest, OutputManifest};

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use aeva_model::Device;
 use clap::Args;
 
+use super::InputArgs;
+
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
     /// Install the build with this device, as `--device` of `aeva scan` takes it. CUDA (Linux x86-64) needs CUDA 13 and cuDNN 9.
@@ -21,6 +23,33 @@ pub(crate) struct SelftestArgs {
     /// Where the models run, as for `aeva scan`.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// A model to look at, as for `aeva scan`.
+    #[arg(requires = "data")]
+    pub(crate) model: Option<PathBuf>,
+    /// Its images, as for `aeva scan`.
+    #[arg(long, requires = "model")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where the model runs, as for `aeva scan`.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The model: a Keras file (.h5, .keras) or a TorchScript file (.pt). Loading it runs code that it contains.
+    pub(crate) model: PathBuf,
+    /// The ONNX file to write. A manifest gets the same name with `.toml`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Shape of an image; needed for TorchScript.
+    #[arg(long, value_name = "H,W,C")]
+    pub(crate) shape: Option<String>,
 }
 
 #[derive(Debug, Args)]

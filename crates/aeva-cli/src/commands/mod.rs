@@ -3,7 +3,9 @@
 pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod cli;
+pub(crate) mod convert;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod judge;

@@ -5,7 +5,7 @@ use aeva_model::diagnosis::Cause;
 use aeva_model::loader::{Misunderstanding, Precision};
 use aeva_model::{Device, LoadError, OpenVinoHardware, Preprocessing};
 
-use super::{attack, model, oracle};
+use super::{attack, model, oracle, program};
 use crate::output::plain;
 
 /// Largest number of reordered labels in a hint.
@@ -15,6 +15,7 @@ pub(super) fn hint(error: &LoadError) -> Option<String> {
     let hint = match error {
         LoadError::Runtime(error) => model::runtime(error)?,
         LoadError::Model(error) | LoadError::Reference(error) => model::model(error)?,
+        LoadError::Program(error) => program::program(error)?,
         LoadError::Labels { source, .. } | LoadError::Plan(source) => attack::plan(source)?,
         LoadError::Classify(error) => oracle(error)?,
         LoadError::NoManifest { .. } => "check the path given to --manifest",
@@ -24,7 +25,7 @@ pub(super) fn hint(error: &LoadError) -> Option<String> {
             "check the value range and the output of the model: see --value-range, --mean, --std and --output"
         }
         LoadError::ChanceLevel { .. } => {
-            "check that the data uses the labels of the model, and check the value range, the layout and the output (--value-range, --mean, --std, --layout, --output)"
+            "check that the data uses the labels of the model, and check the value range, the layout and the output (--value-range, --mean, --std, --layout, --output); a program gets images `[n, h, w, c]` in 0..1"
         }
         LoadError::Nonconforming { .. } => model::RANDOM_OPERATORS,
         LoadError::TooCoarse { precision, .. } => too_coarse(precision),

@@ -4,12 +4,13 @@ mod artifact;
 mod attack;
 mod load;
 mod model;
+mod program;
 
 use std::fmt;
 
 use aeva_artifact::ArtifactError;
 use aeva_attack::{OracleError, PlanError};
-use aeva_model::{DataError, LoadError, ModelError, RuntimeError};
+use aeva_model::{DataError, LoadError, ModelError, ProgramError, RuntimeError};
 use aeva_scan::Failure;
 
 pub(crate) use self::load::preprocessing_options;
@@ -68,7 +69,8 @@ fn failure(error: &Failure) -> Option<&'static str> {
 
 /// The error of an oracle is opaque; it wraps the error of its adapter.
 fn oracle(error: &OracleError) -> Option<&'static str> {
-    error.0.downcast_ref::<ModelError>().and_then(model::model)
+    let program = || error.0.downcast_ref::<ProgramError>().and_then(program::program);
+    error.0.downcast_ref::<ModelError>().and_then(model::model).or_else(program)
 }
 
 #[cfg(test)]

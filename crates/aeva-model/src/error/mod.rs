@@ -2,8 +2,10 @@
 
 mod data;
 mod model;
+mod program;
 mod runtime;
 
 pub use data::DataError;
 pub use model::{ExpectedInput, ExpectedOutput, FileFormat, ModelError};
+pub use program::ProgramError;
 pub use runtime::RuntimeError;

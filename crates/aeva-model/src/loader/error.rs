@@ -8,7 +8,7 @@ use aeva_attack::{Label, OracleError, PlanError, ScanError};
 use super::precision::Precision;
 use crate::conventions::Fit;
 use crate::diagnosis::Diagnosis;
-use crate::{ModelError, RuntimeError, ValueRange};
+use crate::{ModelError, ProgramError, RuntimeError, ValueRange};
 
 /// A model that cannot be scanned with the given data.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum LoadError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The program behind the model fails.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// The manifest that was named does not exist.
     #[error("there is no manifest {path}")]
     NoManifest {

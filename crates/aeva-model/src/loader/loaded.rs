@@ -22,6 +22,8 @@ pub struct LoadedModel<O: ?Sized = dyn HardLabelOracle> {
     pub oracles: Vec<Box<O>>,
     /// The same model on the CPU, where the oracles run elsewhere.
     pub reference: Option<Box<dyn HardLabelOracle>>,
+    /// What to call the model.
+    pub name: String,
     /// What the oracles take, and the number of labels.
     pub spec: InputSpec,
     /// The images that the model classifies correctly.
@@ -112,6 +114,7 @@ impl From<LoadedModel<dyn RawRuns>> for LoadedModel {
         Self {
             oracles: model.oracles.into_iter().map(|oracle| oracle as Box<dyn HardLabelOracle>).collect(),
             reference: model.reference,
+            name: model.name,
             spec: model.spec,
             correct: model.correct,
             answers: model.answers,

@@ -4,14 +4,16 @@
 //! images go in, measures the accuracy on clean images and makes sure that the answers can be relied on. What it cannot settle is a
 //! [`LoadError`] that names the cause.
 //!
-//! Only `KINDS` and the file of each kind (`onnx.rs`) know what kind of model was named.
+//! Only `KINDS` and the file of each kind (`onnx.rs`, `program.rs`) know what kind of model was named.
 
 mod error;
+mod fingerprint;
 mod kind;
 mod loaded;
 mod onnx;
 mod precision;
 mod preprocessing;
+mod program;
 mod questions;
 mod request;
 
@@ -36,7 +38,7 @@ pub struct Loader<'a> {
 }
 
 /// The kinds of models. The first that takes the name of a model loads it; a file is what no other kind takes.
-const KINDS: &[&dyn Kind] = &[&onnx::OnnxFile];
+const KINDS: &[&dyn Kind] = &[&program::Program, &onnx::OnnxFile];
 
 impl<'a> Loader<'a> {
     /// A loader for the kind of model that `request` names. Nothing is read yet.

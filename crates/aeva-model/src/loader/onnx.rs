@@ -161,6 +161,7 @@ impl Opened {
         let device = self.options.device;
         Ok(LoadedModel {
             reference,
+            name: self.file.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             spec,
             answers: measured.answers.sha256(),
             correct: measured.answers.correct,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use aeva_attack::conformance::{self, Nonconformance};
-use aeva_attack::{CorrectImages, HardLabelOracle, Label, NO_LABEL, OracleError, PlanError};
+use aeva_attack::{CorrectImages, HardLabelOracle, Label, NO_LABEL, OracleError, PlanError, classify_all};
 use aeva_stats::cohen_kappa;
 use ndarray::{ArrayView4, Axis};
 use rayon::prelude::*;
@@ -91,6 +91,12 @@ impl<'a, O: HardLabelOracle> Questions<'a, O> {
     pub(super) fn first(&mut self, images: ArrayView4<'_, f32>) -> Result<Vec<Label>, LoadError> {
         self.queries += images.dim().0 as u64;
         classify(&mut self.oracles[0], images, self.request)
+    }
+
+    /// Asks the first oracle about made-up `images` `[n, h, w, c]`, which may have no label.
+    pub(super) fn first_of_any(&mut self, images: ArrayView4<'_, f32>) -> Result<Vec<Label>, LoadError> {
+        self.queries += images.dim().0 as u64;
+        classify_all(&mut self.oracles[0], images, CLEAN_BATCH).map_err(LoadError::Classify)
     }
 
     /// Refuses a model whose answers say nothing about the images.

@@ -8,7 +8,7 @@ use crate::{Device, Layout, ValueRange};
 /// A model, where and how to run it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// The model: the path of an ONNX file.
+    /// The model: the path of an ONNX file, `program:COMMAND`, or `-` for the program that started this one.
     pub model: &'a Path,
     /// What the user states about it.
     pub stated: &'a Stated,

@@ -137,7 +137,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
     let over = |figure: fn(&Round) -> f64| median(&rounds.iter().map(figure).collect::<Vec<f64>>());
     let figures = Figures {
         schema_version: SCHEMA_VERSION,
-        model: super::name_of(&args.model),
+        model: subject.model.name.clone(),
         image_shape: spec.shape(),
         classes: spec.classes,
         device: args.device.to_string(),

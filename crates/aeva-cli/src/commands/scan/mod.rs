@@ -19,7 +19,7 @@ use super::{model, references};
 use crate::args::ScanArgs;
 use crate::exit::ExitStatus;
 use crate::hint::Hinted;
-use crate::output::{plain, show};
+use crate::output::{leave_stdout, plain, show};
 use crate::progress::ScanProgress;
 use crate::report;
 use crate::signals::{self, Stopped};
@@ -35,6 +35,9 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
     }
 }
 
+/// The name of the model that the program that started this one answers for.
+const CALLER: &str = "-";
+
 /// What a scan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -45,6 +48,9 @@ pub(super) enum Purpose {
 }
 
 pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStatus> {
+    if args.model.as_os_str() == CALLER {
+        leave_stdout();
+    }
     let references = references::load(&args.reference, Some(&|model, out| of_reference(model, out, args)))?;
     let begin = Instant::now();
     let (lenses, rule) = match purpose {
@@ -60,7 +66,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     let mut model = model::load(&args.model, &args.input, &data, args.device, threads.get())?;
     tracing::info!(
         "{}: {} classes, clean accuracy {:.1} % on {} images",
-        args.model.display(),
+        plain(&model.name),
         model.spec.classes,
         100.0 * model.correct.accuracy(),
         data.labels.len()
@@ -81,7 +87,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
         threads,
     };
     let scan = Scan::new(request, model.spec, &model.correct)
-        .with_context(|| format!("{} cannot be scanned with {}", args.model.display(), args.data.display()))?;
+        .with_context(|| format!("{} cannot be scanned with {}", plain(&model.name), args.data.display()))?;
     if let Some(plan) = scan.precision_plan() {
         model.check_precision(data.images.view(), plan, args.seed.number)?;
     }
@@ -95,7 +101,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
         show(&if args.output.format() == report::Format::Json {
             serde_json::to_string_pretty(&estimate)?
         } else {
-            plain(&dry_run::text(&estimate, &super::name_of(&args.model)))
+            plain(&dry_run::text(&estimate, &model.name))
         })?;
         return Ok(ExitStatus::Success);
     }
@@ -105,7 +111,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     }
 
     let info = describe(args, &data, &model, measured);
-    let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.model, &info));
+    let folder = args.out.clone().unwrap_or_else(|| default_folder(&info));
     let mut run = RunDir::open_or_create(&folder, info)?;
     let names = report::class_names(&run, args.output.class_names.as_deref(), data.class_names.as_ref())?;
     let earlier = report::earlier_seconds(&run);
@@ -200,7 +206,7 @@ fn describe(args: &ScanArgs, data: &Dataset, model: &LoadedModel, perturbations:
         provider: identity.provider,
     };
     RunInfo {
-        model_name: super::name_of(&args.model),
+        model_name: model.name.clone(),
         data_name: super::name_of(&args.data),
         clean_accuracy: model.correct.accuracy(),
         clean_correct: small(model.correct.counts()),
@@ -218,8 +224,15 @@ fn small(counts: Vec<usize>) -> Vec<u32> {
 
 /// `runs/MODEL-KEY`. In earlier versions, the key included the parameters of the perturbations. An existing folder of
 /// the same scan with such a key is continued.
-fn default_folder(model: &Path, info: &RunInfo) -> PathBuf {
-    let stem = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+fn default_folder(info: &RunInfo) -> PathBuf {
+    // A program may call its model anything.
+    let name: String = info
+        .model_name
+        .chars()
+        .map(|c| if r#"/\:*?"<>|"#.contains(c) || c.is_control() { '-' } else { c })
+        .take(64)
+        .collect();
+    let stem = Path::new(&name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let folder = |key: &str| Path::new("runs").join(format!("{stem}-{}", &key[..12.min(key.len())]));
     let earlier = folder(&aeva_artifact::PairProvenance::new(&info.provenance, &info.perturbations).key());
     if earlier.is_dir() { earlier } else { folder(&info.key) }
