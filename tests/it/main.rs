@@ -11,6 +11,8 @@
 
 mod bad_input;
 mod bench;
+mod blocks;
+mod browser;
 mod budgets;
 mod demo;
 mod determinism;

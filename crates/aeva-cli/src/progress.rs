@@ -1,5 +1,6 @@
 //! Logs and progress, on stderr.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,8 @@ use crate::signals;
 
 /// Interval of the log lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(15);
+/// Labels whose success is shown.
+const SHOWN_LABELS: usize = 3;
 
 /// Sends logs to stderr, above the progress bar. `RUST_LOG` overrides the verbosity.
 pub(crate) fn start_logging(verbose: u8, quiet: bool) {
@@ -64,11 +67,12 @@ pub(crate) struct ScanProgress {
     state: Mutex<State>,
 }
 
-/// The current activity and the best result so far.
+/// The current activity and the best results so far.
 #[derive(Default)]
 struct State {
     now: String,
-    best: Option<(usize, f64)>,
+    /// The highest success of each label.
+    best: BTreeMap<usize, f64>,
 }
 
 impl ScanProgress {
@@ -152,10 +156,14 @@ impl ScanProgress {
 
 impl State {
     fn text(&self) -> String {
-        match self.best {
-            Some((label, share)) => format!("{}, so far at most {:.0} % to label {label}", self.now, 100.0 * share),
-            None => self.now.clone(),
-        }
+        let mut best: Vec<(usize, f64)> = self.best.iter().map(|(&label, &share)| (label, share)).collect();
+        best.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let labels: Vec<String> = best
+            .iter()
+            .take(SHOWN_LABELS)
+            .map(|(label, share)| format!("{:.0} % to label {label}", 100.0 * share))
+            .collect();
+        if labels.is_empty() { self.now.clone() } else { format!("{}; so far {}", self.now, labels.join(", ")) }
     }
 }
 
@@ -199,11 +207,10 @@ impl Observer for ScanProgress {
         self.advance(queries);
     }
 
-    fn best(&self, label: usize, success: Tally) {
+    fn reached(&self, label: usize, success: Tally) {
         self.say(|state| {
-            if state.best.is_none_or(|(_, best)| success.rate() > best) {
-                state.best = Some((label, success.rate()));
-            }
+            let best = state.best.entry(label).or_default();
+            *best = best.max(success.rate());
         });
     }
 }
@@ -226,15 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn the_best_label_is_kept() {
+    fn the_best_labels_are_kept() {
         let progress = ScanProgress::new((10, 20));
         let tally = |hits| Tally::clamped(hits, 100);
         progress.begins("patch-03");
         assert_eq!(progress.state().text(), "patch-03");
-        progress.best(4, tally(50));
-        progress.best(7, tally(25));
+        for (label, hits) in [(4, 50), (7, 25), (7, 10), (1, 25), (9, 5)] {
+            progress.reached(label, tally(hits));
+        }
         progress.begins("patch-04");
-        assert_eq!(progress.state().text(), "patch-04, so far at most 50 % to label 4");
+        let expected = "patch-04; so far 50 % to label 4, 25 % to label 1, 25 % to label 7";
+        assert_eq!(progress.state().text(), expected);
         progress.known(50);
         progress.classified(45);
         assert_eq!((progress.kept.load(Ordering::Relaxed), progress.done.load(Ordering::Relaxed)), (50, 45));

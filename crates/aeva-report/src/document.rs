@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aeva_scan::Report;
-use aeva_scan::report::{AttackKind, PassReport, TriggerReport};
+use aeva_scan::report::{AttackKind, FoundTrigger, PassReport, TriggerReport};
 
 use crate::examples::Examples;
 use crate::names::ClassNames;
@@ -33,6 +33,11 @@ pub struct Picture {
 }
 
 impl Document<'_> {
+    /// What a trigger does, with the names of the labels.
+    pub(crate) fn sentence(&self, found: &FoundTrigger) -> String {
+        found.sentence(&|label| self.names.of(label as usize))
+    }
+
     /// The verdict in one sentence.
     pub(crate) fn verdict(&self) -> String {
         let Self { report, names, .. } = self;

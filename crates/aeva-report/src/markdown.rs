@@ -18,7 +18,7 @@ pub fn markdown(document: &Document<'_>) -> String {
             format!(
                 "| {} | {} | {} of {} | {} to {} |\n",
                 plain(&found.target_map.to_string()),
-                plain(&found.description),
+                plain(&document.sentence(found)),
                 found.success.hits(),
                 found.success.trials(),
                 percent(found.interval[0]),

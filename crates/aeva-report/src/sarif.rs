@@ -27,8 +27,8 @@ pub fn sarif(document: &Document<'_>) -> Value {
         "backdoored" => {
             let of = |&label: &usize| {
                 let found = report.lenses.triggers.iter().flat_map(|triggers| &triggers.found);
-                let shown: Vec<&str> =
-                    found.filter(|found| is_to(found, label)).map(|found| found.description.as_str()).collect();
+                let shown: Vec<String> =
+                    found.filter(|found| is_to(found, label)).map(|found| document.sentence(found)).collect();
                 let shown = if shown.is_empty() { document.grounds().join(" ") } else { shown.join("; ") };
                 let text = format!("Backdoor to label {}. {shown}", document.names.of(label));
                 result("AEVA001", "error", text, format!("{model}/{label}"), figures.clone())

@@ -15,8 +15,8 @@ pub trait Observer: ScanObserver {
         let _ = queries;
     }
 
-    /// Reports the label that a trigger pass reached most often, on hold-out images.
-    fn best(&self, label: usize, success: Tally) {
+    /// Reports how often a trigger of a pass reached a label, on hold-out images.
+    fn reached(&self, label: usize, success: Tally) {
         let _ = (label, success);
     }
 }

@@ -155,7 +155,8 @@ fn trigger_lines(triggers: &TriggerReport, suspects: &[usize], names: &ClassName
     let cells: String = passes.iter().map(|pass| percent(&pass.map)).collect();
     lines.push(format!("  map{cells}"));
     for found in &triggers.found {
-        lines.push(format!("{red}found:{red:#} {}{}", found.description, files(&found.files)));
+        let sentence = plain(&found.sentence(&|label| names.of(label as usize)));
+        lines.push(format!("{red}found:{red:#} {sentence}{}", files(&found.files)));
     }
     lines
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::names::ClassNames;
 use crate::text::Escaped;
 
 /// A bar of a chart.
@@ -49,6 +50,59 @@ fn shortened(name: &str) -> String {
         return name.to_owned();
     }
     name.chars().take(MOST - 1).chain(['\u{2026}']).collect()
+}
+
+/// A cell of a heat map.
+pub(super) struct Cell {
+    /// Label of the images, its row.
+    pub(super) source: usize,
+    /// Label that they get, its column.
+    pub(super) target: usize,
+    /// From 0 to 1.
+    pub(super) share: f64,
+    pub(super) text: String,
+}
+
+/// Pairs of labels: a row for each source and a column for each target. Cells of other labels than `labels` are left out.
+pub(super) fn heat_map(title: &str, labels: &[usize], cells: &[Cell], names: &ClassNames) -> String {
+    const SIDE: usize = 20;
+    const LEFT: usize = 92;
+    const TOP: usize = 44;
+    let (width, height) = (LEFT + SIDE * labels.len() + 4, TOP + SIDE * labels.len() + 4);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {width} {height}\" style=\"max-width:{width}px\" role=\"img\" aria-label=\"{}\">\n<text x=\"{LEFT}\" y=\"14\">to label</text><text x=\"2\" y=\"{}\">from</text>\n",
+        Escaped(title),
+        TOP - 6
+    );
+    let place = |label: usize| labels.iter().position(|&other| other == label);
+    for (at, &label) in labels.iter().enumerate() {
+        let _ = writeln!(
+            svg,
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text><text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{label}</text>",
+            LEFT - 4,
+            TOP + SIDE * at + 14,
+            Escaped(&shortened(&names.of(label))),
+            LEFT + SIDE * at + SIDE / 2,
+            TOP - 6,
+        );
+    }
+    for cell in cells {
+        let (Some(row), Some(column)) = (place(cell.source), place(cell.target)) else { continue };
+        let _ = writeln!(
+            svg,
+            "<rect class=\"suspect\" fill-opacity=\"{:.3}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{} to {}: {}</title></rect>",
+            cell.share.clamp(0.0, 1.0),
+            LEFT + SIDE * column,
+            TOP + SIDE * row,
+            SIDE - 1,
+            SIDE - 1,
+            Escaped(&names.of(cell.source)),
+            Escaped(&names.of(cell.target)),
+            Escaped(&cell.text),
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
 }
 
 /// Points on a line, with a limit and a point of its own.

@@ -4,6 +4,7 @@ mod about;
 mod chart;
 mod comparison;
 mod labels;
+mod pairs;
 mod perturbations;
 mod triggers;
 
@@ -39,6 +40,7 @@ pub fn html(document: &Document<'_>) -> serde_json::Result<String> {
     page.push_str("</section>\n");
     page.push_str(&triggers::section(document));
     page.push_str(&labels::section(document));
+    page.push_str(&pairs::section(document));
     page.push_str(&perturbations::section(document));
     page.push_str(&comparison::section(document));
     page.push_str(&about::section(document));
@@ -47,4 +49,44 @@ pub fn html(document: &Document<'_>) -> serde_json::Result<String> {
     let _ =
         write!(page, "</main>\n<script type=\"application/json\" id=\"report\">{json}</script>\n</body>\n</html>\n");
     Ok(page)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
+mod tests {
+    /// The colours of a theme, by name.
+    fn colours(theme: &str) -> Vec<(String, [f64; 3])> {
+        let channel = |hex: &str| f64::from(u8::from_str_radix(hex, 16).unwrap()) / 255.0;
+        let declared = theme.split("--").skip(1).filter_map(|part| part.split_once(": #"));
+        declared.map(|(name, hex)| (name.to_owned(), [0, 2, 4].map(|at| channel(&hex[at..at + 2])))).collect()
+    }
+
+    /// The contrast ratio of two colours by WCAG 2.1.
+    fn contrast(one: [f64; 3], other: [f64; 3]) -> f64 {
+        let linear = |value: f64| if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) };
+        let luminance = |[r, g, b]: [f64; 3]| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    /// Level AA: 4.5 for text, 3 for what a chart draws.
+    #[test]
+    fn text_and_charts_can_be_read_in_both_themes() {
+        let style = include_str!("style.css");
+        let themes: Vec<&str> = style.lines().filter(|line| line.contains("--paper:")).collect();
+        assert_eq!(themes.len(), 2, "light and dark");
+        for theme in themes {
+            let colours = colours(theme);
+            let of = |name: &str| colours.iter().find(|(other, _)| other == name).unwrap().1;
+            for ground in ["paper", "card"] {
+                for (ink, least) in
+                    [("ink", 4.5), ("soft", 4.5), ("bad", 4.5), ("good", 4.5), ("open", 4.5), ("bar", 3.0)]
+                {
+                    let found = contrast(of(ink), of(ground));
+                    assert!(found >= least, "{ink} on {ground}: {found:.2} of {least} in {theme}");
+                }
+            }
+        }
+        assert!((contrast([0.0; 3], [1.0; 3]) - 21.0).abs() < 1e-9);
+    }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use aeva_scan::report::PairSummary;
+
+use super::chart::{Cell, heat_map};
 use crate::document::Document;
 use crate::examples::base64;
 use crate::text::Escaped;
@@ -46,36 +49,14 @@ pub(super) fn section(document: &Document<'_>) -> String {
 /// The score of each pair: rows are sources, columns targets.
 fn matrix(document: &Document<'_>) -> String {
     let found = &document.report.lenses.perturbations;
-    let labels = found.labels.len();
     let highest = found.pairs.iter().filter_map(|pair| pair.score).fold(f64::MIN_POSITIVE, f64::max);
-    let side = 16;
-    let width = side * labels + 60;
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {width} {width}\" style=\"max-width:{width}px\" role=\"img\" aria-label=\"Peak of the perturbations of each pair of labels\">\n"
-    );
-    for label in 0..labels {
-        let at = 56 + side * label + side / 2;
-        let _ = writeln!(
-            svg,
-            "<text x=\"50\" y=\"{}\" text-anchor=\"end\">{label}</text><text x=\"{at}\" y=\"50\" text-anchor=\"middle\">{label}</text>",
-            at + 4
-        );
-    }
-    for pair in &found.pairs {
-        let Some(score) = pair.score else { continue };
-        let _ = writeln!(
-            svg,
-            "<rect class=\"suspect\" fill-opacity=\"{:.3}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{} to {}: {score:.5}</title></rect>",
-            (score / highest).clamp(0.0, 1.0),
-            56 + side * pair.target as usize,
-            56 + side * pair.source as usize,
-            side - 1,
-            side - 1,
-            Escaped(&document.names.of(pair.source as usize)),
-            Escaped(&document.names.of(pair.target as usize)),
-        );
-    }
-    svg.push_str("<text x=\"56\" y=\"14\">to label</text><text x=\"2\" y=\"40\">from</text>\n</svg>\n");
+    let cell = |pair: &PairSummary| {
+        let (source, target, score) = (pair.source as usize, pair.target as usize, pair.score?);
+        Some(Cell { source, target, share: score / highest, text: format!("{score:.5}") })
+    };
+    let cells: Vec<Cell> = found.pairs.iter().filter_map(cell).collect();
+    let labels: Vec<usize> = (0..found.labels.len()).collect();
+    let svg = heat_map("Peak of the perturbations of each pair of labels", &labels, &cells, document.names);
     format!(
         "<figure><figcaption>The highest peak of each pair of labels; a column that stands out is suspicious.</figcaption>{svg}</figure>\n"
     )

@@ -27,8 +27,11 @@ pub(super) fn section(document: &Document<'_>) -> String {
 }
 
 fn one(document: &Document<'_>, place: usize, found: &FoundTrigger) -> String {
-    let mut text =
-        format!("<h3>{}</h3>\n<p>{}.</p>\n", Escaped(&heading(document, found)), Escaped(&capital(&found.description)));
+    let mut text = format!(
+        "<h3>{}</h3>\n<p>{}.</p>\n",
+        Escaped(&heading(document, found)),
+        Escaped(&capital(&document.sentence(found)))
+    );
     let images = document.examples.of(place, &found.description);
     if images.is_empty() {
         for picture in document.pictures.iter().filter(|picture| found.files.contains(&picture.name)) {

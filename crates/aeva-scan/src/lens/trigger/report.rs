@@ -1,5 +1,7 @@
 //! The trigger lens in a report.
 
+use std::collections::BTreeMap;
+
 use aeva_attack::trigger::{Pass, PassId, Setting, Trigger, TriggerFinding};
 use aeva_stats::{Family, GoalTally, PairTally, Tally, TargetMap, TriggerTest, binomial_interval};
 use serde::Serialize;
@@ -9,6 +11,8 @@ use super::plan::Observation;
 
 /// The chance that an interval in a report misses the true rate.
 const MISS: f64 = 0.05;
+/// Smallest success of a trigger that a pair of labels is listed for.
+const SHOWN_RATE: f64 = 0.1;
 
 /// The trigger lens.
 #[derive(Debug, Clone, Serialize)]
@@ -20,6 +24,9 @@ pub struct TriggerReport {
     pub passes: Vec<PassReport>,
     /// The trigger of every backdoor that stands out.
     pub found: Vec<FoundTrigger>,
+    /// For each pair of labels the success of the trigger that got furthest, whatever it was searched for. Pairs of which
+    /// no trigger turned a tenth of the images are left out.
+    pub pairs: Vec<PairTally>,
 }
 
 /// One pass over one setting.
@@ -52,6 +59,9 @@ pub struct FoundTrigger {
     pub trigger: Trigger,
     /// A description in words.
     pub description: String,
+    /// That of the trigger alone.
+    #[serde(skip)]
+    what: String,
     /// Log odds beyond what clean models reach in this setting.
     pub evidence: f64,
     /// Success on hold-out images.
@@ -78,8 +88,26 @@ impl TriggerReport {
             test: test.clone(),
             passes: seen.passes.made.iter().map(PassReport::new).collect(),
             found: found.iter().filter_map(trigger).collect(),
+            pairs: furthest(seen.results.iter().flat_map(|(_, result)| &result.findings)),
         }
     }
+}
+
+/// For each pair of labels the best success, if it is worth showing; of equals, that on more images.
+fn furthest<'a>(findings: impl Iterator<Item = &'a TriggerFinding>) -> Vec<PairTally> {
+    let mut best: BTreeMap<(u32, u32), Tally> = BTreeMap::new();
+    for cell in findings.flat_map(|finding| &finding.holdout).filter(|cell| cell.source != cell.target) {
+        let rank = |tally: &Tally| (tally.rate(), tally.trials());
+        best.entry((cell.source, cell.target))
+            .and_modify(|tally| {
+                if rank(&cell.tally) > rank(tally) {
+                    *tally = cell.tally;
+                }
+            })
+            .or_insert(cell.tally);
+    }
+    let shown = best.into_iter().filter(|(_, tally)| tally.hits() > 0 && tally.rate() >= SHOWN_RATE);
+    shown.map(|((source, target), tally)| PairTally { source, target, tally }).collect()
 }
 
 impl PassReport {
@@ -105,6 +133,25 @@ impl FoundTrigger {
         let by_source: Vec<PairTally> = finding.holdout.iter().filter(|cell| is_of(map, cell)).copied().collect();
         let success: Tally = by_source.iter().map(|cell| cell.tally).sum();
         let interval = binomial_interval(success.hits(), success.trials(), 1.0 - MISS / passes.max(1) as f64);
+        let what = finding.trigger.describe(setting.family.spec().shown_as);
+        let found = Self {
+            target_map: map,
+            setting: setting.to_string(),
+            trigger: finding.trigger.clone(),
+            description: String::new(),
+            what,
+            evidence,
+            success,
+            interval,
+            by_source,
+            files: Vec::new(),
+        };
+        Self { description: found.sentence(&|label| label.to_string()), ..found }
+    }
+
+    /// What the trigger does, with labels as `name` calls them.
+    pub fn sentence(&self, name: &dyn Fn(u32) -> String) -> String {
+        let Self { what, success, interval, by_source, .. } = self;
         let rate = format!(
             "{:.0} % of {} hold-out images ({:.0} to {:.0} %)",
             100.0 * success.rate(),
@@ -112,43 +159,32 @@ impl FoundTrigger {
             100.0 * interval[0],
             100.0 * interval[1]
         );
-        let what = finding.trigger.describe(setting.family.spec().shown_as);
-        let description = match map {
-            TargetMap::AllToOne { target } => match some_of(&by_source) {
+        match self.target_map {
+            TargetMap::AllToOne { target } => match some_of(by_source) {
                 Some((some, others)) => {
-                    let labels: Vec<String> = some.iter().map(|cell| cell.source.to_string()).collect();
+                    let labels: Vec<String> = some.iter().map(|cell| name(cell.source)).collect();
                     let (noun, some): (_, Tally) =
                         (if labels.len() == 1 { "label" } else { "labels" }, some.iter().map(|cell| cell.tally).sum());
                     format!(
-                        "{what} sends {:.0} % of {} hold-out images of {noun} {} to label {target}, and {:.0} % of {} others",
+                        "{what} sends {:.0} % of {} hold-out images of {noun} {} to label {}, and {:.0} % of {} others",
                         100.0 * some.rate(),
                         some.trials(),
                         labels.join(", "),
+                        name(target),
                         100.0 * others.rate(),
                         others.trials()
                     )
                 }
-                None => format!("{what} sends {rate} to label {target}"),
+                None => format!("{what} sends {rate} to label {}", name(target)),
             },
             TargetMap::SourceSpecific { source, target } => {
-                format!("{what} sends {rate} of label {source} to label {target}")
+                format!("{what} sends {rate} of label {} to label {}", name(source), name(target))
             }
             TargetMap::AllToAll => {
                 let cells: Vec<String> =
-                    by_source.iter().map(|cell| format!("{} to {}", cell.source, cell.target)).collect();
+                    by_source.iter().map(|cell| format!("{} to {}", name(cell.source), name(cell.target))).collect();
                 format!("{what} sends {rate} of each label to another one: {}", cells.join(", "))
             }
-        };
-        Self {
-            target_map: map,
-            setting: setting.to_string(),
-            trigger: finding.trigger.clone(),
-            description,
-            evidence,
-            success,
-            interval,
-            by_source,
-            files: Vec::new(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use aeva_attack::ScanError;
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION, TriggerSearch, WarmStart};
-use aeva_stats::{GoalTally, Tally};
 
 use super::plan::{Observation, TriggerPlan};
 use super::store::TriggerStore;
@@ -39,8 +38,9 @@ pub(super) fn run(
             result
         };
         let observation = Observation::new(id, &result, shape, classes);
-        if let Some((label, success)) = best(&observation.tally.labels) {
-            session.observer.best(label, success);
+        for (label, goal) in observation.tally.labels.iter().enumerate().filter(|(_, goal)| goal.pooled().trials() > 0)
+        {
+            session.observer.reached(label, goal.pooled());
         }
         observations.push(observation);
         results.push((id, result));
@@ -91,10 +91,4 @@ fn stored(store: &dyn TriggerStore, id: PassId, shape: [usize; 3]) -> Result<Opt
     let stored = usable(store.pass(id), None, "it is computed again")?;
     let fits = stored.filter(|stored| stored.version == TRIGGER_SEARCH_VERSION && stored.shape == shape);
     Ok(fits.map(|stored| stored.result))
-}
-
-/// The label with the highest success rate.
-fn best(labels: &[GoalTally]) -> Option<(usize, Tally)> {
-    let tried = labels.iter().map(GoalTally::pooled).enumerate().filter(|(_, tally)| tally.trials() > 0);
-    tried.reduce(|best, other| if other.1.rate() > best.1.rate() { other } else { best })
 }
