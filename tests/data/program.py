@@ -29,7 +29,7 @@ for count, line in enumerate(iter(reader.readline, b"")):
     labels = []
     for start in range(0, len(pixels), values):
         image = pixels[start : start + values]
-        distances = [sum((a - b) ** 2 for a, b in zip(image, centre)) for centre in centres]
+        distances = [sum((a - b) ** 2 for a, b in zip(image, centre, strict=True)) for centre in centres]
         labels.append(distances.index(min(distances)))
     if way == "short":
         labels.pop()

@@ -62,7 +62,7 @@ pub fn cargo() -> Command {
 }
 
 /// `cargo` in the folder of the caller.
-pub(crate) fn cargo_here() -> Command {
+pub fn cargo_here() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 

@@ -19,6 +19,12 @@ pub fn python() -> anyhow::Result<PathBuf> {
     environment("requirements.txt", None)
 }
 
+/// That of [`python`], if its packages have been installed.
+pub fn installed_python() -> Option<PathBuf> {
+    let (_, folder) = place("requirements.txt", None).ok()?;
+    folder.join("ready").is_file().then(|| python_of(&folder))
+}
+
 /// The user's cache folder, which is that of `aeva setup`: `AEVA_CACHE_DIR`, or `aeva` in the usual place of the system. `None` if the
 /// environment names neither.
 pub fn cache_folder() -> Option<PathBuf> {
@@ -54,12 +60,7 @@ pub fn packaging_python() -> anyhow::Result<PathBuf> {
 
 /// The Python of an environment with the packages of a list, and with those of the environment that `base` belongs to.
 fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let requirements = root().join("xtask").join("python").join(list);
-    let text = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
-    let cache = cache_folder().context("there is no cache folder: set AEVA_CACHE_DIR")?;
-    // Every set of packages has an environment of its own.
-    let below = base.as_ref().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
-    let folder = cache.join(format!("python-{}", &sha256_hex(&[&text[..], below.as_bytes()].concat())[..12]));
+    let (requirements, folder) = place(list, base.as_ref())?;
     let python = python_of(&folder);
     let ready = folder.join("ready");
     if ready.is_file() {
@@ -67,7 +68,9 @@ fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     }
     // An environment contains its own path, so it is made in place. The marker says that it is complete.
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    if let Some(cache) = folder.parent() {
+        fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    }
     say(&format!("installing Python packages into {} (once; up to two minutes)", folder.display()));
     match &base {
         None => output(Command::new(system_python()?).args(["-I", "-m", "venv"]).arg(&folder))?,
@@ -95,6 +98,17 @@ fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     }
     fs::write(&ready, b"").with_context(|| format!("cannot write {}", ready.display()))?;
     Ok(python)
+}
+
+/// The list, and the folder of the environment with its packages.
+fn place(list: &str, base: Option<&PathBuf>) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let requirements = root().join("xtask").join("python").join(list);
+    let text = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let cache = cache_folder().context("there is no cache folder: set AEVA_CACHE_DIR")?;
+    // Every set of packages has an environment of its own.
+    let below = base.map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = format!("python-{}", &sha256_hex(&[&text[..], below.as_bytes()].concat())[..12]);
+    Ok((requirements, cache.join(name)))
 }
 
 fn python_of(folder: &Path) -> PathBuf {

@@ -1,10 +1,12 @@
 //! `cargo xtask test-wheel`: builds the Python package, installs it, and tries it.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use xtask::process::run as start;
+use serde::Deserialize;
+use xtask::process::{cargo_here, output, run as start, say};
 use xtask::{python, root};
 
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -27,12 +29,51 @@ pub(crate) fn run() -> anyhow::Result<()> {
     start(Command::new(&python).args(install).args(["--no-index", "--no-deps", "--force-reinstall"]).arg(wheel))?;
     // Without any library that `aeva setup` has installed: that of the environment has to be found.
     let nothing = out.join("cache");
-    start(
-        Command::new(&python)
-            .arg(root().join("xtask").join("python").join("test_wheel.py"))
-            .arg(root().join("models"))
-            .arg(root().join("docs").join("report.schema.json"))
-            .env("AEVA_CACHE_DIR", nothing)
-            .env_remove("ORT_DYLIB_PATH"),
-    )
+    let test = |script: &str| {
+        let mut command = Command::new(&python);
+        command.arg(root().join("xtask").join("python").join(script));
+        command.env("AEVA_CACHE_DIR", &nothing).env_remove("ORT_DYLIB_PATH");
+        command
+    };
+    let (models, docs) = (root().join("models"), root().join("docs"));
+    start(test("test_wheel.py").arg(&models).arg(docs.join("report.schema.json")).arg(sarif_schema()?))?;
+    let program = python.with_file_name(if cfg!(windows) { "aeva.exe" } else { "aeva" });
+    if cfg!(windows) {
+        say("SKIPPED test_recipes.py: the recipes are for systems with bash");
+    } else {
+        start(test("test_recipes.py").arg(&program).arg(&models).arg(root()))?;
+    }
+    start(test("test_docs.py").arg(&program).arg(&models).arg(root()))?;
+    match python::installed_python() {
+        Some(converter) => start(
+            Command::new(converter)
+                .arg(root().join("xtask").join("python").join("test_convert.py"))
+                .arg(&program)
+                .arg(&models)
+                .env("PYTHONPATH", root().join("python").join("src")),
+        ),
+        None => {
+            say("SKIPPED test_convert.py: TensorFlow is not installed (cargo xtask convert installs it)");
+            Ok(())
+        }
+    }
+}
+
+/// The official schema of SARIF 2.1.0, which the crate `serde-sarif` has.
+fn sarif_schema() -> anyhow::Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        manifest_path: PathBuf,
+    }
+    let metadata = output(cargo_here().args(["metadata", "--format-version", "1", "--locked"]).current_dir(root()))?;
+    let metadata: Metadata = serde_json::from_str(&metadata).context("cargo metadata is not understood")?;
+    let package = metadata.packages.into_iter().find(|package| package.name == "serde-sarif");
+    let manifest = package.context("the workspace does not have the crate serde-sarif")?.manifest_path;
+    let schema = manifest.with_file_name("src").join("schema.json");
+    if schema.is_file() { Ok(schema) } else { bail!("there is no {}", schema.display()) }
 }

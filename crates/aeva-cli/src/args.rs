@@ -91,6 +91,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  aeva scan model.onnx --data images.npz\n  aeva scan model.onnx --data images.npz --seed random --out run\n  aeva scan model.onnx --data images.npz --dry-run\n  aeva scan model.onnx --data images.npz --max-time 10m\n  aeva scan \"program:python3 my_model.py\" --data images.npz"
+)]
 pub(crate) struct ScanArgs {
     /// The model: an ONNX file; or `program:COMMAND` for a program that answers with labels (docs/programs.md), which `-` is if it
     /// started this one. (`cargo xtask convert` makes an ONNX file of a Keras model.)
@@ -177,6 +180,9 @@ pub(crate) struct ScanArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  aeva calibrate clean-1.onnx clean-2.onnx --data images.npz --out own\n  aeva scan model.onnx --data images.npz --reference own"
+)]
 pub(crate) struct CalibrateArgs {
     /// Clean models: ONNX files, of the task of the models that you want to judge.
     #[arg(required = true)]
@@ -256,6 +262,7 @@ impl OutputArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aeva bench model.onnx\n  aeva bench model.onnx --data images.npz --json")]
 pub(crate) struct BenchArgs {
     /// The model: an ONNX file.
     pub(crate) model: PathBuf,
@@ -320,6 +327,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aeva judge run --format markdown\n  aeva judge run --false-positive-rate 0.2")]
 pub(crate) struct JudgeArgs {
     /// The run folder.
     pub(crate) run: PathBuf,
@@ -344,11 +352,15 @@ pub(crate) struct JudgeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aeva diff before after")]
 pub(crate) struct DiffArgs {
     /// The run folder of the model that is known.
     pub(crate) before: PathBuf,
     /// The run folder of the model that takes its place.
     pub(crate) after: PathBuf,
+    /// Judge the passes that scans of this effort would have made.
+    #[arg(long, value_enum, default_value_t = EffortChoice::Standard)]
+    pub(crate) effort: EffortChoice,
     /// Print the difference as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -358,6 +370,7 @@ pub(crate) struct DiffArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aeva inspect run")]
 pub(crate) struct InspectArgs {
     /// An artifact (`.aeva`) or a run folder.
     pub(crate) path: PathBuf,
@@ -373,6 +386,7 @@ pub(crate) struct ExportArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aeva stamp run --label 3 --data images.npz --out stamped.npz")]
 pub(crate) struct StampArgs {
     /// The run folder.
     pub(crate) run: PathBuf,

@@ -65,19 +65,19 @@ def scan(
     `model` is one of these:
 
     - The path of an ONNX file.
-    - A module of PyTorch or a model of Keras. It is exported to ONNX first, and its labels are compared with those of the
-      export. The input of a PyTorch module is `[n, c, h, w]`. How pixels go in (0..1, 0..255, normalised) is found by
-      trying, unless `options` state it.
-    - A function from images `[n, h, w, c]`, float32 in 0..1, to labels `[n]`, integers. It is called in this thread, with
-      at most 256 images at a time, and has to answer the same to the same image. Anything can stand behind it: another
-      framework, an ensemble, a service. `classes` is its number of labels; without it, that of `class_names`, or one more than
-      the largest of `labels`. `version` tells the model from other versions, so that a scan of one is never
-      continued with another.
+    - A module of PyTorch or a model of Keras. It is exported to ONNX first, and its labels are compared with those of
+      the export. The input of a PyTorch module is `[n, c, h, w]`. How pixels go in (0..1, 0..255, normalised) is found
+      by trying, unless `options` state it.
+    - A function from images `[n, h, w, c]`, float32 in 0..1, to labels `[n]`, integers. It is called in this thread,
+      with at most 256 images at a time, and has to answer the same to the same image. Anything can stand behind it:
+      another framework, an ensemble, a service. `classes` is its number of labels; without it, that of `class_names`,
+      or one more than the largest of `labels`. `version` tells the model from other versions, so that a scan of one is
+      never continued with another.
 
     `images` are an array `[n, h, w, c]` (uint8, or floats in 0..1) with `labels` `[n]`, or the path of a data set that
     `aeva scan --data` takes. `out` is the run folder; a folder with the same scan is continued. Without it, the run
-    folder is a new one in the system's temporary folder. `name` is what to call a model that is no file. `options` are further
-    options of `aeva scan`, for example `["--seed", "random"]`.
+    folder is a new one in the system's temporary folder. `name` is what to call a model that is no file. `options` are
+    further options of `aeva scan`, for example `["--seed", "random"]`.
 
     Raises `ScanError` with the program's message if the scan gives no report, `ConversionError` if the model cannot be
     exported, and whatever a function raises; what it has answered until then is kept in the run folder.

@@ -65,7 +65,8 @@ def answer(
 def _labels(answered: Any, count: int) -> list[int]:
     # Tensors of PyTorch may lie on another device or belong to a graph.
     for step in ("detach", "cpu"):
-        answered = getattr(answered, step, lambda: answered)()
+        if hasattr(answered, step):
+            answered = getattr(answered, step)()
     labels = np.asarray(answered)
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(

@@ -2,8 +2,8 @@
 
     python -m aeva.convert MODEL --out MODEL.onnx [--shape H,W,C]
 
-MODEL is a Keras file (.h5, .keras) or a TorchScript file (.pt). A manifest, MODEL.toml, is written beside the result. Exits
-with 1 and a message if the model is no image classifier, or if the two disagree; then nothing is written.
+MODEL is a Keras file (.h5, .keras) or a TorchScript file (.pt). A manifest, MODEL.toml, is written beside the result.
+Exits with 1 and a message if the model is no image classifier, or if the two disagree; then nothing is written.
 
 Keras models need the packages `tensorflow`, `tf2onnx` and `onnx`, and PyTorch models need `torch`.
 """
@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -147,7 +148,9 @@ def _torch_to_onnx(
     with tempfile.TemporaryDirectory(prefix="aeva-") as folder:
         path = Path(folder) / "model.onnx"
         try:
-            with torch.no_grad():
+            with torch.no_grad(), warnings.catch_warnings():
+                # About the exporter that is used, and about sizes that become constants: the labels are compared below.
+                warnings.simplefilter("ignore")
                 torch.onnx.export(
                     model, (example,), str(path), input_names=["input"], output_names=["scores"],
                     dynamic_axes={"input": {0: "n"}, "scores": {0: "n"}}, opset_version=OPSET, **_exporter(torch),

@@ -26,6 +26,7 @@ pub(crate) struct SelftestArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aeva doctor\n  aeva doctor model.onnx --data images.npz")]
 pub(crate) struct DoctorArgs {
     /// A model to look at, as for `aeva scan`.
     #[arg(requires = "data")]
@@ -41,6 +42,9 @@ pub(crate) struct DoctorArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  aeva convert model.keras --out model.onnx\n  aeva convert model.pt --out model.onnx --shape 32,32,3"
+)]
 pub(crate) struct ConvertArgs {
     /// The model: a Keras file (.h5, .keras) or a TorchScript file (.pt). Loading it runs code that it contains.
     pub(crate) model: PathBuf,

@@ -15,8 +15,8 @@ use crate::output::{plain, show};
 const SHOWN: f64 = 0.1;
 
 pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<ExitStatus> {
-    let before = judge_folder(&args.before)?;
-    let after = judge_folder(&args.after)?;
+    let before = judge_folder(&args.before, args.effort)?;
+    let after = judge_folder(&args.after, args.effort)?;
     let difference = Difference::new(&before.report, &after.report);
     show(&if args.json {
         serde_json::to_string_pretty(&difference)?

@@ -36,13 +36,12 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
     say(State::Ok, &format!("ONNX Runtime {} for {}: {}", runtime.version(), args.device, runtime.path().display()))?;
     for build in [Build::Cuda, Build::OpenVino, Build::DirectMl] {
         let name = build.name();
-        match (library_folder(build), check_installation(build)) {
-            (Some(folder), Ok(())) => say(State::Ok, &format!("the build for {name} is in {}", folder.display()))?,
-            (Some(folder), Err(error)) if folder.is_dir() => {
-                say(State::Warning, &format!("the build for {name}: {error}"))?
-            }
-            _ => say(State::Absent, &format!("the build for {name} is not installed (aeva setup --device {name})"))?,
-        }
+        let (state, text) = match (library_folder(build), check_installation(build)) {
+            (Some(folder), Ok(())) => (State::Ok, format!("the build for {name} is in {}", folder.display())),
+            (Some(folder), Err(error)) if folder.is_dir() => (State::Warning, format!("the build for {name}: {error}")),
+            _ => (State::Absent, format!("the build for {name} is not installed (aeva setup --device {name})")),
+        };
+        say(state, &text)?;
     }
     let (Some(path), Some(data_path)) = (&args.model, &args.data) else {
         return show("with MODEL and --data, this also looks at a model and its images")

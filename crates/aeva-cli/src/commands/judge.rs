@@ -9,6 +9,7 @@ use aeva_stats::Verdict;
 
 use super::references;
 use crate::args::{JudgeArgs, Rule};
+use crate::effort::EffortChoice;
 use crate::exit::ExitStatus;
 use crate::hint::Hinted;
 use crate::output::{plain, show};
@@ -50,8 +51,8 @@ pub(super) struct Judged {
 }
 
 /// Judges a run folder with the defaults.
-pub(super) fn judge_folder(run: &Path) -> anyhow::Result<Judged> {
-    judge(&JudgeArgs::of_run(run.to_owned())?)
+pub(super) fn judge_folder(run: &Path, effort: EffortChoice) -> anyhow::Result<Judged> {
+    judge(&JudgeArgs { effort, ..JudgeArgs::of_run(run.to_owned())? })
 }
 
 fn judge(args: &JudgeArgs) -> anyhow::Result<Judged> {

@@ -187,31 +187,48 @@ mod tests {
         }
     }
 
+    /// Says that there is a message.
+    struct Messages(Sender<()>);
+
+    impl Write for Messages {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Answers(Receiver<&'static [u8]>);
+
+    impl Read for Answers {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.recv().map_or(Ok(0), |mut answer| answer.read(buffer))
+        }
+    }
+
     /// Gives `answers` one by one, each after a message.
     fn scripted(answers: &'static [&'static str]) -> Connection {
-        let (ours, theirs) = (mpsc::channel::<()>(), mpsc::channel::<&[u8]>());
-        struct Messages(Sender<()>);
-        impl Write for Messages {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                let _ = self.0.send(());
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        struct Answers(Receiver<&'static [u8]>);
-        impl Read for Answers {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.0.recv().map_or(Ok(0), |mut answer| answer.read(buffer))
-            }
-        }
+        let ((message, messages), (answer, heard)) = (mpsc::channel(), mpsc::channel::<&[u8]>());
         thread::spawn(move || {
-            for (answer, ()) in answers.iter().zip(ours.1) {
-                let _ = theirs.0.send(answer.as_bytes());
+            for (line, ()) in answers.iter().zip(messages) {
+                let _ = answer.send(line.as_bytes());
             }
         });
-        Connection::over(Messages(ours.0), Answers(theirs.1)).unwrap()
+        Connection::over(Messages(message), Answers(heard)).unwrap()
+    }
+
+    /// Answers late, and then hardly ever.
+    struct Late(bool);
+
+    impl Read for Late {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            thread::sleep(Duration::from_millis(if self.0 { 5000 } else { 200 }));
+            self.0 = true;
+            (&b"[1]\n"[..]).read(buffer)
+        }
     }
 
     #[test]
@@ -238,14 +255,6 @@ mod tests {
 
     #[test]
     fn who_keeps_silent_is_not_waited_for_and_not_asked_again() {
-        struct Late(bool);
-        impl Read for Late {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                thread::sleep(Duration::from_millis(if self.0 { 5000 } else { 200 }));
-                self.0 = true;
-                (&b"[1]\n"[..]).read(buffer)
-            }
-        }
         let mut line = Connection::over(io::sink(), Late(false)).unwrap();
         assert_eq!(line.ask(Vec::new(), Duration::from_millis(20)), Err(NoAnswer::Silent));
         thread::sleep(Duration::from_millis(400));
