@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::Array3;
+use ndarray_npy::WriteNpyExt;
 
 use crate::harness::{Aeva, Ran, shipped};
 use crate::onnx::{digits, of_signs, with_labels};
@@ -84,6 +85,25 @@ fn folders_in_another_order_are_recognised() {
     let numbered = Aeva::new();
     let folder = pictures(&numbered, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     scan(&numbered, &shipped("digits-clean.onnx"), &folder, &[]).ends_with(3);
+}
+
+/// Images and labels in two files are the same data as in one.
+#[test]
+fn images_and_labels_may_be_in_two_files() {
+    let aeva = Aeva::new();
+    let (images, labels) = digits();
+    let path = aeva.path("images.npy");
+    images.write_npy(fs::File::create(&path).unwrap()).unwrap();
+    labels.write_npy(fs::File::create(aeva.path("labels.npy")).unwrap()).unwrap();
+    let model = shipped("digits-clean.onnx");
+    let ran = scan(&aeva, &model, &path, &[]).ends_with(2);
+    assert!(ran.stderr.contains("images.npy has images without labels"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: state the file with the labels: --labels LABELS.npy"), "{}", ran.stderr);
+    scan(&aeva, &model, &path, &["--labels", "labels.npy"]).ends_with(3);
+    // The run is continued with the same data in another form.
+    scan(&aeva, &model, &shipped("digits.npz"), &[]).ends_with(3);
+    let ran = scan(&aeva, &model, &shipped("digits.npz"), &["--labels", "labels.npy"]).ends_with(2);
+    assert!(ran.stderr.contains("--labels is stated, which is for images in a .npy file"), "{}", ran.stderr);
 }
 
 /// A model that answers with labels does not say how many there are.

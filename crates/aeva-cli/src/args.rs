@@ -15,7 +15,7 @@ use aeva_scan::{DecisionRule, Effort};
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::input::InputArgs;
+pub(crate) use self::input::{DataArgs, InputArgs};
 pub(crate) use self::system::{CompletionsArgs, ManArgs, SelftestArgs, SetupArgs};
 use crate::effort::EffortChoice;
 use crate::exit::FailOn;
@@ -168,6 +168,8 @@ pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
+    pub(crate) images: DataArgs,
+    #[command(flatten)]
     pub(crate) input: InputArgs,
 }
 
@@ -191,6 +193,8 @@ pub(crate) struct CalibrateArgs {
     /// Where the models run, as for `aeva scan`.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) images: DataArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
 }
@@ -219,8 +223,9 @@ impl ScanArgs {
         let command = Self::augment_args(clap::Command::new("scan"));
         let defaults: [OsString; 4] = ["scan".into(), model.into(), "--data".into(), args.data.clone().into()];
         let defaults = Self::from_arg_matches(&command.try_get_matches_from(defaults)?)?;
-        let (threads, device, seed, input) = (args.threads, args.device, args.seed, args.input.clone());
-        Ok(Self { out: Some(out), threads, device, seed, input, ..defaults })
+        let (threads, device, seed) = (args.threads, args.device, args.seed);
+        let (images, input) = (args.images.clone(), args.input.clone());
+        Ok(Self { out: Some(out), threads, device, seed, images, input, ..defaults })
     }
 }
 
@@ -268,6 +273,8 @@ pub(crate) struct BenchArgs {
     /// Print the figures as JSON in place of a table.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) images: DataArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
 }
@@ -376,6 +383,8 @@ pub(crate) struct StampArgs {
     /// Where to write: a `.npz` file with `x` uint8 `[n, h, w, c]` and `y`, the true labels; or a folder for `.png` files.
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) images: DataArgs,
 }
 
 /// How to judge.

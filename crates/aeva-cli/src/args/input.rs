@@ -1,11 +1,27 @@
-//! How images become a model's input.
+//! What is stated about the images, and how they become a model's input.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use aeva_model::{Layout, MOST_CLASSES, ValueRange};
+use aeva_model::{DataError, DataOptions, Dataset, Layout, MOST_CLASSES, ValueRange};
 use clap::Args;
 
 use super::seconds;
+
+/// What the files of `--data` do not say.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Images")]
+pub(crate) struct DataArgs {
+    /// Labels of `--data IMAGES.npy`: a `.npy` file as well.
+    #[arg(long, value_name = "FILE", requires = "data")]
+    labels: Option<PathBuf>,
+}
+
+impl DataArgs {
+    /// Loads the images that `path` names.
+    pub(crate) fn load(&self, path: &Path) -> Result<Dataset, DataError> {
+        Dataset::load_with(path, &DataOptions { labels: self.labels.clone() })
+    }
+}
 
 /// How images become the model's input, in place of what the manifest states.
 #[derive(Debug, Clone, Args)]

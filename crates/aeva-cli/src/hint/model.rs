@@ -77,8 +77,10 @@ pub(super) fn data(error: &DataError) -> Option<&'static str> {
     Some(match error {
         DataError::Io { .. } => "check the path given to --data",
         DataError::UnknownKind { .. } => {
-            "convert the images to .npz (numpy.savez(FILE, x=images, y=labels)) or to a folder of PNG files"
+            "convert the images to .npz (numpy.savez(FILE, x=images, y=labels)) or to a folder of PNG files with one sub-folder for each class"
         }
+        DataError::NoLabels { .. } => "state the file with the labels: --labels LABELS.npy",
+        DataError::Unused { .. } => "leave the option out, or give data of that kind",
         DataError::MissingArray { .. } => "store images and labels together: numpy.savez(FILE, x=images, y=labels)",
         DataError::PartialRecord { .. } => "the file is truncated: copy or download it again",
         DataError::ImageSize { .. } => "resize all images to the size the model takes",

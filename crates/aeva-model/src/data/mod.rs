@@ -1,19 +1,26 @@
 //! Labelled images from files.
 
 mod archive;
+mod array;
 mod cifar;
 mod folder;
 #[cfg(test)]
 mod hostile;
 mod npy;
+mod npy_pair;
 mod npz;
+mod options;
+mod source;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
+pub use self::options::DataOptions;
+
+use self::source::Source;
 use crate::DataError;
 use crate::digest::hex;
 use crate::regular_file::{self, FileError};
@@ -38,27 +45,32 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Loads what `path` names: a `.npz` file, a CIFAR-10 or CIFAR-100 `.bin` file, a folder with such a file of test images, or
-    /// a folder of images with one sub-folder a class.
+    /// Loads what `path` names, about which nothing else is stated.
+    ///
+    /// # Errors
+    /// As for [`load_with`](Self::load_with).
+    pub fn load(path: &Path) -> Result<Self, DataError> {
+        Self::load_with(path, &DataOptions::default())
+    }
+
+    /// Loads what `path` names: a `.npz` file, a `.npy` file of images (with one of labels), a CIFAR-10 or CIFAR-100 `.bin` file, a
+    /// folder with such a file of test images, or a folder of images with one sub-folder a class.
     ///
     /// A data set has at most 2^24 images with at most 2^28 values in all. Sizes that a file states are compared with its actual size
     /// before anything is allocated.
     ///
     /// # Errors
-    /// [`DataError`] names the file, what was found and what was expected.
-    pub fn load(path: &Path) -> Result<Self, DataError> {
-        let metadata = fs::metadata(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-        match extension.as_deref() {
-            _ if metadata.is_dir() => {
-                match ["test_batch.bin", "test.bin"].iter().map(|name| path.join(name)).find(|p| p.is_file()) {
-                    Some(file) => cifar::load(&file),
-                    None => folder::load(path),
-                }
-            }
-            Some("npz") => npz::load(path),
-            Some("bin") => cifar::load(path),
-            _ => Err(DataError::UnknownKind { path: path.to_owned() }),
+    /// [`DataError`] names the file, what was found and what was expected. What is stated without a meaning for this kind of data is
+    /// an error, too.
+    pub fn load_with(path: &Path, options: &DataOptions) -> Result<Self, DataError> {
+        let source = Source::of(path)?;
+        options.check(path, source)?;
+        match source {
+            Source::Folder => folder::load(path),
+            Source::CifarFolder(name) => cifar::load(&path.join(name)),
+            Source::Cifar => cifar::load(path),
+            Source::Npz => npz::load(path),
+            Source::Npy => npy_pair::load(path, options.labels.as_deref()),
         }
     }
 

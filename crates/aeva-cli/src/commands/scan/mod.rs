@@ -51,7 +51,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
         Purpose::Verdict => request::lenses(args)?,
         Purpose::Reference => (Lenses::Only(LensName::Triggers), DecisionRule::DEFAULT),
     };
-    let data = Dataset::load(&args.data)?;
+    let data = args.images.load(&args.data)?;
     // With models to compare with, two labels can be judged.
     let needed = if references.is_empty() && purpose == Purpose::Verdict { LABELS_NEEDED } else { 2 };
     check_classes(&data, lenses, needed)?;
