@@ -11,6 +11,7 @@ mod npy_pair;
 mod npz;
 mod options;
 mod source;
+mod text;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! A `.npz` file with images and labels, and possibly the names of the classes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Dataset;
@@ -10,6 +11,7 @@ use crate::DataError;
 /// Usual names, in order of preference.
 const IMAGE_NAMES: [&str; 6] = ["x", "images", "x_test", "data", "image", "arr_0"];
 const LABEL_NAMES: [&str; 7] = ["y", "labels", "y_test", "targets", "label", "target", "arr_1"];
+const CLASS_NAMES: [&str; 2] = ["class_names", "names"];
 
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     let archive = Archive::open(path)?;
@@ -24,7 +26,24 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     let (images, labels) = (find("images", &IMAGE_NAMES)?, find("labels", &LABEL_NAMES)?);
     let images = open(path, &archive, images)?.images()?;
     let labels = open(path, &archive, labels)?.labels(images.dim().0)?;
-    Dataset::new(path, images, labels, None)
+    let class_names = match CLASS_NAMES.iter().find(|name| archive.names().any(|found| found == **name)) {
+        Some(name) => open(path, &archive, name)?.names()?.filter(|names| are_of_classes(names, &labels)),
+        None => None,
+    };
+    Dataset::new(path, images, labels, class_names)
+}
+
+/// Whether there is a name for each label. An array of this name may be something else: names of files, for example, one for each image.
+fn are_of_classes(names: &[String], labels: &[u32]) -> bool {
+    let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    let of_images = names.len() == labels.len() && names.len() > classes;
+    let are =
+        names.len() >= classes && !of_images && distinct.len() == names.len() && !distinct.contains(&String::new());
+    if !are {
+        tracing::warn!("the array of names is left out: it is not one name for each of {classes} classes");
+    }
+    are
 }
 
 /// Opens an array: its header, and the stream of its values.
