@@ -77,14 +77,61 @@ fn folders_in_another_order_are_recognised() {
     let ran = scan(&aeva, &shipped("digits-clean.onnx"), &pictures(&aeva, names), &[]).ends_with(2);
     for part in [
         "in another order than the model's",
-        "folder `eight` is the model's label 8",
-        "name the folders by the numbers",
+        "class `eight` is the model's label 8",
+        "name folders by the numbers",
+        "--class-order FILE",
     ] {
         assert!(ran.stderr.contains(part), "{part} is not in\n{}", ran.stderr);
     }
+    // The order is printed so that it can be copied, and then everything fits.
+    let (_, order) = ran.stderr.split_once("labels):\n").unwrap();
+    assert_eq!(order.lines().map(str::trim).collect::<Vec<_>>(), names);
+    fs::write(aeva.path("order.txt"), order).unwrap();
+    let named = aeva.path("pictures");
+    let model = shipped("digits-clean.onnx");
+    let ran = scan(&aeva, &model, &named, &["--class-order", "order.txt"]).ends_with(3);
+    assert!(ran.stderr.contains("10 classes, clean accuracy 9"), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(aeva.path("run").join("class-names.txt")).unwrap().lines().last(), Some("nine"));
+    fs::write(aeva.path("order.txt"), names[..9].join("\n")).unwrap();
+    let ran = scan(&aeva, &model, &named, &["--class-order", "order.txt"]).ends_with(2);
+    assert!(ran.stderr.contains("no line with `nine`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: write the name of each class"), "{}", ran.stderr);
     let numbered = Aeva::new();
     let folder = pictures(&numbered, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     scan(&numbered, &shipped("digits-clean.onnx"), &folder, &[]).ends_with(3);
+}
+
+/// Pictures of several sizes are resized on request, the report says so, and another size is another scan. A list of them is the same
+/// data as their folder.
+#[test]
+fn pictures_can_be_resized_and_listed() {
+    let aeva = Aeva::new();
+    let folder = pictures(&aeva, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    let large = image::open(folder.join("3").join("01.png")).unwrap();
+    large.resize_exact(20, 24, image::imageops::FilterType::Triangle).to_rgb8().save(folder.join("3/01.png")).unwrap();
+    let model = shipped("digits-clean.onnx");
+    let ran = scan(&aeva, &model, &folder, &[]).ends_with(2);
+    assert!(ran.stderr.contains("found shape [24, 20, 3]"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--resize HEIGHTxWIDTH"), "{}", ran.stderr);
+    // Some of them are RGB now, and the model takes grey images.
+    image::open(folder.join("3/01.png")).unwrap().to_luma8().save(folder.join("3/01.png")).unwrap();
+    let ran = scan(&aeva, &model, &folder, &["--resize", "16x16"]).ends_with(3);
+    assert!(ran.stdout.contains("note: images were resized to 16 x 16"), "{}", ran.stdout);
+
+    let mut list = "path,label\n".to_owned();
+    for label in 0..10 {
+        for number in 1..=12 {
+            list += &format!("{label}/{number:02}.png,{label}\n");
+        }
+    }
+    fs::write(folder.join("list.csv"), &list).unwrap();
+    scan(&aeva, &model, &folder.join("list.csv"), &["--resize", "16"]).ends_with(3);
+    let numbers = aeva.path("pictures/list.csv");
+    fs::write(&numbers, list.replace(",9", ",10")).unwrap();
+    let ran = scan(&aeva, &model, &numbers, &["--resize", "16"]).ends_with(2);
+    assert!(ran.stderr.contains("label 10"), "{}", ran.stderr);
+    let ran = scan(&aeva, &model, &folder, &["--resize", "16x"]).ends_with(2);
+    assert!(ran.stderr.contains("`16x` is no size"), "{}", ran.stderr);
 }
 
 /// Images and labels in two files are the same data as in one.

@@ -90,7 +90,8 @@ pub(crate) enum Command {
 pub(crate) struct ScanArgs {
     /// The model: an ONNX file. (`cargo xtask convert` makes one of a Keras model.)
     pub(crate) model: PathBuf,
-    /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images for each class.
+    /// Clean labelled images: a `.npz` file, a `.npy` file (with `--labels`), a `.csv` list of paths and labels, a CIFAR `.bin` file, or
+    /// a folder with one sub-folder of images for each class.
     #[arg(long)]
     pub(crate) data: PathBuf,
     /// Which detectors to run.
@@ -208,8 +209,8 @@ pub(crate) struct OutputArgs {
     /// Short for `--format json`.
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Names of the labels: a text file with one name a line, in the order of the labels. They are kept in the run folder. Folders of
-    /// images and CIFAR bring their own.
+    /// Names of the labels: a text file with one name a line, in the order of the labels. They are kept in the run folder. Data whose
+    /// classes have names brings them.
     #[arg(long, value_name = "FILE")]
     pub(crate) class_names: Option<PathBuf>,
     /// Which verdicts are a failure, for the exit code: with `backdoored`, an inconclusive scan ends with 0.
@@ -368,7 +369,7 @@ pub(crate) struct ExportArgs {
 pub(crate) struct StampArgs {
     /// The run folder.
     pub(crate) run: PathBuf,
-    /// Images to stamp: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images for each class.
+    /// Images to stamp, as for `aeva scan`.
     #[arg(long)]
     pub(crate) data: PathBuf,
     /// Target label of the trigger to stamp.

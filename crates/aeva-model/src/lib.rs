@@ -6,7 +6,7 @@
 //!   only. [`Runtime`] finds and loads the library. No type of ONNX Runtime's bindings is public.
 //! - [`Manifest`] (`model.toml`) states what a model file is and what it takes. [`Preprocessing`] states how images in `[0, 1]`
 //!   become the model's input.
-//! - [`Dataset`] loads CIFAR binaries, `.npz` and `.npy` files and image folders.
+//! - [`Dataset`] loads CIFAR binaries, `.npz` and `.npy` files, and folders and lists of images.
 //! - [`settle`](conventions::settle) finds out which common preprocessing a model was made for, and
 //!   [`diagnose`](diagnosis::diagnose) why a model misclassifies clean images.
 
@@ -40,7 +40,7 @@ mod signature;
 mod telemetry;
 mod watch;
 
-pub use data::{DataOptions, Dataset};
+pub use data::{DataOptions, Dataset, ImageSize};
 pub use error::{DataError, ExpectedInput, ExpectedOutput, FileFormat, ModelError, RuntimeError};
 pub use layout::Layout;
 pub use loader::{LoadError, LoadedModel, Loader, Stated};

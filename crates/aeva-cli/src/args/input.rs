@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aeva_model::{DataError, DataOptions, Dataset, Layout, MOST_CLASSES, ValueRange};
+use aeva_model::{DataError, DataOptions, Dataset, ImageSize, Layout, MOST_CLASSES, ValueRange};
 use clap::Args;
 
 use super::seconds;
@@ -14,12 +14,23 @@ pub(crate) struct DataArgs {
     /// Labels of `--data IMAGES.npy`: a `.npy` file as well.
     #[arg(long, value_name = "FILE", requires = "data")]
     labels: Option<PathBuf>,
+    /// Resize all pictures of a folder or list, for example `224x224` (height, width) or `224`. By default they must have one size.
+    #[arg(long, value_name = "HxW", requires = "data")]
+    resize: Option<ImageSize>,
+    /// Order of the classes, where they have names: a text file with one name a line, in the order of the model's labels. By
+    /// default the sorted names are numbered.
+    #[arg(long, value_name = "FILE", requires = "data")]
+    class_order: Option<PathBuf>,
 }
 
 impl DataArgs {
     /// Loads the images that `path` names.
     pub(crate) fn load(&self, path: &Path) -> Result<Dataset, DataError> {
-        Dataset::load_with(path, &DataOptions { labels: self.labels.clone() })
+        Dataset::load_with(path, &self.options())
+    }
+
+    fn options(&self) -> DataOptions {
+        DataOptions { labels: self.labels.clone(), size: self.resize, class_order: self.class_order.clone() }
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn load(
     with_loader(path, args, device, threads, |loader| {
         let mut model = loader.load(data)?;
         note_preprocessing(&mut model);
+        model.notes.extend(data.notes.iter().cloned());
         Ok(model)
     })
 }

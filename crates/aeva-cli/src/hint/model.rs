@@ -77,15 +77,18 @@ pub(super) fn data(error: &DataError) -> Option<&'static str> {
     Some(match error {
         DataError::Io { .. } => "check the path given to --data",
         DataError::UnknownKind { .. } => {
-            "convert the images to .npz (numpy.savez(FILE, x=images, y=labels)) or to a folder of PNG files with one sub-folder for each class"
+            "convert the images to .npz (numpy.savez(FILE, x=images, y=labels)) or to a folder of PNG files with one sub-folder for each class, or write a .csv list of paths and labels"
         }
         DataError::NoLabels { .. } => "state the file with the labels: --labels LABELS.npy",
         DataError::Unused { .. } => "leave the option out, or give data of that kind",
         DataError::MissingArray { .. } => "store images and labels together: numpy.savez(FILE, x=images, y=labels)",
         DataError::PartialRecord { .. } => "the file is truncated: copy or download it again",
-        DataError::ImageSize { .. } => "resize all images to the size the model takes",
+        DataError::ImageSize { .. } => "resize all images to the size the model takes: --resize HEIGHTxWIDTH",
         DataError::ImageChannels { .. } => {
-            "convert all images to one mode, for example with PIL: Image.open(FILE).convert(\"RGB\").save(FILE)"
+            "with --resize HEIGHTxWIDTH they become RGB; or convert them, for example with PIL: Image.open(FILE).convert(\"RGB\").save(FILE)"
+        }
+        DataError::ClassOrder { .. } => {
+            "write the name of each class in a line of its own, as the data has it; docs/formats.md says which data has names"
         }
         DataError::Form { .. } => "docs/formats.md describes the supported data formats",
         DataError::Decode { .. } => "the file is damaged or in another format: copy it again",

@@ -3,13 +3,17 @@
 mod archive;
 mod array;
 mod cifar;
+mod classes;
 mod folder;
 #[cfg(test)]
 mod hostile;
+mod list;
 mod npy;
 mod npy_pair;
 mod npz;
 mod options;
+mod picture;
+mod size;
 mod source;
 mod text;
 
@@ -20,7 +24,9 @@ use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
 pub use self::options::DataOptions;
+pub use self::size::ImageSize;
 
+use self::classes::ClassOrder;
 use self::source::Source;
 use crate::DataError;
 use crate::digest::hex;
@@ -42,6 +48,8 @@ pub struct Dataset {
     pub labels: Vec<u32>,
     /// Names of the classes in the order of their labels, if the data has them.
     pub class_names: Option<Vec<String>>,
+    /// What was done to the images that a reader of the verdict should know.
+    pub notes: Vec<String>,
     path: PathBuf,
 }
 
@@ -54,8 +62,8 @@ impl Dataset {
         Self::load_with(path, &DataOptions::default())
     }
 
-    /// Loads what `path` names: a `.npz` file, a `.npy` file of images (with one of labels), a CIFAR-10 or CIFAR-100 `.bin` file, a
-    /// folder with such a file of test images, or a folder of images with one sub-folder a class.
+    /// Loads what `path` names: a `.npz` file, a `.npy` file of images (with one of labels), a `.csv` list of images and labels, a
+    /// CIFAR-10 or CIFAR-100 `.bin` file, a folder with such a file of test images, or a folder of images with one sub-folder a class.
     ///
     /// A data set has at most 2^24 images with at most 2^28 values in all. Sizes that a file states are compared with its actual size
     /// before anything is allocated.
@@ -66,12 +74,18 @@ impl Dataset {
     pub fn load_with(path: &Path, options: &DataOptions) -> Result<Self, DataError> {
         let source = Source::of(path)?;
         options.check(path, source)?;
-        match source {
-            Source::Folder => folder::load(path),
+        let order = options.class_order.as_deref().map(ClassOrder::read).transpose()?;
+        let numbered = match source {
+            Source::Folder => return folder::load(path, options, order.as_ref()),
+            Source::List => return list::load(path, options, order.as_ref()),
             Source::CifarFolder(name) => cifar::load(&path.join(name)),
             Source::Cifar => cifar::load(path),
             Source::Npz => npz::load(path),
             Source::Npy => npy_pair::load(path, options.labels.as_deref()),
+        }?;
+        match order {
+            Some(order) => order.renumber(numbered),
+            None => Ok(numbered),
         }
     }
 
@@ -90,7 +104,7 @@ impl Dataset {
         checked_values(path, [count, height, width, channels])?;
         // The images are copied only if necessary.
         let images = if images.is_standard_layout() { images } else { images.as_standard_layout().into_owned() };
-        Ok(Self { images, labels, class_names, path: path.to_owned() })
+        Ok(Self { images, labels, class_names, notes: Vec::new(), path: path.to_owned() })
     }
 
     /// The path that it was loaded from.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::size::ImageSize;
 use super::source::Source;
 use crate::DataError;
 
@@ -10,6 +11,11 @@ use crate::DataError;
 pub struct DataOptions {
     /// The labels of a `.npy` file of images: a `.npy` file as well.
     pub labels: Option<PathBuf>,
+    /// The size that all pictures of a folder or list get. Without it, they must have one size.
+    pub size: Option<ImageSize>,
+    /// A text file with the names of the classes, one a line, in the order of the model's labels. It gives classes with names their
+    /// labels; without it, the names are numbered as they are sorted.
+    pub class_order: Option<PathBuf>,
 }
 
 impl DataOptions {
@@ -18,6 +24,9 @@ impl DataOptions {
         let unused = |option, takes| Err(DataError::Unused { path: path.to_owned(), option, takes });
         if self.labels.is_some() && source != Source::Npy {
             return unused("labels", "images in a .npy file");
+        }
+        if self.size.is_some() && !matches!(source, Source::Folder | Source::List) {
+            return unused("resize", "pictures in a folder or in a .csv list");
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ const TEST_FILES: [&str; 2] = ["test_batch.bin", "test.bin"];
 pub(super) enum Source {
     /// A folder with one sub-folder of images for each class.
     Folder,
+    /// A list of pictures with their labels.
+    List,
     /// A folder with this file of CIFAR.
     CifarFolder(&'static str),
     /// A `.bin` file of CIFAR.
@@ -35,6 +37,7 @@ impl Source {
                 .map_or(Self::Folder, Self::CifarFolder)),
             Some("npz") => Ok(Self::Npz),
             Some("npy") => Ok(Self::Npy),
+            Some("csv") => Ok(Self::List),
             Some("bin") => Ok(Self::Cifar),
             _ => Err(DataError::UnknownKind { path: path.to_owned() }),
         }

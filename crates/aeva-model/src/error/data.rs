@@ -16,7 +16,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// The name does not tell what kind of data this is.
-    #[error("{path} is neither a .npz or .npy file, a CIFAR .bin file nor a folder of images")]
+    #[error("{path} is neither a .npz, .npy or .csv file, a CIFAR .bin file nor a folder of images")]
     UnknownKind {
         /// The path.
         path: PathBuf,
@@ -36,6 +36,14 @@ pub enum DataError {
         option: &'static str,
         /// The kind of data that it is for.
         takes: &'static str,
+    },
+    /// A stated order of classes cannot be used.
+    #[error("{path}: found {found}, expected the names of all classes, one a line, in the order of the model's labels")]
+    ClassOrder {
+        /// The file with the order.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
     },
     /// The content does not have the required form.
     #[error("{path}: found {found}, expected {expected}")]

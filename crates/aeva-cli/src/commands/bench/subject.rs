@@ -36,6 +36,7 @@ impl Subject {
             if let Some(data) = data {
                 let mut model = loader.load_raw(&data)?;
                 model::note_preprocessing(&mut model);
+                model.notes.extend(data.notes);
                 return Ok((model, data.images));
             }
             let (mut model, images) = loader.load_without_data(&made_up)?;
