@@ -6,15 +6,17 @@ use std::path::Path;
 use ndarray::Array3;
 use ndarray_npy::WriteNpyExt;
 
+use crate::bad_input::save;
 use crate::harness::{Aeva, Ran, shipped};
-use crate::onnx::{digits, of_signs, with_labels};
+use crate::onnx::{digits, of_bytes, of_one_score, of_signs, with_labels};
 
 const SHORT: [&str; 10] =
     ["--lens", "perturbation", "--iterations", "1", "--samples", "1", "--sources", "0", "--targets", "1"];
 
 fn scan(aeva: &Aeva, model: &Path, data: &Path, extra: &[&str]) -> Ran {
-    let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", "run"];
-    aeva.run(&[&args[..], &SHORT, extra].concat())
+    let args = ["scan", model.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let out: &[&str] = if extra.contains(&"--out") { &[] } else { &["--out", "run"] };
+    aeva.run(&[&args[..], &SHORT, out, extra].concat())
 }
 
 /// The shipped model without the manifest that describes its input.
@@ -163,4 +165,63 @@ fn the_number_of_labels_can_be_stated() {
     assert!(ran.stderr.contains("--classes N"), "{}", ran.stderr);
     let ran = scan(&aeva, &path, &shipped("digits.npz"), &["--output", "label", "--classes", "10"]).ends_with(3);
     assert!(ran.stderr.contains("10 classes, clean accuracy 97.4 %"), "{}", ran.stderr);
+}
+
+/// A model that takes bytes needs no statement about its pixels, and takes no other.
+#[test]
+fn a_model_may_take_bytes() {
+    let aeva = Aeva::new();
+    let path = aeva.path("bytes.onnx");
+    fs::write(&path, of_bytes()).unwrap();
+    let ran = scan(&aeva, &path, &shipped("digits.npz"), &[]).ends_with(3);
+    for part in [
+        "model input: 16x16x1 nhwc, value range 0..255, first output, uint8 pixels",
+        "perturbations below 1/255 cannot be seen by the model",
+    ] {
+        assert!(ran.stdout.contains(part), "{part} is not in\n{}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("nothing was stated"), "{}", ran.stdout);
+    scan(&aeva, &path, &shipped("digits.npz"), &["--value-range", "0..255"]).ends_with(3);
+    for stated in [["--value-range", "0..1"], ["--value-range", "-1..1"], ["--mean", "0.5"]] {
+        let ran = scan(&aeva, &path, &shipped("digits.npz"), &stated).ends_with(2);
+        for part in
+            ["bytes.onnx has input of type uint8", "expected value range 0..255", "hint: leave out --value-range"]
+        {
+            assert!(ran.stderr.contains(part), "{part} is not in\n{}", ran.stderr);
+        }
+    }
+    let bench = ["bench", path.to_str().unwrap(), "--rounds", "1", "--seconds", "0.1", "--json"];
+    aeva.run(&bench).ends_with(0);
+    // Wrong labels are still found out, although no other pixels can be tried.
+    let (images, labels) = digits();
+    save(&aeva.path("shifted.npz"), &images, Some(&labels.mapv(|label| (label + 1) % 10)));
+    let ran = scan(&aeva, &path, &aeva.path("shifted.npz"), &[]).ends_with(2);
+    assert!(ran.stderr.contains("another order than the model's"), "{}", ran.stderr);
+}
+
+/// One score is two labels, but from where on only the user knows.
+#[test]
+fn a_model_may_have_one_score() {
+    let aeva = Aeva::new();
+    let (images, labels) = digits();
+    let chosen: Vec<usize> = (0..labels.len()).filter(|&index| labels[index] < 2).collect();
+    let axis = ndarray::Axis(0);
+    let data = aeva.path("two.npz");
+    save(&data, &images.select(axis, &chosen), Some(&labels.select(axis, &chosen)));
+    for (name, threshold) in [("probability.onnx", "0.5"), ("logit.onnx", "0")] {
+        let path = aeva.path(name);
+        fs::write(&path, of_one_score(threshold == "0.5")).unwrap();
+        let ran = scan(&aeva, &path, &data, &[]).ends_with(2);
+        for part in ["output scores of 1 class", "hint: state the score above which label 1 begins: --threshold 0.5"] {
+            assert!(ran.stderr.contains(part), "{part} is not in\n{}", ran.stderr);
+        }
+        let out = format!("run-{threshold}");
+        let ran = scan(&aeva, &path, &data, &["--threshold", threshold, "--out", &out]).ends_with(3);
+        assert!(ran.stderr.contains("2 classes, clean accuracy"), "{}", ran.stderr);
+        assert!(ran.stdout.contains(&format!("first output, threshold {threshold}")), "{}", ran.stdout);
+        let ran = scan(&aeva, &path, &data, &["--threshold", "0.25", "--out", &out]).ends_with(2);
+        assert!(ran.stderr.contains("model.preprocessing"), "{}", ran.stderr);
+    }
+    let ran = scan(&aeva, &shipped("digits-clean.onnx"), &shipped("digits.npz"), &["--threshold", "0.5"]).ends_with(2);
+    assert!(ran.stderr.contains("hint: leave out --threshold"), "{}", ran.stderr);
 }

@@ -16,6 +16,7 @@ pub mod conventions;
 pub mod data;
 pub mod diagnosis;
 mod digest;
+mod element;
 mod error;
 mod external_data;
 mod guard;

@@ -62,7 +62,14 @@ pub(crate) struct InputArgs {
     /// Number of labels, for a model that answers labels in place of scores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=i64::from(MOST_CLASSES)))]
     pub(crate) classes: Option<u32>,
+    /// Score above which label 1 begins, for a model with one score and two labels: 0.5 for a probability, 0 for a logit.
+    #[arg(long, value_name = "SCORE", value_parser = score, allow_hyphen_values = true)]
+    pub(crate) threshold: Option<f32>,
     /// Seconds that the model may take for each image of a batch; 10 by default. A model that takes longer counts as hanging.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) answer_timeout: Option<f64>,
+}
+
+fn score(text: &str) -> Result<f32, String> {
+    text.parse::<f32>().ok().filter(|score| score.is_finite()).ok_or_else(|| "expected a number".to_owned())
 }

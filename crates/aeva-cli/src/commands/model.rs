@@ -52,6 +52,7 @@ fn stated(args: &InputArgs) -> Stated {
         reverse_channels: args.reverse_channels,
         output: args.output.clone(),
         classes: args.classes,
+        threshold: args.threshold,
         answer_timeout: args.answer_timeout.map(Duration::from_secs_f64),
     }
 }

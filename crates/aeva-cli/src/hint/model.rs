@@ -35,12 +35,21 @@ pub(super) fn model(error: &ModelError) -> Option<&'static str> {
         }
         ModelError::NotDeterministic { .. } => RANDOM_OPERATORS,
         ModelError::Device { device, .. } => device_hint(*device),
-        ModelError::Input { expected: ExpectedInput::Float32, .. } => "export the model with f32 input",
+        ModelError::Input { expected: ExpectedInput::Pixels, .. } => "export the model with f32, f16 or uint8 input",
+        ModelError::Input { expected: ExpectedInput::Bytes, .. } => {
+            "leave out --value-range, --mean and --std, also in the manifest: uint8 pixels go in as they are"
+        }
         ModelError::Input { .. } => {
             "the model must take one batch of images [n, h, w, c] or [n, c, h, w] of the data's size; state --layout if both would fit"
         }
         ModelError::Output { expected: ExpectedOutput::StatedClasses, .. } => {
             "state the number of labels with --classes N, or choose an output with scores with --output NAME"
+        }
+        ModelError::Output { expected: ExpectedOutput::TwoClasses, .. } => {
+            "state the score above which label 1 begins: --threshold 0.5 for a probability (sigmoid), --threshold 0 for a logit; or choose another output with --output NAME"
+        }
+        ModelError::Output { expected: ExpectedOutput::OneScore, .. } => {
+            "leave out --threshold, or choose the output with one score with --output NAME"
         }
         ModelError::Output { .. } => {
             "choose the output with --output NAME; it must have one score per class, or one label per image"

@@ -12,6 +12,7 @@ use super::loaded::{Identity, LoadedModel, PreprocessingSource, RawRuns, batch_r
 use super::preprocessing::understand;
 use super::questions::{Answers, Questions, check_labelled};
 use super::request::{Request, Stated};
+use crate::element::{Element, not_bytes};
 use crate::{
     Dataset, Device, Manifest, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange,
 };
@@ -68,6 +69,7 @@ impl Kind for OnnxFile {
             .map(|_| opened.oracle())
             .collect::<Result<Vec<_>, _>>()?;
 
+        let is_stated = opened.settle_bytes(&oracles[0], is_stated)?;
         let mut questions = Questions::new(request, &mut oracles, data)?;
         let understanding = understand(&mut questions, &opened.options.preprocessing, is_stated)?;
         questions.check_chance(&understanding.answers)?;
@@ -99,6 +101,7 @@ impl Kind for OnnxFile {
         let mut opened = Opened { runtime, file, options };
         let images = make(shape);
         let mut oracle = opened.oracle()?;
+        let is_stated = opened.settle_bytes(&oracle, is_stated)?;
         let (mut labels, mut queries_per_second) = classify(request.model, &mut oracle, images.view())?;
         let mut queries = labels.len() as u64;
         let mut source = PreprocessingSource::Stated;
@@ -141,6 +144,21 @@ impl Opened {
         OnnxOracle::load(&self.runtime, &self.file, &self.options)
     }
 
+    /// The range of the pixels of a model that takes bytes is known without a statement. Returns whether it is known how images go in.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if another range is stated.
+    fn settle_bytes(&mut self, oracle: &OnnxOracle, is_stated: bool) -> Result<bool, ModelError> {
+        if oracle.element() != Element::U8 {
+            return Ok(is_stated);
+        }
+        if is_stated && self.options.preprocessing != *oracle.preprocessing() {
+            return Err(not_bytes(&self.options.preprocessing, self.file.path()));
+        }
+        self.options.preprocessing = oracle.preprocessing().clone();
+        Ok(true)
+    }
+
     /// The model on the CPU, for comparison, where it runs elsewhere.
     fn reference(&self) -> Result<Option<Box<dyn HardLabelOracle>>, LoadError> {
         if self.options.device == Device::Cpu {
@@ -159,6 +177,15 @@ impl Opened {
         let output = self.options.output.as_deref().unwrap_or("first");
         let (layout, preprocessing) = (oracles[0].layout(), &self.options.preprocessing);
         let device = self.options.device;
+        let element = oracles[0].element();
+        // What is usual is not mentioned, as in run folders of before.
+        let mut unusual = String::new();
+        if element != Element::F32 {
+            unusual += &format!(", {element} pixels");
+        }
+        if let Some(threshold) = self.options.threshold {
+            unusual += &format!(", threshold {}", threshold + 0.0);
+        }
         Ok(LoadedModel {
             reference,
             spec,
@@ -167,11 +194,13 @@ impl Opened {
             queries: measured.queries,
             queries_per_second: measured.queries_per_second,
             preprocessing: measured.source,
-            notes: Vec::new(),
+            notes: element.note().map(str::to_owned).into_iter().collect(),
             identity: Identity {
                 sha256: self.file.sha256().to_owned(),
                 classes: spec.classes,
-                preprocessing: format!("{height}x{width}x{channels} {layout}, {preprocessing}, {output} output"),
+                preprocessing: format!(
+                    "{height}x{width}x{channels} {layout}, {preprocessing}, {output} output{unusual}"
+                ),
                 provider: format!("onnxruntime {} {}", self.runtime.version(), device.kind()),
             },
             batch_rows: batch_rows(oracles[0].run_sizes()),
@@ -241,6 +270,7 @@ fn options(request: &Request<'_>, manifest: Option<&Manifest>, image_shape: [usi
         preprocessing,
         output: stated.output.clone().or_else(|| manifest.and_then(|manifest| manifest.output.name.clone())),
         classes: stated.classes.or(manifest.map(|manifest| manifest.model.classes)),
+        threshold: stated.threshold,
         transfer: None,
         answer_timeout: stated.answer_timeout.unwrap_or(OnnxOptions::ANSWER_TIMEOUT),
     };
