@@ -89,13 +89,13 @@ fn folders_in_another_order_are_recognised() {
     let (_, order) = ran.stderr.split_once("labels):\n").unwrap();
     assert_eq!(order.lines().map(str::trim).collect::<Vec<_>>(), names);
     fs::write(aeva.path("order.txt"), order).unwrap();
-    let named = aeva.path("pictures");
+    let folder = aeva.path("pictures");
     let model = shipped("digits-clean.onnx");
-    let ran = scan(&aeva, &model, &named, &["--class-order", "order.txt"]).ends_with(3);
+    let ran = scan(&aeva, &model, &folder, &["--class-order", "order.txt"]).ends_with(3);
     assert!(ran.stderr.contains("10 classes, clean accuracy 9"), "{}", ran.stderr);
     assert_eq!(fs::read_to_string(aeva.path("run").join("class-names.txt")).unwrap().lines().last(), Some("nine"));
     fs::write(aeva.path("order.txt"), names[..9].join("\n")).unwrap();
-    let ran = scan(&aeva, &model, &named, &["--class-order", "order.txt"]).ends_with(2);
+    let ran = scan(&aeva, &model, &folder, &["--class-order", "order.txt"]).ends_with(2);
     assert!(ran.stderr.contains("no line with `nine`"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: write the name of each class"), "{}", ran.stderr);
     let numbered = Aeva::new();
@@ -120,12 +120,9 @@ fn pictures_can_be_resized_and_listed() {
     let ran = scan(&aeva, &model, &folder, &["--resize", "16x16"]).ends_with(3);
     assert!(ran.stdout.contains("note: images were resized to 16 x 16"), "{}", ran.stdout);
 
-    let mut list = "path,label\n".to_owned();
-    for label in 0..10 {
-        for number in 1..=12 {
-            list += &format!("{label}/{number:02}.png,{label}\n");
-        }
-    }
+    let rows = (0..120).map(|row| (row / 12, row % 12 + 1));
+    let rows: Vec<String> = rows.map(|(label, number)| format!("{label}/{number:02}.png,{label}")).collect();
+    let list = format!("path,label\n{}\n", rows.join("\n"));
     fs::write(folder.join("list.csv"), &list).unwrap();
     scan(&aeva, &model, &folder.join("list.csv"), &["--resize", "16"]).ends_with(3);
     let numbers = aeva.path("pictures/list.csv");
@@ -224,4 +221,23 @@ fn a_model_may_have_one_score() {
     }
     let ran = scan(&aeva, &shipped("digits-clean.onnx"), &shipped("digits.npz"), &["--threshold", "0.5"]).ends_with(2);
     assert!(ran.stderr.contains("hint: leave out --threshold"), "{}", ran.stderr);
+}
+
+/// The manifest may name the labels, and state from where on one score is label 1.
+#[test]
+fn the_manifest_may_describe_the_output() {
+    let aeva = Aeva::new();
+    let model = aeva.path("model.onnx");
+    fs::copy(shipped("digits-clean.onnx"), &model).unwrap();
+    let manifest = fs::read_to_string(shipped("digits-clean.toml")).unwrap();
+    let with = |output: &str| fs::write(aeva.path("model.toml"), format!("{manifest}\n[output]\n{output}\n")).unwrap();
+    with("class_names = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine']");
+    scan(&aeva, &model, &shipped("digits.npz"), &[]).ends_with(3);
+    assert_eq!(fs::read_to_string(aeva.path("run").join("class-names.txt")).unwrap().lines().nth(3), Some("three"));
+    with("class_names = ['zero']");
+    let ran = scan(&aeva, &model, &shipped("digits.npz"), &[]).ends_with(2);
+    assert!(ran.stderr.contains("1 class_names for 10 classes"), "{}", ran.stderr);
+    with("threshold = 0.5");
+    let ran = scan(&aeva, &model, &shipped("digits.npz"), &[]).ends_with(2);
+    assert!(ran.stderr.contains("expected one score for each image"), "{}", ran.stderr);
 }

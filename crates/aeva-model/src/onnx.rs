@@ -180,6 +180,11 @@ impl OnnxOracle {
         &self.preprocessing
     }
 
+    /// The score above which label 1 begins, for a model with one score.
+    pub(crate) fn threshold(&self) -> Option<f32> {
+        self.threshold
+    }
+
     /// The type of the values that the model takes.
     pub(crate) fn element(&self) -> Element {
         self.element

@@ -123,8 +123,8 @@ fn reordered(class_names: Option<&[String]>, order: &[(u32, u32)]) -> (String, S
     }
     let remedy = match class_names {
         Some(names) => format!(
-            "state it with --class-order FILE, a text file with these lines (or name folders by the numbers of the model's labels):{}",
-            class_order(names, order).iter().map(|name| format!("\n  {}", plain(name))).collect::<String>()
+            "state it with --class-order FILE, a text file with these lines (or name folders by the numbers of the model's labels):\n  {}",
+            plain(&class_order(names, order).join("\n  "))
         ),
         None => "renumber the labels of the data".to_owned(),
     };

@@ -24,6 +24,8 @@ pub struct LoadedModel<O: ?Sized = dyn HardLabelOracle> {
     pub reference: Option<Box<dyn HardLabelOracle>>,
     /// What the oracles take, and the number of labels.
     pub spec: InputSpec,
+    /// Names of the labels in their order, where the model's manifest states them.
+    pub class_names: Option<Vec<String>>,
     /// The images that the model classifies correctly.
     pub correct: CorrectImages,
     /// SHA-256 over the labels that the model gave to the clean images.
@@ -113,6 +115,7 @@ impl From<LoadedModel<dyn RawRuns>> for LoadedModel {
             oracles: model.oracles.into_iter().map(|oracle| oracle as Box<dyn HardLabelOracle>).collect(),
             reference: model.reference,
             spec: model.spec,
+            class_names: model.class_names,
             correct: model.correct,
             answers: model.answers,
             queries: model.queries,

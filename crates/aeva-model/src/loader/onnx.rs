@@ -28,6 +28,7 @@ struct Opened {
     runtime: Runtime,
     file: ModelFile,
     options: OnnxOptions,
+    class_names: Option<Vec<String>>,
 }
 
 /// What was measured on a model.
@@ -63,7 +64,7 @@ impl Kind for OnnxFile {
         let manifest = manifest(request.stated, &file)?;
         let (options, is_stated) = options(request, manifest.as_ref(), data.image_shape());
         let runtime = runtime(request.device)?;
-        let mut opened = Opened { runtime, file, options };
+        let mut opened = Opened { runtime, file, options, class_names: class_names(manifest) };
         let mut oracles = (0..workers(request.device, request.threads))
             .into_par_iter()
             .map(|_| opened.oracle())
@@ -98,7 +99,7 @@ impl Kind for OnnxFile {
             None => OnnxOracle::image_shape(&runtime, &file, layout)?,
         };
         let (options, is_stated) = options(request, manifest.as_ref(), shape);
-        let mut opened = Opened { runtime, file, options };
+        let mut opened = Opened { runtime, file, options, class_names: class_names(manifest) };
         let images = make(shape);
         let mut oracle = opened.oracle()?;
         let is_stated = opened.settle_bytes(&oracle, is_stated)?;
@@ -126,7 +127,8 @@ impl Kind for OnnxFile {
 
     fn load_plain(&self, request: &Request<'_>, data: &Dataset) -> Result<LoadedModel<dyn RawRuns>, LoadError> {
         let (options, _) = options(request, None, data.image_shape());
-        let opened = Opened { runtime: runtime(request.device)?, file: ModelFile::read(request.model)?, options };
+        let (runtime, file) = (runtime(request.device)?, ModelFile::read(request.model)?);
+        let opened = Opened { runtime, file, options, class_names: None };
         let mut oracles = Vec::new();
         for _ in 0..workers(request.device, request.threads) {
             oracles.push(opened.oracle()?);
@@ -179,16 +181,12 @@ impl Opened {
         let device = self.options.device;
         let element = oracles[0].element();
         // What is usual is not mentioned, as in run folders of before.
-        let mut unusual = String::new();
-        if element != Element::F32 {
-            unusual += &format!(", {element} pixels");
-        }
-        if let Some(threshold) = self.options.threshold {
-            unusual += &format!(", threshold {}", threshold + 0.0);
-        }
+        let pixels = if element == Element::F32 { String::new() } else { format!(", {element} pixels") };
+        let threshold = oracles[0].threshold().map_or_else(String::new, |score| format!(", threshold {score}"));
         Ok(LoadedModel {
             reference,
             spec,
+            class_names: self.class_names.clone(),
             answers: measured.answers.sha256(),
             correct: measured.answers.correct,
             queries: measured.queries,
@@ -199,7 +197,7 @@ impl Opened {
                 sha256: self.file.sha256().to_owned(),
                 classes: spec.classes,
                 preprocessing: format!(
-                    "{height}x{width}x{channels} {layout}, {preprocessing}, {output} output{unusual}"
+                    "{height}x{width}x{channels} {layout}, {preprocessing}, {output} output{pixels}{threshold}"
                 ),
                 provider: format!("onnxruntime {} {}", self.runtime.version(), device.kind()),
             },
@@ -250,6 +248,11 @@ fn manifest(stated: &Stated, file: &ModelFile) -> Result<Option<Manifest>, LoadE
     }
 }
 
+/// The names of the labels, if the manifest has them.
+fn class_names(manifest: Option<Manifest>) -> Option<Vec<String>> {
+    manifest.map(|manifest| manifest.output.class_names).filter(|names| !names.is_empty())
+}
+
 /// What the user states, then what the manifest states; and whether either states the value range.
 fn options(request: &Request<'_>, manifest: Option<&Manifest>, image_shape: [usize; 3]) -> (OnnxOptions, bool) {
     let stated = request.stated;
@@ -270,7 +273,7 @@ fn options(request: &Request<'_>, manifest: Option<&Manifest>, image_shape: [usi
         preprocessing,
         output: stated.output.clone().or_else(|| manifest.and_then(|manifest| manifest.output.name.clone())),
         classes: stated.classes.or(manifest.map(|manifest| manifest.model.classes)),
-        threshold: stated.threshold,
+        threshold: stated.threshold.or(manifest.and_then(|manifest| manifest.output.threshold)),
         transfer: None,
         answer_timeout: stated.answer_timeout.unwrap_or(OnnxOptions::ANSWER_TIMEOUT),
     };
