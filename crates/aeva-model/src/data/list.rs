@@ -74,6 +74,7 @@ mod tests {
     use super::*;
     use crate::data::unit;
     use image::{GrayImage, Luma};
+    use proptest::prelude::*;
 
     /// A folder with grey pictures of 2 x 3 pixels, `a.png` to `c.png` of brightness 1 to 3, and this list.
     fn with_list(list: &[u8], options: &DataOptions) -> Result<Dataset, DataError> {
@@ -142,6 +143,16 @@ mod tests {
         assert_eq!(data.labels, [0, 1]);
         let error = with_list(b"pictures/b.png,cow\n", &options).unwrap_err().to_string();
         assert!(error.contains("no line with `cow`"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        /// Whatever a list contains: data or an error, and never a panic.
+        #[test]
+        fn any_list_is_read_or_refused(text in "([a-c./]{0,4}(\\.png)?[,\"; 0-9\u{0}é\n]{0,6}){0,6}") {
+            let _ = load(&text);
+        }
     }
 
     /// A list names files that other people may have put there, as a folder does.

@@ -26,7 +26,6 @@ use sha2::{Digest, Sha256};
 pub use self::options::DataOptions;
 pub use self::size::ImageSize;
 
-use self::classes::ClassOrder;
 use self::source::Source;
 use crate::DataError;
 use crate::digest::hex;
@@ -74,7 +73,7 @@ impl Dataset {
     pub fn load_with(path: &Path, options: &DataOptions) -> Result<Self, DataError> {
         let source = Source::of(path)?;
         options.check(path, source)?;
-        let order = options.class_order.as_deref().map(ClassOrder::read).transpose()?;
+        let order = options.class_order.as_deref().map(classes::ClassOrder::read).transpose()?;
         let numbered = match source {
             Source::Folder => return folder::load(path, options, order.as_ref()),
             Source::List => return list::load(path, options, order.as_ref()),
