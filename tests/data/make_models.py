@@ -95,5 +95,6 @@ model("quantised", ["n", H, W, C], before=[
     node("DequantizeLinear", ["small", "step", "middle"], ["weights"]),
 ], constants=[
     ("pixel", np.array(1 / 255, dtype=np.float32)), ("dark", np.array(0, dtype=np.uint8)),
-    ("small", np.round(WEIGHTS / STEP).astype(np.int8)), ("step", np.array(STEP)), ("middle", np.array(0, dtype=np.int8)),
+    ("small", np.round(WEIGHTS / STEP).astype(np.int8)),
+    ("step", np.array(STEP)), ("middle", np.array(0, dtype=np.int8)),
 ])
