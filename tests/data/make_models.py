@@ -17,7 +17,7 @@ BIAS = rng.standard_normal(K).astype(np.float32)
 
 
 def model(name, shape, before=(), after=(), output=("scores", TensorProto.FLOAT, ["n", K]), dtype=TensorProto.FLOAT,
-          constants=(), opset=17):
+          others=(), constants=(), opset=17):
     """`before` turns `input` into `image` [n, h, w, c] f32; `after` turns `linear` into the output."""
     nodes = [
         *(before or [helper.make_node("Identity", ["input"], ["image"])]),
@@ -28,14 +28,14 @@ def model(name, shape, before=(), after=(), output=("scores", TensorProto.FLOAT,
     ]
     initializers = [
         numpy_helper.from_array(np.array([-1, H * W * C], dtype=np.int64), "flat"),
-        numpy_helper.from_array(WEIGHTS, "weights"),
+        *([] if any("weights" in node.output for node in nodes) else [numpy_helper.from_array(WEIGHTS, "weights")]),
         numpy_helper.from_array(BIAS, "bias"),
         *(numpy_helper.from_array(value, key) for key, value in constants),
     ]
     graph = helper.make_graph(
         nodes, name,
         [helper.make_tensor_value_info("input", dtype, shape)],
-        [helper.make_tensor_value_info(*output)],
+        [helper.make_tensor_value_info(*each) for each in (output, *others)],
         initializers,
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
@@ -72,3 +72,29 @@ model("opset18", ["n", H, W, C], opset=18)
 # All scores are equal.
 model("ties", ["n", H, W, C], after=[node("Mul", ["linear", "zero"], ["scores"])],
       constants=[("zero", np.array(0, dtype=np.float32))])
+# The same classifier with other types of values. Bytes are pixels in 255ths.
+model("bytes", ["n", H, W, C], before=[
+    node("Cast", ["input"], ["bytes"], to=TensorProto.FLOAT), node("Div", ["bytes", "most"], ["image"]),
+], dtype=TensorProto.UINT8, constants=[("most", np.array(255, dtype=np.float32))])
+model("half_scores", ["n", H, W, C], after=[node("Cast", ["linear"], ["scores"], to=TensorProto.FLOAT16)],
+      output=("scores", TensorProto.FLOAT16, ["n", K]))
+model("labels32", ["n", H, W, C], after=[
+    node("ArgMax", ["linear"], ["wide"], axis=1, keepdims=0), node("Cast", ["wide"], ["label"], to=TensorProto.INT32),
+], output=("label", TensorProto.INT32, ["n"]))
+model("one_score_flat", ["n", H, W, C], after=[node("ReduceMax", ["linear"], ["scores"], axes=[1], keepdims=0)],
+      output=("scores", TensorProto.FLOAT, ["n"]))
+# The first output is no list of scores.
+model("two_outputs", ["n", H, W, C], after=[
+    node("Identity", ["image"], ["features"]), node("Identity", ["linear"], ["scores"]),
+], output=("features", TensorProto.FLOAT, ["n", H, W, C]), others=[("scores", TensorProto.FLOAT, ["n", K])])
+# Quantised to 8 bits, as exporters write it: pairs of QuantizeLinear and DequantizeLinear around f32.
+STEP = np.float32(np.abs(WEIGHTS).max() / 127)
+model("quantised", ["n", H, W, C], before=[
+    node("QuantizeLinear", ["input", "pixel", "dark"], ["bytes"]),
+    node("DequantizeLinear", ["bytes", "pixel", "dark"], ["image"]),
+    node("DequantizeLinear", ["small", "step", "middle"], ["weights"]),
+], constants=[
+    ("pixel", np.array(1 / 255, dtype=np.float32)), ("dark", np.array(0, dtype=np.uint8)),
+    ("small", np.round(WEIGHTS / STEP).astype(np.int8)),
+    ("step", np.array(STEP)), ("middle", np.array(0, dtype=np.int8)),
+])

@@ -12,6 +12,7 @@ use crate::harness::shipped;
 pub(crate) const SCORES: &str = "dense_3";
 const INPUT: &str = "input";
 const FLOAT: u64 = 1;
+const UINT8: u64 = 2;
 const INT64: u64 = 7;
 
 /// Images of 16 x 16 grey pixels in 255ths, and their labels.
@@ -196,6 +197,38 @@ pub(crate) fn two_digits(boost: f32, tilt: f32) -> Vec<u8> {
     ];
     let tensors = [floats("weights", &[256, 2], &weights), floats("bias", &[2], &bias)];
     model(&graph(&nodes, &tensors, &[value(INPUT, FLOAT, &[0, 16, 16, 1])], &[value("y", FLOAT, &[0, 2])]))
+}
+
+/// A linear classifier of digits that takes bytes.
+pub(crate) fn of_bytes() -> Vec<u8> {
+    let bias: Vec<f32> =
+        means().iter().map(|mean| -mean.iter().map(|value| value * value).sum::<f32>() / 2.0).collect();
+    let nodes = [
+        node("Cast", &[INPUT], "bytes", &[("to", Attribute::Int(1))]),
+        node("Div", &["bytes", "most"], "pixels", &[]),
+        node("Flatten", &["pixels"], "flat", &[("axis", Attribute::Int(1))]),
+        node("MatMul", &["flat", "weights"], "products", &[]),
+        node("Add", &["products", "bias"], "y", &[]),
+    ];
+    let tensors =
+        [floats("weights", &[256, 10], &weights(false)), floats("bias", &[10], &bias), floats("most", &[], &[255.0])];
+    model(&graph(&nodes, &tensors, &[value(INPUT, UINT8, &[0, 16, 16, 1])], &[value("y", FLOAT, &[0, 10])]))
+}
+
+/// A linear classifier of the digits 0 and 1 with one score: a logit, or a probability.
+pub(crate) fn of_one_score(is_probability: bool) -> Vec<u8> {
+    let means = means();
+    let weights: Vec<f32> = (0..256).map(|pixel| means[1][pixel] - means[0][pixel]).collect();
+    let square = |label: usize| means[label].iter().map(|value| value * value).sum::<f32>() / 2.0;
+    let last = if is_probability { "Sigmoid" } else { "Identity" };
+    let nodes = [
+        node("Flatten", &[INPUT], "flat", &[("axis", Attribute::Int(1))]),
+        node("MatMul", &["flat", "weights"], "product", &[]),
+        node("Add", &["product", "bias"], "logit", &[]),
+        node(last, &["logit"], "y", &[]),
+    ];
+    let tensors = [floats("weights", &[256, 1], &weights), floats("bias", &[1], &[square(0) - square(1)])];
+    model(&graph(&nodes, &tensors, &[value(INPUT, FLOAT, &[0, 16, 16, 1])], &[value("y", FLOAT, &[0, 1])]))
 }
 
 /// The mean image of each digit.

@@ -142,6 +142,7 @@ fn a_stamped_data_set_goes_to_the_target_label() {
         preprocessing: Preprocessing::default(),
         output: None,
         classes: None,
+        threshold: None,
         transfer: None,
         answer_timeout: OnnxOptions::ANSWER_TIMEOUT,
     };

@@ -44,19 +44,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
         start(test("test_recipes.py").arg(&program).arg(&models).arg(root()))?;
     }
     start(test("test_docs.py").arg(&program).arg(&models).arg(root()))?;
-    match python::installed_python() {
-        Some(converter) => start(
-            Command::new(converter)
-                .arg(root().join("xtask").join("python").join("test_convert.py"))
-                .arg(&program)
-                .arg(&models)
-                .env("PYTHONPATH", root().join("python").join("src")),
-        ),
-        None => {
-            say("SKIPPED test_convert.py: TensorFlow is not installed (cargo xtask convert installs it)");
-            Ok(())
-        }
-    }
+    let Some(converter) = python::installed_python() else {
+        say("SKIPPED test_convert.py: TensorFlow is not installed (cargo xtask convert installs it)");
+        return Ok(());
+    };
+    let script = root().join("xtask").join("python").join("test_convert.py");
+    start(
+        Command::new(converter)
+            .arg(script)
+            .arg(&program)
+            .arg(&models)
+            .env("PYTHONPATH", root().join("python").join("src")),
+    )
 }
 
 /// The official schema of SARIF 2.1.0, which the crate `serde-sarif` has.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod input;
+mod runs;
 mod system;
 
 use std::ffi::OsString;
@@ -15,7 +16,8 @@ use aeva_scan::{DecisionRule, Effort};
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::input::InputArgs;
+pub(crate) use self::input::{DataArgs, InputArgs};
+pub(crate) use self::runs::{DiffArgs, ExportArgs, InspectArgs, StampArgs};
 pub(crate) use self::system::{CompletionsArgs, ConvertArgs, DoctorArgs, ManArgs, SelftestArgs, SetupArgs};
 use crate::effort::EffortChoice;
 use crate::exit::FailOn;
@@ -98,7 +100,8 @@ pub(crate) struct ScanArgs {
     /// The model: an ONNX file; or `program:COMMAND` for a program that answers with labels (docs/programs.md), which `-` is if it
     /// started this one. (`cargo xtask convert` makes an ONNX file of a Keras model.)
     pub(crate) model: PathBuf,
-    /// Clean labelled images: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images for each class.
+    /// Clean labelled images: a `.npz` file, a `.npy` file (with `--labels`), a `.csv` list of paths and labels, a CIFAR `.bin` file, or
+    /// a folder with one sub-folder of images for each class.
     #[arg(long)]
     pub(crate) data: PathBuf,
     /// Which detectors to run.
@@ -176,6 +179,8 @@ pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
+    pub(crate) images: DataArgs,
+    #[command(flatten)]
     pub(crate) input: InputArgs,
 }
 
@@ -203,6 +208,8 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
     #[command(flatten)]
+    pub(crate) images: DataArgs,
+    #[command(flatten)]
     pub(crate) input: InputArgs,
 }
 
@@ -215,8 +222,8 @@ pub(crate) struct OutputArgs {
     /// Short for `--format json`.
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Names of the labels: a text file with one name a line, in the order of the labels. They are kept in the run folder. Folders of
-    /// images and CIFAR bring their own.
+    /// Names of the labels: a text file with one name a line, in the order of the labels. They are kept in the run folder. Data whose
+    /// classes have names brings them.
     #[arg(long, value_name = "FILE")]
     pub(crate) class_names: Option<PathBuf>,
     /// Which verdicts are a failure, for the exit code: with `backdoored`, an inconclusive scan ends with 0.
@@ -230,8 +237,9 @@ impl ScanArgs {
         let command = Self::augment_args(clap::Command::new("scan"));
         let defaults: [OsString; 4] = ["scan".into(), model.into(), "--data".into(), args.data.clone().into()];
         let defaults = Self::from_arg_matches(&command.try_get_matches_from(defaults)?)?;
-        let (threads, device, seed, input) = (args.threads, args.device, args.seed, args.input.clone());
-        Ok(Self { out: Some(out), threads, device, seed, input, ..defaults })
+        let (threads, device, seed) = (args.threads, args.device, args.seed);
+        let (images, input) = (args.images.clone(), args.input.clone());
+        Ok(Self { out: Some(out), threads, device, seed, images, input, ..defaults })
     }
 }
 
@@ -241,7 +249,8 @@ impl ScanArgs {
         let command = Self::augment_args(clap::Command::new("scan"));
         let defaults: [OsString; 5] = ["scan".into(), "--dry-run".into(), model.into(), "--data".into(), data.into()];
         let defaults = Self::from_arg_matches(&command.try_get_matches_from(defaults)?)?;
-        Ok(Self { device: args.device, input: args.input.clone(), ..defaults })
+        let (images, input) = (args.images.clone(), args.input.clone());
+        Ok(Self { device: args.device, images, input, ..defaults })
     }
 }
 
@@ -290,6 +299,8 @@ pub(crate) struct BenchArgs {
     /// Print the figures as JSON in place of a table.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) images: DataArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
 }
@@ -349,62 +360,6 @@ pub(crate) struct JudgeArgs {
     pub(crate) perturbations: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  aeva diff before after")]
-pub(crate) struct DiffArgs {
-    /// The run folder of the model that is known.
-    pub(crate) before: PathBuf,
-    /// The run folder of the model that takes its place.
-    pub(crate) after: PathBuf,
-    /// Judge the passes that scans of this effort would have made.
-    #[arg(long, value_enum, default_value_t = EffortChoice::Standard)]
-    pub(crate) effort: EffortChoice,
-    /// Print the difference as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Which verdicts are a failure, if the second one is worse than the first.
-    #[arg(long, value_enum, default_value = "inconclusive", value_name = "VERDICT")]
-    pub(crate) fail_on: FailOn,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  aeva inspect run")]
-pub(crate) struct InspectArgs {
-    /// An artifact (`.aeva`) or a run folder.
-    pub(crate) path: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// An artifact (`.aeva`) or a run folder.
-    pub(crate) path: PathBuf,
-    /// File to write: `.npy` for one artifact, `.npz` for one artifact or for a run.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  aeva stamp run --label 3 --data images.npz --out stamped.npz")]
-pub(crate) struct StampArgs {
-    /// The run folder.
-    pub(crate) run: PathBuf,
-    /// Images to stamp: a `.npz` file, a CIFAR `.bin` file, or a folder with one sub-folder of images for each class.
-    #[arg(long)]
-    pub(crate) data: PathBuf,
-    /// Target label of the trigger to stamp.
-    #[arg(long, conflicts_with = "map", required_unless_present = "map")]
-    pub(crate) label: Option<u32>,
-    /// Stamp the trigger of a source-specific backdoor that works from this label alone.
-    #[arg(long, requires = "label", value_name = "LABEL")]
-    pub(crate) source: Option<u32>,
-    /// Stamp the trigger of an all-to-all backdoor.
-    #[arg(long)]
-    pub(crate) map: bool,
-    /// Where to write: a `.npz` file with `x` uint8 `[n, h, w, c]` and `y`, the true labels; or a folder for `.png` files.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) out: PathBuf,
 }
 
 /// How to judge.

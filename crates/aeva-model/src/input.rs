@@ -2,6 +2,12 @@
 
 use crate::{Layout, ModelError, Preprocessing};
 
+/// A value of a model's input.
+pub(crate) trait Pixel: Copy {
+    /// The nearest one.
+    fn of(value: f32) -> Self;
+}
+
 /// Turns images `[n, h, w, c]` in `[0, 1]` into the model's input.
 #[derive(Debug, Clone)]
 pub(crate) struct InputWriter {
@@ -40,15 +46,18 @@ impl InputWriter {
     }
 
     /// Writes `images` to the beginning of `input`, and zeros to the rest.
-    pub(crate) fn write(&self, images: &[f32], input: &mut [f32]) {
+    pub(crate) fn write<T: Pixel>(&self, images: &[f32], input: &mut [T]) {
         let (filled, padding) = input.split_at_mut(images.len());
-        padding.fill(0.0);
+        padding.fill(T::of(0.0));
         if self.passes_through() {
-            return filled.copy_from_slice(images);
+            for (to, from) in filled.iter_mut().zip(images) {
+                *to = T::of(*from);
+            }
+            return;
         }
         if let Some((factor, summand)) = self.uniform() {
             for (to, from) in filled.iter_mut().zip(images) {
-                *to = factor * from + summand;
+                *to = T::of(factor * from + summand);
             }
             return;
         }
@@ -59,14 +68,14 @@ impl InputWriter {
                 Layout::Nhwc => {
                     for (from, to) in image.chunks_exact(count).zip(row.chunks_exact_mut(count)) {
                         for (to, &(factor, summand, channel)) in to.iter_mut().zip(&self.channels) {
-                            *to = factor * from[channel] + summand;
+                            *to = T::of(factor * from[channel] + summand);
                         }
                     }
                 }
                 Layout::Nchw => {
                     for (plane, &(factor, summand, channel)) in row.chunks_exact_mut(self.pixels).zip(&self.channels) {
                         for (to, from) in plane.iter_mut().zip(image.chunks_exact(count)) {
-                            *to = factor * from[channel] + summand;
+                            *to = T::of(factor * from[channel] + summand);
                         }
                     }
                 }

@@ -2,27 +2,36 @@
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, RunOptions, Session, SessionOutputs};
-use ort::value::Tensor;
+use ort::value::DynTensor;
 
 use crate::Device;
+use crate::element::{self, Element};
+use crate::input::InputWriter;
 
 /// The bound input and output of one session. Other outputs are not computed.
 pub(crate) struct Bound {
     binding: IoBinding,
     input: String,
+    element: Element,
     output: String,
     /// Number of rows of a run, and its input, which is allocated when the size is first used.
-    inputs: Vec<(usize, Tensor<f32>)>,
+    inputs: Vec<(usize, DynTensor)>,
     allocator: Allocator,
     host: MemoryInfo<'static>,
 }
 
 impl Bound {
-    /// Binds the session's input and output of these names.
-    pub(crate) fn new(session: &Session, device: Device, input: &str, output: &str) -> ort::Result<Self> {
+    /// Binds the session's input, of values of the type `element`, and the output of these names.
+    pub(crate) fn new(
+        session: &Session,
+        device: Device,
+        (input, element): (&str, Element),
+        output: &str,
+    ) -> ort::Result<Self> {
         Ok(Self {
             binding: session.create_binding()?,
             input: input.to_owned(),
+            element,
             output: output.to_owned(),
             inputs: Vec::new(),
             allocator: allocator(session, device)?,
@@ -36,21 +45,22 @@ impl Bound {
         output.clone_into(&mut self.output);
     }
 
-    /// Runs the session on an input of `shape` `[rows, ..]` that `fill` writes, and returns its outputs.
+    /// Runs the session on an input of `shape` `[rows, ..]` with `images`, and returns its outputs.
     pub(crate) fn run<'a>(
         &'a mut self,
         session: &'a mut Session,
         options: &'a RunOptions,
         shape: [usize; 4],
-        fill: impl FnOnce(&mut [f32]),
+        writer: &InputWriter,
+        images: &[f32],
     ) -> ort::Result<SessionOutputs<'a>> {
         let rows = shape[0];
         let place = self.inputs.iter().position(|&(size, _)| size == rows).unwrap_or(self.inputs.len());
         if place == self.inputs.len() {
-            self.inputs.push((rows, Tensor::<f32>::new(&self.allocator, shape)?));
+            self.inputs.push((rows, element::tensor(self.element, &self.allocator, shape)?));
         }
         let input = &mut self.inputs[place].1;
-        fill(input.extract_tensor_mut().1);
+        element::write(self.element, input, writer, images)?;
         // The input is sent to the device when it is bound, so it is bound for each run. So is the output, whose memory must fit
         // the number of rows.
         self.binding.bind_input(self.input.as_str(), input)?;

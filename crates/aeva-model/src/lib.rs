@@ -7,7 +7,7 @@
 //! - A program of any kind can answer for a model: it gets images over a pipe and answers with labels (`program:COMMAND`).
 //! - [`Manifest`] (`model.toml`) states what a model file is and what it takes. [`Preprocessing`] states how images in `[0, 1]`
 //!   become the model's input.
-//! - [`Dataset`] loads CIFAR binaries, `.npz` files and image folders.
+//! - [`Dataset`] loads CIFAR binaries, `.npz` and `.npy` files, and folders and lists of images.
 //! - [`settle`](conventions::settle) finds out which common preprocessing a model was made for, and
 //!   [`diagnose`](diagnosis::diagnose) why a model misclassifies clean images.
 
@@ -17,6 +17,7 @@ pub mod conventions;
 pub mod data;
 pub mod diagnosis;
 mod digest;
+mod element;
 mod error;
 mod external_data;
 mod guard;
@@ -42,7 +43,7 @@ mod signature;
 mod telemetry;
 mod watch;
 
-pub use data::Dataset;
+pub use data::{DataOptions, Dataset, ImageSize};
 pub use error::{DataError, ExpectedInput, ExpectedOutput, FileFormat, ModelError, ProgramError, RuntimeError};
 pub use layout::Layout;
 pub use loader::{LoadError, LoadedModel, Loader, Stated};

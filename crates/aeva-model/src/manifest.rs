@@ -73,12 +73,18 @@ pub struct InputManifest {
 }
 
 /// `[output]`: which of the model's outputs is read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputManifest {
     /// Name of the output; the first output if not stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// For a model with one score: label 1 begins above it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
+    /// Names of the labels, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
 }
 
 impl OutputManifest {
@@ -121,6 +127,13 @@ impl Manifest {
             let found = manifest.schema_version;
             return Err(wrong(format!("schema_version {found}, this program reads {SCHEMA_VERSION}")));
         }
+        let (names, classes) = (manifest.output.class_names.len(), manifest.model.classes);
+        if names > 0 && u32::try_from(names) != Ok(classes) {
+            return Err(wrong(format!("{names} class_names for {classes} classes")));
+        }
+        if manifest.output.threshold.is_some_and(|threshold| !threshold.is_finite()) {
+            return Err(wrong("a threshold that is not finite".to_owned()));
+        }
         Ok(Some(manifest))
     }
 
@@ -158,7 +171,11 @@ mod tests {
             std: vec![0.25],
             reverse_channels: true,
         };
-        manifest.output.name = Some("logits".to_owned());
+        manifest.output = OutputManifest {
+            name: Some("logits".to_owned()),
+            threshold: Some(0.5),
+            class_names: (0..10).map(|label| format!("class {label}")).collect(),
+        };
         manifest.model.source = Some("here".to_owned());
         let text = manifest.to_toml(Path::new("m.toml")).unwrap();
         assert_eq!(read(&text).unwrap(), Some(manifest));
@@ -170,6 +187,10 @@ mod tests {
         assert!(error(&format!("{MINIMAL}[input]\nlayuot = 'nchw'\n")).contains("layuot"));
         assert!(error(&format!("{MINIMAL}[input]\nlayout = 'hwcn'\n")).contains("hwcn"));
         assert!(error(&format!("{MINIMAL}[input]\nvalue_range = [1.0, 0.0]\n")).contains("1..0"));
+        assert!(
+            error(&format!("{MINIMAL}[output]\nclass_names = ['a', 'b']\n")).contains("2 class_names for 10 classes")
+        );
+        assert!(error(&format!("{MINIMAL}[output]\nthreshold = nan\n")).contains("not finite"));
         assert!(error(&MINIMAL.replace("= 1\n", "= 9\n")).contains("schema_version 9"));
         assert!(error("not toml").contains("m.toml"));
         assert!(Manifest::read(Path::new("nowhere/at/all.toml")).unwrap().is_none());

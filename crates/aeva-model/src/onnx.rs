@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use aeva_attack::{HardLabelOracle, InputSpec, Label, OracleError};
 use ndarray::ArrayView4;
+use ort::session::SessionInputValue;
 use ort::session::{RunOptions, Session};
 use ort::value::TensorRef;
 
 use crate::answer::{Answer, answer, push_labels, stated_classes};
 use crate::batching::Portions;
+use crate::element::{Buffer, Element};
 use crate::guard::guarded;
 use crate::input::InputWriter;
 use crate::io_binding::Bound;
 use crate::label_graph;
 use crate::session::session;
-use crate::signature::{image_shape, input_layout, output_index};
+use crate::signature::{Taken, all_outputs, image_shape, output_index, taken};
 use crate::watch::{Stoppable, Watched};
 use crate::{Device, ExpectedOutput, Layout, ModelError, ModelFile, Preprocessing, Runtime};
 
@@ -32,12 +34,14 @@ pub struct OnnxOptions {
     pub image_shape: [usize; 3],
     /// Order of the input's dimensions; found from the input's shape if not stated.
     pub layout: Option<Layout>,
-    /// How images become the model's input.
+    /// How images become the model's input. For a model that takes bytes, the value range 0..1 stands for 0..255.
     pub preprocessing: Preprocessing,
     /// Name of the output; the first output if not stated.
     pub output: Option<String>,
     /// Number of labels; needed for a model that answers labels instead of scores.
     pub classes: Option<u32>,
+    /// For a model with one score: label 1 begins above it.
+    pub threshold: Option<f32>,
     /// How batches are sent to the device; the best way for the device if not stated.
     pub transfer: Option<Transfer>,
     /// Time that the model may take for each image of a batch. A model that takes longer counts as hanging.
@@ -65,12 +69,15 @@ pub struct OnnxOracle {
     path: PathBuf,
     spec: InputSpec,
     layout: Layout,
+    element: Element,
+    threshold: Option<f32>,
+    preprocessing: Preprocessing,
     input: String,
     output: usize,
     portions: Portions,
     writer: InputWriter,
     /// Input of one run, where images are not the input as they are. Kept to be reused.
-    buffer: Vec<f32>,
+    buffer: Buffer,
     /// Input and output in memory of the device's choice, with [`Transfer::Bound`].
     bound: Option<Bound>,
     watched: Arc<Watched>,
@@ -87,7 +94,9 @@ impl OnnxOracle {
         let device = options.device;
         let mut loaded = session(runtime, model, &model.bytes, device)?;
         let [height, width, channels] = options.image_shape;
-        let (layout, fixed_rows) = input_layout(model, &loaded, options.image_shape, options.layout)?;
+        let Taken { layout, element, fixed_rows } = taken(model, &loaded, options.image_shape, options.layout)?;
+        let preprocessing = element.preprocessing(&options.preprocessing, model.path())?;
+        let outputs = (loaded.outputs().len() > 1).then(|| all_outputs(&loaded));
         let mut output = output_index(model, &loaded, options.output.as_deref())?;
         let input = loaded.inputs().first().map(|input| input.name().to_owned()).unwrap_or_default();
         let default = if device.cuda_index().is_some() { Transfer::Bound } else { Transfer::Direct };
@@ -97,7 +106,7 @@ impl OnnxOracle {
         let mut label = None;
         if transfer == Transfer::Bound {
             let scores = loaded.outputs().get(output).map(|outlet| outlet.name().to_owned()).unwrap_or_default();
-            if classes.is_some() {
+            if classes.is_some() && options.threshold.is_none() {
                 let opset = loaded.opset_for_domain("").unwrap_or_default();
                 let bytes = label_graph::with_label(&model.bytes, &scores, opset);
                 match session(runtime, model, &bytes, device) {
@@ -110,7 +119,7 @@ impl OnnxOracle {
                 }
             }
             // Scores at first, because it takes their bits to see whether they depend on the batch.
-            let new = Bound::new(&loaded, device, &input, &scores);
+            let new = Bound::new(&loaded, device, (&input, element), &scores);
             bound =
                 Some(new.map_err(|error| ModelError::Run { path: model.path().to_owned(), why: error.to_string() })?);
             // Only the bound output is returned.
@@ -124,16 +133,21 @@ impl OnnxOracle {
             path: model.path().to_owned(),
             spec: InputSpec { height, width, channels, classes: 0 },
             layout,
+            element,
+            // -0 is 0, which is the same threshold.
+            threshold: options.threshold.map(|threshold| threshold + 0.0),
             input,
             output,
             portions: fixed_rows.map_or_else(|| Portions::new(device, values), Portions::fixed),
-            writer: InputWriter::new(options.image_shape, layout, &options.preprocessing)?,
-            buffer: Vec::new(),
+            writer: InputWriter::new(options.image_shape, layout, &preprocessing)?,
+            preprocessing,
+            buffer: Buffer::new(element),
             bound,
             watched: Watched::new(Stoppable::Runs(options_of_runs)),
             answer_timeout: options.answer_timeout,
         };
-        oracle.spec.classes = oracle.count_classes(classes, options.classes)?;
+        oracle.spec.classes =
+            oracle.count_classes(classes, options.classes).map_err(|error| with_outputs(error, outputs.as_deref()))?;
         oracle.settle_portions(device)?;
         if let (Some(bound), Some(label)) = (&mut oracle.bound, label) {
             bound.fetch(label);
@@ -152,10 +166,28 @@ impl OnnxOracle {
     /// Changes how images become the model's input.
     ///
     /// # Errors
-    /// [`ModelError::Preprocessing`] if it does not fit the channels. Then nothing is changed.
+    /// [`ModelError::Preprocessing`] if it does not fit the channels, and [`ModelError::Input`] if it does not fit the type of the input.
+    /// Then nothing is changed.
     pub fn set_preprocessing(&mut self, preprocessing: &Preprocessing) -> Result<(), ModelError> {
-        self.writer = InputWriter::new(self.spec.shape(), self.layout, preprocessing)?;
+        let preprocessing = self.element.preprocessing(preprocessing, &self.path)?;
+        self.writer = InputWriter::new(self.spec.shape(), self.layout, &preprocessing)?;
+        self.preprocessing = preprocessing;
         Ok(())
+    }
+
+    /// How images become the model's input.
+    pub(crate) fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// The score above which label 1 begins, for a model with one score.
+    pub(crate) fn threshold(&self) -> Option<f32> {
+        self.threshold
+    }
+
+    /// The type of the values that the model takes.
+    pub(crate) fn element(&self) -> Element {
+        self.element
     }
 
     /// Order of the dimensions of the model's input.
@@ -197,11 +229,17 @@ impl OnnxOracle {
         let (_, run) = self.portions.next(1);
         let found = self.run(&image, run, |answer| {
             Ok(match answer {
-                Answer::Scores { width, .. } => u32::try_from(width).ok(),
-                Answer::Labels(_) => in_form.or(stated),
+                Answer::Scores { width, .. } => Ok(u32::try_from(width).ok()),
+                Answer::Labels(_) => Err(in_form.or(stated)),
             })
         })?;
         let wrong = |found: String, expected| Err(ModelError::Output { path: self.path.clone(), found, expected });
+        let found = match (found, self.threshold) {
+            (Ok(Some(1)), Some(_)) => Some(2),
+            (Ok(Some(found)), Some(_)) => return wrong(format!("scores of {found} classes"), ExpectedOutput::OneScore),
+            (Err(_), Some(_)) => return wrong("labels".to_owned(), ExpectedOutput::OneScore),
+            (Ok(found) | Err(found), _) => found,
+        };
         match (found, stated) {
             (None, _) => wrong("labels".to_owned(), ExpectedOutput::StatedClasses),
             (Some(found), Some(stated)) if found != stated => {
@@ -298,26 +336,35 @@ impl OnnxOracle {
         let (bound, session) = (&mut self.bound, &mut self.session);
         if let Some(bound) = bound {
             let writer = &self.writer;
-            let outputs = guarded(move || {
-                watched.within(limit, move || bound.run(session, options, shape, |input| writer.write(images, input)))
-            });
+            let outputs =
+                guarded(move || watched.within(limit, move || bound.run(session, options, shape, writer, images)));
             let outputs = outputs.map_err(|why| failed(&why))?.ok_or_else(timed_out)?;
             return take(answer(&outputs.map_err(|error| failed(&error))?, self.output, run, path)?);
         }
-        let input = if self.writer.passes_through() && images.len() == run * self.spec.values() {
-            images
+        let is_input =
+            self.element == Element::F32 && self.writer.passes_through() && images.len() == run * self.spec.values();
+        let tensor = if is_input {
+            TensorRef::from_array_view((shape, images)).map(SessionInputValue::from)
         } else {
-            self.buffer.resize(run * self.spec.values(), 0.0);
-            self.writer.write(images, &mut self.buffer);
-            &self.buffer
+            self.buffer.fill(&self.writer, images, shape)
         };
-        let tensor = TensorRef::from_array_view((shape, input)).map_err(|error| failed(&error))?;
+        let tensor = tensor.map_err(|error| failed(&error))?;
         let name = self.input.as_str();
         let outputs = guarded(move || {
             watched.within(limit, move || session.run_with_options(ort::inputs![name => tensor], options))
         });
         let outputs = outputs.map_err(|why| failed(&why))?.ok_or_else(timed_out)?;
         take(answer(&outputs.map_err(|error| failed(&error))?, self.output, run, path)?)
+    }
+}
+
+/// Of an output that cannot be used: what the others are.
+fn with_outputs(error: ModelError, outputs: Option<&str>) -> ModelError {
+    match (error, outputs) {
+        (ModelError::Output { path, found, expected }, Some(outputs)) => {
+            ModelError::Output { path, found: format!("{found} (its outputs are {outputs})"), expected }
+        }
+        (error, _) => error,
     }
 }
 
@@ -335,9 +382,8 @@ impl HardLabelOracle for OnnxOracle {
             let (used, run) = self.portions.next(rest.len() / values);
             let (now, later) = rest.split_at(used * values);
             rest = later;
-            let (path, classes) = (self.path.clone(), self.spec.classes);
-            self.run(now, run, |answer| push_labels(&answer, used, classes, &path, labels))
-                .map_err(OracleError::new)?;
+            let (path, rule) = (self.path.clone(), (self.spec.classes, self.threshold));
+            self.run(now, run, |answer| push_labels(&answer, used, rule, &path, labels)).map_err(OracleError::new)?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! The signature of a model: what its inputs and outputs say about the images it takes and the answers it gives.
 
 use ort::session::Session;
-use ort::value::{Outlet, TensorElementType, ValueType};
+use ort::value::{Outlet, ValueType};
 
+use crate::element::Element;
 use crate::{ExpectedInput, ExpectedOutput, Layout, ModelError, ModelFile};
 
 /// Largest fixed batch that a model may have. Every batch is padded to this size, so a larger one would multiply the time and the
@@ -11,13 +12,21 @@ const MOST_ROWS: i64 = 4096;
 /// Largest number of values of an image that is made up for a model.
 const MOST_VALUES: usize = 1 << 26;
 
-/// The layout of the input for images of shape `[h, w, c]`, and the size of its batch if that is fixed.
-pub(crate) fn input_layout(
+/// What a model takes.
+pub(crate) struct Taken {
+    pub(crate) layout: Layout,
+    pub(crate) element: Element,
+    /// The size of its batch, if that is fixed.
+    pub(crate) fixed_rows: Option<usize>,
+}
+
+/// What the input takes of images of shape `[h, w, c]`.
+pub(crate) fn taken(
     model: &ModelFile,
     session: &Session,
     image: [usize; 3],
     stated: Option<Layout>,
-) -> Result<(Layout, Option<usize>), ModelError> {
+) -> Result<Taken, ModelError> {
     let wrong = |found: String, expected| ModelError::Input { path: model.path().to_owned(), found, expected };
     let [input] = session.inputs() else {
         return Err(wrong(format!("count {}", session.inputs().len()), ExpectedInput::OneInput));
@@ -26,9 +35,9 @@ pub(crate) fn input_layout(
     let ValueType::Tensor { ty, shape, .. } = input.dtype() else {
         return Err(wrong(found, ExpectedInput::Tensor));
     };
-    if *ty != TensorElementType::Float32 {
-        return Err(wrong(found, ExpectedInput::Float32));
-    }
+    let Some(element) = Element::of(*ty) else {
+        return Err(wrong(found, ExpectedInput::Pixels));
+    };
     let &[rows, a, b, c] = &shape[..] else {
         return Err(wrong(found, ExpectedInput::Rank4));
     };
@@ -55,7 +64,7 @@ pub(crate) fn input_layout(
             return Err(wrong(found, ExpectedInput::ImageShape(image)));
         }
     };
-    Ok((layout, usize::try_from(rows).ok().filter(|&rows| rows > 0)))
+    Ok(Taken { layout, element, fixed_rows: usize::try_from(rows).ok().filter(|&rows| rows > 0) })
 }
 
 /// The image shape `[h, w, c]` that an input states. The dimension of size 1 or 3 is taken for the channels.
@@ -88,8 +97,7 @@ pub(crate) fn image_shape(
 /// The index of the output called `name`, or of the first output.
 pub(crate) fn output_index(model: &ModelFile, session: &Session, name: Option<&str>) -> Result<usize, ModelError> {
     let outputs = session.outputs();
-    let found = || outputs.iter().map(describe).collect::<Vec<_>>().join(", ");
-    let wrong = |expected| ModelError::Output { path: model.path().to_owned(), found: found(), expected };
+    let wrong = |expected| ModelError::Output { path: model.path().to_owned(), found: all_outputs(session), expected };
     match name {
         None if outputs.is_empty() => Err(wrong(ExpectedOutput::AnyOutput)),
         None => Ok(0),
@@ -98,6 +106,11 @@ pub(crate) fn output_index(model: &ModelFile, session: &Session, name: Option<&s
             .position(|output| output.name() == name)
             .ok_or_else(|| wrong(ExpectedOutput::Named(name.to_owned()))),
     }
+}
+
+/// All outputs, for messages.
+pub(crate) fn all_outputs(session: &Session) -> String {
+    session.outputs().iter().map(describe).collect::<Vec<_>>().join(", ")
 }
 
 /// Name, type and shape for messages, such as `input: Float32 [?, 32, 32, 3]`.

@@ -28,6 +28,7 @@ fn options() -> OnnxOptions {
         preprocessing: Preprocessing::default(),
         output: None,
         classes: None,
+        threshold: None,
         transfer: None,
         answer_timeout: OnnxOptions::ANSWER_TIMEOUT,
     }
@@ -83,6 +84,69 @@ fn every_form_keeps_the_promises_of_a_black_box() {
             let (labels, queries) = conformance::check(&mut oracle, images.view()).unwrap();
             assert_eq!((labels.len(), queries), (200, 800), "{name}");
         }
+    }
+}
+
+/// Models that take or answer values of other types give the same labels, with each way to hand batches over.
+#[test]
+fn other_types_give_the_same_labels() {
+    // Pixels in 255ths, so that bytes are what they are.
+    let images = images().mapv(|value| (255.0 * value).round() / 255.0);
+    let reference = labels("nhwc", &options(), &images);
+    for transfer in [Transfer::Direct, Transfer::Bound] {
+        let options = OnnxOptions { transfer: Some(transfer), ..options() };
+        assert_eq!(labels("bytes", &options, &images), reference, "{transfer:?}");
+        let stated = OnnxOptions { classes: Some(6), ..options.clone() };
+        assert_eq!(labels("labels32", &stated, &images), reference, "{transfer:?}");
+        let named = OnnxOptions { output: Some("scores".to_owned()), ..options.clone() };
+        assert_eq!(labels("two_outputs", &named, &images), reference, "{transfer:?}");
+        // These round, which changes a few labels at most.
+        for name in ["half", "half_scores", "quantised"] {
+            let found = labels(name, &options, &images);
+            let equal = found.iter().zip(&reference).filter(|(found, label)| found == label).count();
+            assert!(equal >= 195, "{name}, {transfer:?}: {equal} of 200");
+            let mut oracle = load(name, &options).unwrap();
+            assert_eq!(conformance::check(&mut oracle, images.view()).unwrap().0, found, "{name}, {transfer:?}");
+        }
+    }
+    // What is below half a byte is not seen.
+    let nudged = images.mapv(|value| value + 0.4 / 255.0);
+    assert_eq!(labels("bytes", &options(), &nudged), reference);
+}
+
+/// Bytes have one range of pixels, and every other one is refused, when the model is loaded and later.
+#[test]
+fn bytes_have_no_other_range() {
+    let of = |value_range| Preprocessing { value_range, ..Preprocessing::default() };
+    let byte = OnnxOptions { preprocessing: of(ValueRange::BYTE), ..options() };
+    assert_eq!(labels("bytes", &byte, &images()), labels("bytes", &options(), &images()));
+    let signed = OnnxOptions { preprocessing: of(ValueRange::SIGNED), ..options() };
+    let error = load("bytes", &signed).err().unwrap().to_string();
+    assert!(error.contains("bytes.onnx has input of type uint8, with value range -1..1 as stated"), "{error}");
+    let mut oracle = load("bytes", &options()).unwrap();
+    let mean = Preprocessing { mean: vec![0.5], ..Preprocessing::default() };
+    assert!(matches!(oracle.set_preprocessing(&mean), Err(ModelError::Input { .. })));
+}
+
+/// One score is a label with a threshold, which differs between probabilities and logits.
+#[test]
+fn one_score_and_a_threshold_are_two_labels() {
+    let images = images();
+    for transfer in [Transfer::Direct, Transfer::Bound] {
+        for name in ["one_score", "one_score_flat"] {
+            let found = |threshold| {
+                let options = OnnxOptions { transfer: Some(transfer), threshold: Some(threshold), ..options() };
+                let mut oracle = load(name, &options).unwrap();
+                assert_eq!(oracle.spec().classes, 2);
+                conformance::check(&mut oracle, images.view()).unwrap().0
+            };
+            let ones = |threshold| found(threshold).iter().filter(|&&label| label == 1).count();
+            let counts = [f32::MIN, 0.0, 5.0, f32::MAX].map(ones);
+            assert!(counts.is_sorted_by(|a, b| a >= b) && counts[0] == 200 && counts[3] == 0, "{counts:?}");
+            assert!((1..200).contains(&counts[2]), "{counts:?}");
+        }
+        let nan = OnnxOptions { transfer: Some(transfer), threshold: Some(0.0), ..options() };
+        assert!(load("nan", &nan).is_err(), "it has six scores");
     }
 }
 
@@ -178,7 +242,14 @@ fn what_cannot_be_asked_is_refused_with_what_was_found_and_expected() {
     let plain = options();
     let cases = [
         (error("rank2", &plain), "input: Float32 [?, 60]", "rank 4"),
-        (error("half", &plain), "Float16", "f32"),
+        (
+            error("two_outputs", &plain),
+            "its outputs are features: Float32 [?, 4, 5, 3], scores: Float32 [?, 6]",
+            "f16 scores",
+        ),
+        (error("nhwc", &OnnxOptions { threshold: Some(0.5), ..plain.clone() }), "scores of 6 classes", "one score"),
+        (error("labels32", &OnnxOptions { threshold: Some(0.5), ..plain.clone() }), "labels", "one score"),
+        (error("one_score_flat", &plain), "scores of 1 class", "without a threshold"),
         (error("one_score", &plain), "scores of 1 class", "at least 2 classes"),
         (error("labels", &plain), "labels", "number of classes"),
         (error("dynamic", &plain), "[?, ?, ?, ?]", "state it"),

@@ -26,6 +26,7 @@ fn options(device: Device) -> OnnxOptions {
         preprocessing: Preprocessing::default(),
         output: None,
         classes: Some(6),
+        threshold: None,
         transfer: None,
         answer_timeout: OnnxOptions::ANSWER_TIMEOUT,
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aeva_model::Device;
 use clap::Args;
 
-use super::InputArgs;
+use super::{DataArgs, InputArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
@@ -37,6 +37,8 @@ pub(crate) struct DoctorArgs {
     /// Where the model runs, as for `aeva scan`.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: Device,
+    #[command(flatten)]
+    pub(crate) images: DataArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
 }

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
             .map(|()| ExitStatus::Success)
             .map_err(Into::into);
     };
-    let data = Dataset::load(data_path)?;
+    let data = args.images.load(data_path)?;
     about_data(&data)?;
     let model = model::load(path, &args.input, &data, args.device, cores)?;
     about_model(&model, &data)?;

@@ -21,6 +21,7 @@ pub(super) fn load(
     with_loader(path, args, device, threads, |loader| {
         let mut model = loader.load(data)?;
         note_preprocessing(&mut model);
+        model.notes.extend(data.notes.iter().cloned());
         Ok(model)
     })
 }
@@ -51,6 +52,7 @@ fn stated(args: &InputArgs) -> Stated {
         reverse_channels: args.reverse_channels,
         output: args.output.clone(),
         classes: args.classes,
+        threshold: args.threshold,
         answer_timeout: args.answer_timeout.map(Duration::from_secs_f64),
     }
 }

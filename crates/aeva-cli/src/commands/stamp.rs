@@ -32,7 +32,7 @@ pub(crate) fn run(args: &StampArgs) -> anyhow::Result<ExitStatus> {
             "run `aeva scan` with --lens all or --lens trigger into this folder first; labels count from 0",
         ));
     };
-    let data = Dataset::load(&args.data)?;
+    let data = args.images.load(&args.data)?;
     anyhow::ensure!(
         data.image_shape() == shape,
         "the images of {} have shape {:?}, but the trigger is for {shape:?}",

@@ -1,9 +1,11 @@
 //! Hints for a model that is not ready for a scan.
 
+use std::collections::BTreeMap;
+
 use aeva_model::conventions::Fit;
 use aeva_model::diagnosis::Cause;
 use aeva_model::loader::{Misunderstanding, Precision};
-use aeva_model::{Device, LoadError, OpenVinoHardware, Preprocessing};
+use aeva_model::{Device, LoadError, MOST_CLASSES, OpenVinoHardware, Preprocessing};
 
 use super::{attack, model, oracle, program};
 use crate::output::plain;
@@ -109,7 +111,7 @@ fn misunderstood(misunderstanding: &Misunderstanding) -> String {
 /// The data has the model's classes in a different order.
 fn reordered(class_names: Option<&[String]>, order: &[(u32, u32)]) -> (String, String) {
     let what = |label: u32| match class_names.and_then(|names| names.get(label as usize)) {
-        Some(name) => format!("folder `{}`", plain(name)),
+        Some(name) => format!("class `{}`", plain(name)),
         None => format!("label {label} of the data"),
     };
     let mut list: Vec<String> = order
@@ -120,10 +122,42 @@ fn reordered(class_names: Option<&[String]>, order: &[(u32, u32)]) -> (String, S
     if order.len() > LISTED_LABELS {
         list.push(format!("and {} more", order.len() - LISTED_LABELS));
     }
-    let remedy = if class_names.is_some() {
-        "name the folders by the numbers of the model's labels (0, 1, 2, ...)"
-    } else {
-        "renumber the labels of the data"
+    let remedy = match class_names {
+        Some(names) => format!(
+            "state it with --class-order FILE, a text file with these lines (or name folders by the numbers of the model's labels):\n  {}",
+            plain(&class_order(names, order).join("\n  "))
+        ),
+        None => "renumber the labels of the data".to_owned(),
     };
-    (format!("the classes of the data are in another order than the model's: {}", list.join(", ")), remedy.to_owned())
+    (format!("the classes of the data are in another order than the model's: {}", list.join(", ")), remedy)
+}
+
+/// The names of the classes in the order of the model's labels, for `--class-order`. `order` has the labels that differ: the label of the
+/// data, and the one of the model.
+fn class_order(names: &[String], order: &[(u32, u32)]) -> Vec<String> {
+    let mut of_model: BTreeMap<u32, &str> = (0..).zip(names.iter().map(String::as_str)).collect();
+    for (label, _) in order {
+        of_model.remove(label);
+    }
+    for &(label, model) in order {
+        of_model.extend(names.get(label as usize).map(|name| (model, name.as_str())));
+    }
+    // The model may have labels that the data has no images of; they need a line, too.
+    let last = of_model.keys().last().copied().unwrap_or_default().min(MOST_CLASSES);
+    (0..=last)
+        .map(|label| of_model.get(&label).map_or_else(|| format!("(label {label})"), |&name| name.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_that_was_found_has_a_line_for_each_label() {
+        let names = ["ant", "bee", "cat", "dog"].map(str::to_owned);
+        assert_eq!(class_order(&names, &[(0, 2), (2, 0)]), ["cat", "bee", "ant", "dog"]);
+        assert_eq!(class_order(&names, &[(3, 5)]), ["ant", "bee", "cat", "(label 3)", "(label 4)", "dog"]);
+        assert_eq!(class_order(&names, &[(0, 1), (1, 0), (9, 2)]), ["bee", "ant", "cat", "dog"]);
+    }
 }

@@ -35,12 +35,21 @@ pub(super) fn model(error: &ModelError) -> Option<&'static str> {
         }
         ModelError::NotDeterministic { .. } => RANDOM_OPERATORS,
         ModelError::Device { device, .. } => device_hint(*device),
-        ModelError::Input { expected: ExpectedInput::Float32, .. } => "export the model with f32 input",
+        ModelError::Input { expected: ExpectedInput::Pixels, .. } => "export the model with f32, f16 or uint8 input",
+        ModelError::Input { expected: ExpectedInput::Bytes, .. } => {
+            "leave out --value-range, --mean and --std, also in the manifest: uint8 pixels go in as they are"
+        }
         ModelError::Input { .. } => {
             "the model must take one batch of images [n, h, w, c] or [n, c, h, w] of the data's size; state --layout if both would fit"
         }
         ModelError::Output { expected: ExpectedOutput::StatedClasses, .. } => {
             "state the number of labels with --classes N, or choose an output with scores with --output NAME"
+        }
+        ModelError::Output { expected: ExpectedOutput::TwoClasses, .. } => {
+            "state the score above which label 1 begins: --threshold 0.5 for a probability (sigmoid), --threshold 0 for a logit; or choose another output with --output NAME"
+        }
+        ModelError::Output { expected: ExpectedOutput::OneScore, .. } => {
+            "leave out --threshold, or choose the output with one score with --output NAME"
         }
         ModelError::Output { .. } => {
             "choose the output with --output NAME; it must have one score per class, or one label per image"
@@ -77,13 +86,18 @@ pub(super) fn data(error: &DataError) -> Option<&'static str> {
     Some(match error {
         DataError::Io { .. } => "check the path given to --data",
         DataError::UnknownKind { .. } => {
-            "convert the images to .npz (numpy.savez(FILE, x=images, y=labels)) or to a folder of PNG files"
+            "convert the images to .npz (numpy.savez(FILE, x=images, y=labels)) or to a folder of PNG files with one sub-folder for each class, or write a .csv list of paths and labels"
         }
+        DataError::NoLabels { .. } => "state the file with the labels: --labels LABELS.npy",
+        DataError::Unused { .. } => "leave the option out, or give data of that kind",
         DataError::MissingArray { .. } => "store images and labels together: numpy.savez(FILE, x=images, y=labels)",
         DataError::PartialRecord { .. } => "the file is truncated: copy or download it again",
-        DataError::ImageSize { .. } => "resize all images to the size the model takes",
+        DataError::ImageSize { .. } => "resize all images to the size the model takes: --resize HEIGHTxWIDTH",
         DataError::ImageChannels { .. } => {
-            "convert all images to one mode, for example with PIL: Image.open(FILE).convert(\"RGB\").save(FILE)"
+            "with --resize HEIGHTxWIDTH they become RGB; or convert them, for example with PIL: Image.open(FILE).convert(\"RGB\").save(FILE)"
+        }
+        DataError::ClassOrder { .. } => {
+            "write the name of each class in a line of its own, as the data has it; docs/formats.md says which data has names"
         }
         DataError::Form { .. } => "docs/formats.md describes the supported data formats",
         DataError::Decode { .. } => "the file is damaged or in another format: copy it again",

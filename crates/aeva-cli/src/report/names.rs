@@ -1,4 +1,5 @@
-//! The names of labels: given by the user, known from an earlier command on the run folder, or from the data.
+//! The names of labels: given by the user, known from an earlier command on the run folder, or from the data
+//! or the model's manifest.
 
 use std::path::Path;
 
@@ -9,14 +10,14 @@ use crate::hint::Hinted;
 
 const FILE: &str = "class-names.txt";
 
-/// The names of the labels. Names that the user gives, or else those of the data, are kept in the run folder.
+/// The names of the labels. Names that the user gives, or else those that are `known`, are kept in the run folder.
 pub(crate) fn class_names(
     run: &RunDir,
     given: Option<&Path>,
-    of_data: Option<&Vec<String>>,
+    known: Option<&Vec<String>>,
 ) -> anyhow::Result<ClassNames> {
     let kept = run.path().join(FILE);
-    let names = match (given, of_data) {
+    let names = match (given, known) {
         (Some(path), _) => Some(read(path, run.info().provenance.model.classes as usize)?),
         (None, Some(names)) if !kept.exists() => Some(ClassNames::new(names.clone())),
         (None, _) => None,

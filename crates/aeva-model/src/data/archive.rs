@@ -10,6 +10,7 @@ use std::path::Path;
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
+use super::array::Stream;
 use super::open_regular;
 use crate::DataError;
 
@@ -100,14 +101,13 @@ impl Archive {
     }
 }
 
-impl Member<'_> {
-    /// Number of bytes that are still to come.
-    pub(super) fn left(&self) -> u64 {
+impl Stream for Member<'_> {
+    fn left(&self) -> u64 {
         self.left
     }
 
-    /// Makes sure, after the last byte, that there are no more bytes and that the checksum is the stated one.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    /// There must be no more bytes, and the checksum must be the stated one.
+    fn finish(mut self) -> io::Result<()> {
         if self.left > 0 || self.body.read(&mut [0])? > 0 {
             return Err(broken(format!("the entry is longer than {} bytes", self.size - self.left)));
         }

@@ -1,73 +1,33 @@
 //! A folder of PNG and JPEG images with one sub-folder per class. If all names of sub-folders are numbers, these are the labels.
-//! Otherwise classes are numbered in the order of their names.
+//! Otherwise classes are numbered in the order of their names, or as the user states.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use ndarray::Array4;
-
-use super::{Dataset, checked_values, form, read_regular, room, unit};
+use super::classes::{self, ClassOrder};
+use super::options::DataOptions;
+use super::picture::{self, is_image};
+use super::{Dataset, form};
 use crate::DataError;
 
-/// Largest file of one image, in bytes: `MAX_PIXELS` pixels of 4 channels that compression does not make smaller.
-const MAX_FILE: u64 = 1 << 26;
-/// Largest number of pixels in one image. No classifier takes an image this large, and a file of a few bytes can state any size.
-const MAX_PIXELS: u64 = 1 << 24;
-/// Largest memory of a decoder, in bytes: 16 bits for each of 4 channels, and as much again.
-const MAX_DECODER_BYTES: u64 = 16 * MAX_PIXELS;
-
-pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
+pub(super) fn load(path: &Path, options: &DataOptions, order: Option<&ClassOrder>) -> Result<Dataset, DataError> {
     let folders: Vec<PathBuf> = entries(path)?.into_iter().filter(|entry| entry.is_dir()).collect();
     if folders.is_empty() {
         return Err(form(path, "no sub-folders".to_owned(), "one sub-folder of images for each class"));
     }
-    let (labels_of_folders, class_names) = classes(path, &folders)?;
-    let mut files = Vec::new();
-    for (folder, label) in folders.iter().zip(labels_of_folders) {
-        files.extend(entries(folder)?.into_iter().filter(|file| is_image(file)).map(|file| (file, label)));
-    }
-    let Some((first, _)) = files.first() else {
-        return Err(form(path, "no images in the sub-folders".to_owned(), "PNG or JPEG files"));
-    };
-
-    let mut shape = None;
-    let mut values = Vec::new();
-    for (file, _) in &files {
-        let picture = Picture::open(file)?;
-        match shape {
-            None => {
-                let [height, width, channels] = picture.shape;
-                values = room(path, checked_values(path, [files.len(), height, width, channels])?)?;
-                shape = Some(picture.shape);
-            }
-            Some(expected) => picture.expect_shape(expected, first)?,
-        }
-        values.extend(picture.pixels()?.into_iter().map(unit));
-    }
-    let [height, width, channels] = shape.unwrap_or_default();
-    let images = Array4::from_shape_vec((files.len(), height, width, channels), values)
-        .map_err(|error| DataError::Decode { path: path.to_owned(), why: error.to_string() })?;
-    Dataset::new(path, images, files.into_iter().map(|(_, label)| label).collect(), class_names)
-}
-
-/// The label of each folder, and the names of the classes unless they are numbers.
-fn classes(path: &Path, folders: &[PathBuf]) -> Result<(Vec<u32>, Option<Vec<String>>), DataError> {
     let names: Vec<String> = folders.iter().map(|folder| name_of(folder)).collect();
-    let numbers: Option<Vec<u32>> = names.iter().map(|name| name.parse().ok()).collect();
-    let Some(numbers) = numbers else {
-        return Ok(((0..).take(folders.len()).collect(), Some(names)));
-    };
-    let mut seen = BTreeMap::new();
-    for (number, name) in numbers.iter().zip(&names) {
-        if let Some(other) = seen.insert(number, name) {
-            let found = format!("the sub-folders {other} and {name}, both for label {number}");
-            return Err(form(path, found, "one sub-folder of images for each class"));
-        }
+    let numbered = classes::number(path, &names, "sub-folder", order)?;
+    let (mut files, mut labels) = (Vec::new(), Vec::new());
+    for (folder, label) in folders.iter().zip(numbered.labels) {
+        files.extend(entries(folder)?.into_iter().filter(|file| is_image(file)));
+        labels.resize(files.len(), label);
     }
-    Ok((numbers, None))
+    if files.is_empty() {
+        return Err(form(path, "no images in the sub-folders".to_owned(), "PNG or JPEG files"));
+    }
+    let pictures = picture::load(path, &files, options.size)?;
+    let data = Dataset::new(path, pictures.images, labels, numbered.names)?;
+    Ok(Dataset { notes: pictures.notes, ..data })
 }
 
 /// The entries of a folder, sorted by name so that the order does not depend on the file system.
@@ -88,84 +48,13 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
-}
-
-/// An image file whose header has been read.
-struct Picture<'a> {
-    path: &'a Path,
-    /// Shape `[h, w, c]` in the data set. A grey image loses its alpha channel.
-    shape: [usize; 3],
-    decoder: Box<dyn ImageDecoder>,
-}
-
-impl<'a> Picture<'a> {
-    fn open(path: &'a Path) -> Result<Self, DataError> {
-        let decode = |why: String| DataError::Decode { path: path.to_owned(), why };
-        let bytes = read_regular(path, MAX_FILE)?;
-        let format = ImageFormat::from_path(path).map_err(|error| decode(error.to_string()))?;
-        // The content of the file decides, not its name.
-        let mut reader = ImageReader::with_format(Cursor::new(bytes), format)
-            .with_guessed_format()
-            .map_err(|error| decode(error.to_string()))?;
-        let mut limits = Limits::default();
-        limits.max_alloc = Some(MAX_DECODER_BYTES);
-        reader.limits(limits);
-        let decoder = reader.into_decoder().map_err(|error| decode(error.to_string()))?;
-        let (width, height) = decoder.dimensions();
-        if u64::from(width) * u64::from(height) > MAX_PIXELS {
-            let expected = format!("at most {MAX_PIXELS} pixels: no classifier takes an image this large");
-            return Err(form(path, format!("{width} x {height} pixels"), &expected));
-        }
-        let shape = [height as usize, width as usize, channels(decoder.color_type())];
-        Ok(Self { path, shape, decoder: Box::new(decoder) })
-    }
-
-    /// Makes sure that the image has the shape of the first one.
-    fn expect_shape(&self, expected: [usize; 3], first: &Path) -> Result<(), DataError> {
-        let (path, first) = (self.path.to_owned(), first.to_owned());
-        if self.shape[..2] != expected[..2] {
-            return Err(DataError::ImageSize { path, found: self.shape, expected, first });
-        }
-        if self.shape[2] != expected[2] {
-            return Err(DataError::ImageChannels { path, found: self.shape[2], expected: expected[2], first });
-        }
-        Ok(())
-    }
-
-    /// Decodes the pixels `[h, w, c]`. Files of 16 bits are reduced to 8 bits.
-    fn pixels(self) -> Result<Vec<u8>, DataError> {
-        let image = DynamicImage::from_decoder(self.decoder)
-            .map_err(|error| DataError::Decode { path: self.path.to_owned(), why: error.to_string() })?;
-        let pixels = match self.shape[2] {
-            1 => image.into_luma8().into_raw(),
-            3 => image.into_rgb8().into_raw(),
-            _ => image.into_rgba8().into_raw(),
-        };
-        if pixels.len() == self.shape.iter().product::<usize>() {
-            return Ok(pixels);
-        }
-        let why = format!("{} bytes of pixels for the shape {:?}", pixels.len(), self.shape);
-        Err(DataError::Decode { path: self.path.to_owned(), why })
-    }
-}
-
-fn channels(color: ColorType) -> usize {
-    match (color.has_color(), color.has_alpha()) {
-        (false, _) => 1,
-        (true, false) => 3,
-        (true, true) => 4,
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::float_cmp, clippy::type_complexity, reason = "small known values")]
 mod tests {
     use std::fs::File;
 
     use super::*;
+    use crate::data::unit;
     use flate2::Crc;
     use image::{GrayImage, Luma, Rgb, RgbImage};
 
@@ -250,6 +139,88 @@ mod tests {
                 fs::remove_dir_all(class).unwrap();
             }
         }
+    }
+
+    /// Pictures of three sizes and kinds, all of one colour each.
+    fn mixed(folder: &Path) {
+        for class in ["a", "b"] {
+            fs::create_dir(folder.join(class)).unwrap();
+        }
+        RgbImage::from_pixel(4, 6, Rgb([10, 20, 30])).save(folder.join("a").join("1.png")).unwrap();
+        GrayImage::from_pixel(2, 2, Luma([40])).save(folder.join("a").join("2.png")).unwrap();
+        image::RgbaImage::from_pixel(5, 1, image::Rgba([50, 60, 70, 80])).save(folder.join("b").join("1.png")).unwrap();
+    }
+
+    fn sized(text: &str) -> DataOptions {
+        DataOptions { size: Some(text.parse().unwrap()), ..DataOptions::default() }
+    }
+
+    #[test]
+    fn pictures_of_several_sizes_can_be_made_of_one() {
+        let folder = tempfile::tempdir().unwrap();
+        mixed(folder.path());
+        assert!(matches!(Dataset::load(folder.path()), Err(DataError::ImageSize { .. })));
+        let data = Dataset::load_with(folder.path(), &sized("3x2")).unwrap();
+        assert_eq!((data.image_shape(), data.labels.as_slice()), ([3, 2, 3], [0, 0, 1].as_slice()));
+        for (image, colour) in data.images.outer_iter().zip([[10, 20, 30], [40, 40, 40], [50, 60, 70]]) {
+            assert!(image.indexed_iter().all(|((_, _, c), &value)| value == unit(colour[c])), "{image:?}");
+        }
+        let notes = ["images were resized to 3 x 2", "images with other channels were made RGB"];
+        assert_eq!(data.notes, notes);
+        let other = Dataset::load_with(folder.path(), &sized("2x2")).unwrap();
+        assert_ne!(other.sha256(), data.sha256());
+    }
+
+    #[test]
+    fn pictures_of_that_size_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        grey(&folder.path().join("0"), "a.png", 50);
+        let data = Dataset::load(folder.path()).unwrap();
+        assert_eq!(Dataset::load_with(folder.path(), &sized("2x3")).unwrap(), data);
+        // Each value of an enlarged picture lies between those that it had.
+        let larger = Dataset::load_with(folder.path(), &sized("20x30")).unwrap();
+        assert_eq!((larger.image_shape(), larger.images[[0, 0, 0, 0]]), ([20, 30, 1], unit(50)));
+        assert!(larger.images.iter().all(|&value| (unit(50)..=unit(62)).contains(&value)));
+    }
+
+    /// A picture of one row would need a row of every new height on the way.
+    #[test]
+    fn pictures_that_take_too_much_memory_are_not_resized() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("0")).unwrap();
+        GrayImage::new(60_000, 1).save(folder.path().join("0").join("a.png")).unwrap();
+        let error = Dataset::load_with(folder.path(), &sized("4096x1")).unwrap_err().to_string();
+        assert!(error.contains("a.png: found 60000 x 1 pixels"), "{error}");
+        let error = Dataset::load_with(folder.path(), &sized("4096x4096")).unwrap_err().to_string();
+        assert!(error.contains("60000 x 1"), "{error}");
+        assert!(Dataset::load_with(folder.path(), &sized("1x7")).is_ok());
+    }
+
+    #[test]
+    fn other_data_is_not_resized() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("test_batch.bin"), [0; 3073]).unwrap();
+        let error = Dataset::load_with(folder.path(), &sized("8")).unwrap_err().to_string();
+        assert!(error.contains("--resize is stated, which is for pictures in a folder"), "{error}");
+    }
+
+    #[test]
+    fn the_order_of_folders_can_be_stated() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, value) in [("0", 10), ("dog", 20)] {
+            grey(&folder.path().join("data").join(name), "a.png", value);
+        }
+        let order = folder.path().join("order.txt");
+        let load = |text: &str| {
+            fs::write(&order, text).unwrap();
+            let options = DataOptions { class_order: Some(order.clone()), ..DataOptions::default() };
+            Dataset::load_with(&folder.path().join("data"), &options)
+        };
+        let data = load("dog\ncat\n0\n").unwrap();
+        assert_eq!(data.labels, [2, 0]);
+        assert_eq!(data.class_names, Some(["dog", "cat", "0"].map(str::to_owned).to_vec()));
+        let error = load("cat\n0\n").unwrap_err().to_string();
+        assert!(error.contains("order.txt: found no line with `dog`, which is a class of"), "{error}");
     }
 
     /// Images of two classes, and one more file that `make` puts at the path that it is given.

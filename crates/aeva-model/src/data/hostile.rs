@@ -257,6 +257,47 @@ fn the_order_of_bytes_and_of_axes_changes_nothing() {
     }
 }
 
+/// Names of three classes as numpy stores them.
+#[test]
+fn names_of_classes_are_read() {
+    let with = |key: &'static str, descr: &str, shape: &str, values: &[u8]| {
+        let names = Entry::stored(key, npy(descr, "False", shape, values));
+        let y = npy("<i8", "False", "(4,)", &[0_u64, 1, 2, 1].map(u64::to_le_bytes).concat());
+        load(&[images("(4, 2, 1)", &[0; 8]), Entry::stored("y.npy", y), names]).map(|data| data.class_names)
+    };
+    let text = ["cat", "ö", "bee"];
+    let wide = |bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+        let padded = text.iter().flat_map(|name| name.chars().chain(['\0'; 3]).take(3));
+        padded.flat_map(|character| bytes(character.into())).collect()
+    };
+    let expected = Ok(Some(text.map(str::to_owned).to_vec()));
+    assert_eq!(with("names.npy", "<U3", "(3,)", &wide(u32::to_le_bytes)), expected);
+    assert_eq!(with("class_names.npy", ">U3", "(3,)", &wide(u32::to_be_bytes)), expected);
+    assert_eq!(with("names.npy", "|S3", "(3,)", "cat\u{f6}\0bee".as_bytes()), expected);
+    // Something else under that name is no reason to refuse the images.
+    for (descr, shape, values) in [
+        ("|S1", "(4,)", &b"abcd"[..]),
+        ("|S1", "(2,)", b"ab"),
+        ("|S1", "(3,)", b"aba"),
+        ("|S1", "(3, 1)", b"abc"),
+        ("|u1", "(3,)", b"abc"),
+        ("|O", "(3,)", b"abc"),
+    ] {
+        assert_eq!(with("names.npy", descr, shape, values), Ok(None), "{descr} {shape}");
+    }
+    for (descr, shape, why) in [
+        ("<U4294967296", "(3,)", "3 names of 4294967296 characters"),
+        ("<U18446744073709551615", "(3,)", "characters"),
+        ("|S0", "(3,)", "3 names of 0 characters"),
+        ("<U3", "(1099511627776,)", "1099511627776 names"),
+        ("<U3", "(4,)", "but 36 bytes of values"),
+        ("<U3", "(3,)", "a name that is no text"),
+    ] {
+        let error = with("names.npy", descr, shape, &[0xff; 36]).unwrap_err();
+        assert!(error.contains(why), "{descr} {shape}: {error}");
+    }
+}
+
 #[test]
 fn labels_of_every_integer_type_are_read() {
     let with = |descr: &str, values: &[u8]| {

@@ -1,19 +1,32 @@
 //! Labelled images from files.
 
 mod archive;
+mod array;
 mod cifar;
+mod classes;
 mod folder;
 #[cfg(test)]
 mod hostile;
+mod list;
 mod npy;
+mod npy_pair;
 mod npz;
+mod options;
+mod picture;
+mod size;
+mod source;
+mod text;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
+pub use self::options::DataOptions;
+pub use self::size::ImageSize;
+
+use self::source::Source;
 use crate::DataError;
 use crate::digest::hex;
 use crate::regular_file::{self, FileError};
@@ -34,31 +47,44 @@ pub struct Dataset {
     pub labels: Vec<u32>,
     /// Names of the classes in the order of their labels, if the data has them.
     pub class_names: Option<Vec<String>>,
+    /// What was done to the images that a reader of the verdict should know.
+    pub notes: Vec<String>,
     path: PathBuf,
 }
 
 impl Dataset {
-    /// Loads what `path` names: a `.npz` file, a CIFAR-10 or CIFAR-100 `.bin` file, a folder with such a file of test images, or
-    /// a folder of images with one sub-folder a class.
+    /// Loads what `path` names, about which nothing else is stated.
+    ///
+    /// # Errors
+    /// As for [`load_with`](Self::load_with).
+    pub fn load(path: &Path) -> Result<Self, DataError> {
+        Self::load_with(path, &DataOptions::default())
+    }
+
+    /// Loads what `path` names: a `.npz` file, a `.npy` file of images (with one of labels), a `.csv` list of images and labels, a
+    /// CIFAR-10 or CIFAR-100 `.bin` file, a folder with such a file of test images, or a folder of images with one sub-folder a class.
     ///
     /// A data set has at most 2^24 images with at most 2^28 values in all. Sizes that a file states are compared with its actual size
     /// before anything is allocated.
     ///
     /// # Errors
-    /// [`DataError`] names the file, what was found and what was expected.
-    pub fn load(path: &Path) -> Result<Self, DataError> {
-        let metadata = fs::metadata(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-        match extension.as_deref() {
-            _ if metadata.is_dir() => {
-                match ["test_batch.bin", "test.bin"].iter().map(|name| path.join(name)).find(|p| p.is_file()) {
-                    Some(file) => cifar::load(&file),
-                    None => folder::load(path),
-                }
-            }
-            Some("npz") => npz::load(path),
-            Some("bin") => cifar::load(path),
-            _ => Err(DataError::UnknownKind { path: path.to_owned() }),
+    /// [`DataError`] names the file, what was found and what was expected. What is stated without a meaning for this kind of data is
+    /// an error, too.
+    pub fn load_with(path: &Path, options: &DataOptions) -> Result<Self, DataError> {
+        let source = Source::of(path)?;
+        options.check(path, source)?;
+        let order = options.class_order.as_deref().map(classes::ClassOrder::read).transpose()?;
+        let numbered = match source {
+            Source::Folder => return folder::load(path, options, order.as_ref()),
+            Source::List => return list::load(path, options, order.as_ref()),
+            Source::CifarFolder(name) => cifar::load(&path.join(name)),
+            Source::Cifar => cifar::load(path),
+            Source::Npz => npz::load(path),
+            Source::Npy => npy_pair::load(path, options.labels.as_deref()),
+        }?;
+        match order {
+            Some(order) => order.renumber(numbered),
+            None => Ok(numbered),
         }
     }
 
@@ -77,7 +103,7 @@ impl Dataset {
         checked_values(path, [count, height, width, channels])?;
         // The images are copied only if necessary.
         let images = if images.is_standard_layout() { images } else { images.as_standard_layout().into_owned() };
-        Ok(Self { images, labels, class_names, path: path.to_owned() })
+        Ok(Self { images, labels, class_names, notes: Vec::new(), path: path.to_owned() })
     }
 
     /// The path that it was loaded from.

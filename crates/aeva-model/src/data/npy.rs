@@ -74,6 +74,17 @@ impl Header {
         (order != '|' || size == 1).then_some(Scalar { kind, size, big_endian: order == '>' })
     }
 
+    /// Bytes of a character, whether they are in big-endian order, and characters of each value. `None` for types other than text.
+    pub(super) fn text(&self) -> Option<(usize, bool, usize)> {
+        let (order, kind, size) = self.parts()?;
+        let size = size.parse().ok()?;
+        match kind {
+            'U' if order != '|' => Some((4, order == '>', size)),
+            'S' => Some((1, false, size)),
+            _ => None,
+        }
+    }
+
     /// Number of values. `None` if it exceeds `usize`.
     pub(super) fn values(&self) -> Option<usize> {
         self.shape.iter().try_fold(1_usize, |values, &size| values.checked_mul(size))

@@ -1,22 +1,17 @@
-//! `.npz` files of numpy: images `x` (uint8, float32 or float64; `[n, h, w, c]`, `[n, c, h, w]` or `[n, h, w]`) and labels `y` (any
-//! integer type; `[n]` or `[n, 1]`). Values are
-//! unpacked directly into their places among the images.
+//! A `.npz` file with images and labels, and possibly the names of the classes.
 
-use std::io::{self, Read};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use ndarray::Array4;
-
+use super::Dataset;
 use super::archive::{Archive, Member};
-use super::npy::{Header, Kind, Scalar};
-use super::{Dataset, checked_values, form, room, unit};
+use super::array::{Stored, decode};
 use crate::DataError;
 
 /// Usual names, in order of preference.
 const IMAGE_NAMES: [&str; 6] = ["x", "images", "x_test", "data", "image", "arr_0"];
 const LABEL_NAMES: [&str; 7] = ["y", "labels", "y_test", "targets", "label", "target", "arr_1"];
-/// Number of bytes that are unpacked at a time: a whole number of values of every type.
-const CHUNK: usize = 1 << 16;
+const CLASS_NAMES: [&str; 2] = ["class_names", "names"];
 
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     let archive = Archive::open(path)?;
@@ -29,183 +24,32 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
         })
     };
     let (images, labels) = (find("images", &IMAGE_NAMES)?, find("labels", &LABEL_NAMES)?);
-    let images = images_of(path, &archive, images)?;
-    let labels = labels_of(path, &archive, labels, images.dim().0)?;
-    Dataset::new(path, images, labels, None)
-}
-
-fn images_of(path: &Path, archive: &Archive, name: &str) -> Result<Array4<f32>, DataError> {
-    let (header, member) = open(path, archive, name)?;
-    let Some((scalar, to_f32)) = header.scalar().and_then(|scalar| Some((scalar, conversion(scalar)?))) else {
-        let found = format!("images `{name}` of type {}", header.type_name());
-        return Err(form(path, found, "uint8, float32 or float64 values"));
+    let images = open(path, &archive, images)?.images()?;
+    let labels = open(path, &archive, labels)?.labels(images.dim().0)?;
+    let class_names = match CLASS_NAMES.iter().find(|name| archive.names().any(|found| found == **name)) {
+        Some(name) => open(path, &archive, name)?.names()?.filter(|names| are_of_classes(names, &labels)),
+        None => None,
     };
-    let is_channels = |size: usize| matches!(size, 1 | 3 | 4);
-    let (sizes, channels_first) = match header.shape[..] {
-        [n, h, w] => ([n, h, w, 1], false),
-        [n, first, middle, last] => ([n, first, middle, last], is_channels(first) && !is_channels(last)),
-        _ => {
-            let found = format!("images of shape {:?}", header.shape);
-            return Err(form(path, found, "[n, h, w, c], [n, c, h, w] or [n, h, w]"));
-        }
-    };
-    expect_values(path, name, &header, scalar, &member)?;
-    let [n, h, w, c] = if channels_first { [sizes[0], sizes[2], sizes[3], sizes[1]] } else { sizes };
-    let count = checked_values(path, [n, h, w, c])?;
-    let strides = if channels_first { [h * w * c, 1, w * c, c] } else { [h * w * c, w * c, c, 1] };
-
-    let mut values = room(path, count)?;
-    values.resize(count, 0.0);
-    let mut places = Places::new(sizes, strides, header.fortran_order);
-    each_value(member, scalar.size, count, |bytes| values[places.next()] = to_f32(bytes))
-        .map_err(|error| decode(path, name, &error.to_string()))?;
-    if scalar.kind == Kind::Float {
-        to_unit_range(path, &mut values)?;
-    }
-    Array4::from_shape_vec((n, h, w, c), values).map_err(|error| decode(path, name, &error.to_string()))
+    Dataset::new(path, images, labels, class_names)
 }
 
-/// Scales images in `[0, 255]` to `[0, 1]`.
-fn to_unit_range(path: &Path, values: &mut [f32]) -> Result<(), DataError> {
-    let (low, high) =
-        values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
-    let finite = values.iter().all(|value| value.is_finite());
-    if !finite || low < 0.0 || high > 255.0 {
-        let found = format!("values from {low} to {high}{}", if finite { "" } else { ", not all of them finite" });
-        return Err(form(path, found, "images in [0, 1] or [0, 255], not normalised"));
+/// Whether there is a name for each label. An array of this name may be something else: names of files, for example, one for each image.
+fn are_of_classes(names: &[String], labels: &[u32]) -> bool {
+    let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    let of_images = names.len() == labels.len() && names.len() > classes;
+    let are =
+        names.len() >= classes && !of_images && distinct.len() == names.len() && !distinct.contains(&String::new());
+    if !are {
+        tracing::warn!("the array of names is left out: it is not one name for each of {classes} classes");
     }
-    // Only images of 8-bit origin exceed 1.
-    if high > 1.0 {
-        for value in values {
-            *value /= 255.0;
-        }
-    }
-    Ok(())
-}
-
-/// How a pixel of this type becomes an f32. `None` for types that images do not have.
-fn conversion(scalar: Scalar) -> Option<fn(&[u8]) -> f32> {
-    #[expect(clippy::cast_possible_truncation, reason = "pixels need no more than f32")]
-    fn narrow(value: f64) -> f32 {
-        value as f32
-    }
-    fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-        std::array::from_fn(|index| bytes[index])
-    }
-    Some(match (scalar.kind, scalar.size, scalar.big_endian) {
-        (Kind::Unsigned, 1, _) => |bytes| unit(bytes[0]),
-        (Kind::Float, 4, false) => |bytes| f32::from_le_bytes(array(bytes)),
-        (Kind::Float, 4, true) => |bytes| f32::from_be_bytes(array(bytes)),
-        (Kind::Float, 8, false) => |bytes| narrow(f64::from_le_bytes(array(bytes))),
-        (Kind::Float, 8, true) => |bytes| narrow(f64::from_be_bytes(array(bytes))),
-        _ => return None,
-    })
-}
-
-fn labels_of(path: &Path, archive: &Archive, name: &str, images: usize) -> Result<Vec<u32>, DataError> {
-    let (header, member) = open(path, archive, name)?;
-    let form = |found: String| form(path, found, "integer labels [n], from 0 to the class count minus 1");
-    let Some(scalar) = header.scalar().filter(|scalar| scalar.kind != Kind::Float) else {
-        return Err(form(format!("labels `{name}` of type {}, which are not integers", header.type_name())));
-    };
-    let ([count] | [count, 1]) = header.shape[..] else {
-        return Err(form(format!("labels `{name}` of shape {:?}", header.shape)));
-    };
-    expect_values(path, name, &header, scalar, &member)?;
-    if count != images {
-        return Err(super::form(path, format!("{images} images and {count} labels"), "one label for each image"));
-    }
-    let mut labels = room(path, count)?;
-    let mut wrong = None;
-    each_value(member, scalar.size, count, |bytes| {
-        let label = integer(bytes, scalar);
-        match u32::try_from(label) {
-            Ok(label) => labels.push(label),
-            Err(_) => wrong = wrong.or(Some(label)),
-        }
-    })
-    .map_err(|error| decode(path, name, &error.to_string()))?;
-    match wrong {
-        Some(label) if label < 0 => Err(form(format!("negative labels in `{name}`, the first is {label}"))),
-        Some(label) => Err(form(format!("the label {label} in `{name}`"))),
-        None => Ok(labels),
-    }
-}
-
-/// An integer of at most 8 bytes.
-fn integer(bytes: &[u8], scalar: Scalar) -> i128 {
-    let append = |number: i128, &byte: &u8| number << 8 | i128::from(byte);
-    let number = if scalar.big_endian { bytes.iter().fold(0, append) } else { bytes.iter().rev().fold(0, append) };
-    let negative = scalar.kind == Kind::Signed && number >> (8 * bytes.len() - 1) == 1;
-    if negative { number - (1 << (8 * bytes.len())) } else { number }
+    are
 }
 
 /// Opens an array: its header, and the stream of its values.
-fn open<'a>(path: &Path, archive: &'a Archive, name: &str) -> Result<(Header, Member<'a>), DataError> {
-    let mut member = archive.member(name).map_err(|error| decode(path, name, &error.to_string()))?;
-    let header = Header::read(&mut member).map_err(|why| decode(path, name, &why))?;
-    Ok((header, member))
-}
-
-/// Makes sure that the entry has as many bytes as the header states.
-fn expect_values(path: &Path, name: &str, header: &Header, scalar: Scalar, member: &Member) -> Result<(), DataError> {
-    let stated = header.values().and_then(|values| values.checked_mul(scalar.size));
-    if stated.is_some_and(|stated| stated as u64 == member.left()) {
-        return Ok(());
-    }
-    let why = format!("shape {:?} of {}, but {} bytes of values", header.shape, header.type_name(), member.left());
-    Err(decode(path, name, &why))
-}
-
-/// Calls `take` with the bytes of one value after another.
-fn each_value(mut member: Member, size: usize, count: usize, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut buffer = vec![0; CHUNK];
-    let mut left = count;
-    while left > 0 {
-        let now = left.min(CHUNK / size);
-        let bytes = &mut buffer[..now * size];
-        member.read_exact(bytes)?;
-        bytes.chunks_exact(size).for_each(&mut take);
-        left -= now;
-    }
-    member.finish()
-}
-
-fn decode(path: &Path, name: &str, why: &str) -> DataError {
-    DataError::Decode { path: path.to_owned(), why: format!("array {name}: {why}") }
-}
-
-/// The places of the values of an array, in the order in which they are stored.
-struct Places {
-    /// Size and stride of each axis; the axis that varies fastest comes first.
-    axes: [(usize, usize); 4],
-    index: [usize; 4],
-    place: usize,
-}
-
-impl Places {
-    /// For an array of these `sizes`, whose axes have `strides` in the data set.
-    fn new(sizes: [usize; 4], strides: [usize; 4], fortran_order: bool) -> Self {
-        let mut axes = std::array::from_fn(|axis| (sizes[axis], strides[axis]));
-        if !fortran_order {
-            axes.reverse();
-        }
-        Self { axes, index: [0; 4], place: 0 }
-    }
-
-    fn next(&mut self) -> usize {
-        let place = self.place;
-        for (index, (size, stride)) in self.index.iter_mut().zip(self.axes) {
-            *index += 1;
-            self.place += stride;
-            if *index < size {
-                break;
-            }
-            self.place -= size * stride;
-            *index = 0;
-        }
-        place
-    }
+fn open<'a>(path: &'a Path, archive: &'a Archive, name: &'a str) -> Result<Stored<'a, Member<'a>>, DataError> {
+    let member = archive.member(name).map_err(|error| decode(path, Some(name), &error.to_string()))?;
+    Stored::open(path, Some(name), member)
 }
 
 #[cfg(test)]
@@ -218,9 +62,10 @@ impl Places {
 )]
 mod tests {
     use super::*;
+    use crate::data::unit;
     use std::fs::File;
 
-    use ndarray::{Array, Array1, Array2, ArrayD, Axis, Dimension, IxDyn, ShapeBuilder};
+    use ndarray::{Array, Array1, Array2, Array4, ArrayD, Axis, Dimension, IxDyn, ShapeBuilder};
     use ndarray_npy::{NpzWriter, WritableElement};
     use proptest::prelude::*;
 

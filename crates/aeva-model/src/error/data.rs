@@ -16,10 +16,34 @@ pub enum DataError {
         source: io::Error,
     },
     /// The name does not tell what kind of data this is.
-    #[error("{path} is neither a .npz file, a CIFAR .bin file nor a folder of images")]
+    #[error("{path} is neither a .npz, .npy or .csv file, a CIFAR .bin file nor a folder of images")]
     UnknownKind {
         /// The path.
         path: PathBuf,
+    },
+    /// A `.npy` file has images alone.
+    #[error("{path} has images without labels: a .npy file is one array")]
+    NoLabels {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something is stated that has no meaning for this kind of data.
+    #[error("{path}: --{option} is stated, which is for {takes}")]
+    Unused {
+        /// The data.
+        path: PathBuf,
+        /// What is stated: the name of the option.
+        option: &'static str,
+        /// The kind of data that it is for.
+        takes: &'static str,
+    },
+    /// A stated order of classes cannot be used.
+    #[error("{path}: found {found}, expected the names of all classes, one a line, in the order of the model's labels")]
+    ClassOrder {
+        /// The file with the order.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
     },
     /// The content does not have the required form.
     #[error("{path}: found {found}, expected {expected}")]

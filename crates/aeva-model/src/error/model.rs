@@ -195,9 +195,12 @@ pub enum ExpectedInput {
     /// The input must be a tensor.
     #[error("a tensor")]
     Tensor,
-    /// The tensor's elements must be f32.
-    #[error("f32: probes of the search are far below the resolution of other types")]
-    Float32,
+    /// The tensor's elements must be of a type that pixels have.
+    #[error("f32, f16 or uint8 values")]
+    Pixels,
+    /// A model that takes bytes has one range of pixels.
+    #[error("value range 0..255 without mean and standard deviation: bytes have no other")]
+    Bytes,
     /// The tensor must have four dimensions.
     #[error("rank 4: [n, h, w, c] or [n, c, h, w]")]
     Rank4,
@@ -232,10 +235,13 @@ pub enum ExpectedOutput {
     #[error("{0} classes, as stated")]
     Classes(u32),
     /// A classifier has at least two classes.
-    #[error("at least 2 classes (a single score is no label)")]
+    #[error("at least 2 classes (a single score is no label without a threshold)")]
     TwoClasses,
+    /// A threshold is for a single score.
+    #[error("one score for each image, as a threshold is stated")]
+    OneScore,
     /// A run on this number of images must give one row of scores, or one label, for each.
-    #[error("f32 scores [n, classes] or i64 labels [n], n = {0}")]
+    #[error("f32 or f16 scores [n, classes], or i64 or i32 labels [n], n = {0}")]
     ScoresOrLabels(usize),
     /// Labels must be below the number of classes.
     #[error("labels from 0 to {}", .0.saturating_sub(1))]

@@ -26,6 +26,8 @@ pub struct LoadedModel<O: ?Sized = dyn HardLabelOracle> {
     pub name: String,
     /// What the oracles take, and the number of labels.
     pub spec: InputSpec,
+    /// Names of the labels in their order, where the model's manifest states them.
+    pub class_names: Option<Vec<String>>,
     /// The images that the model classifies correctly.
     pub correct: CorrectImages,
     /// SHA-256 over the labels that the model gave to the clean images.
@@ -116,6 +118,7 @@ impl From<LoadedModel<dyn RawRuns>> for LoadedModel {
             reference: model.reference,
             name: model.name,
             spec: model.spec,
+            class_names: model.class_names,
             correct: model.correct,
             answers: model.answers,
             queries: model.queries,

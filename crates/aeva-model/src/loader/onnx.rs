@@ -12,6 +12,7 @@ use super::loaded::{Identity, LoadedModel, PreprocessingSource, RawRuns, batch_r
 use super::preprocessing::understand;
 use super::questions::{Answers, Questions, check_labelled};
 use super::request::{Request, Stated};
+use crate::element::{Element, not_bytes};
 use crate::{
     Dataset, Device, Manifest, ModelError, ModelFile, OnnxOptions, OnnxOracle, Preprocessing, Runtime, ValueRange,
 };
@@ -27,6 +28,7 @@ struct Opened {
     runtime: Runtime,
     file: ModelFile,
     options: OnnxOptions,
+    class_names: Option<Vec<String>>,
 }
 
 /// What was measured on a model.
@@ -62,12 +64,13 @@ impl Kind for OnnxFile {
         let manifest = manifest(request.stated, &file)?;
         let (options, is_stated) = options(request, manifest.as_ref(), data.image_shape());
         let runtime = runtime(request.device)?;
-        let mut opened = Opened { runtime, file, options };
+        let mut opened = Opened { runtime, file, options, class_names: class_names(manifest) };
         let mut oracles = (0..workers(request.device, request.threads))
             .into_par_iter()
             .map(|_| opened.oracle())
             .collect::<Result<Vec<_>, _>>()?;
 
+        let is_stated = opened.settle_bytes(&oracles[0], is_stated)?;
         let mut questions = Questions::new(request, &mut oracles, data)?;
         let understanding = understand(&mut questions, &opened.options.preprocessing, is_stated)?;
         questions.check_chance(&understanding.answers)?;
@@ -96,9 +99,10 @@ impl Kind for OnnxFile {
             None => OnnxOracle::image_shape(&runtime, &file, layout)?,
         };
         let (options, is_stated) = options(request, manifest.as_ref(), shape);
-        let mut opened = Opened { runtime, file, options };
+        let mut opened = Opened { runtime, file, options, class_names: class_names(manifest) };
         let images = make(shape);
         let mut oracle = opened.oracle()?;
+        let is_stated = opened.settle_bytes(&oracle, is_stated)?;
         let (mut labels, mut queries_per_second) = classify(request.model, &mut oracle, images.view())?;
         let mut queries = labels.len() as u64;
         let mut source = PreprocessingSource::Stated;
@@ -123,7 +127,8 @@ impl Kind for OnnxFile {
 
     fn load_plain(&self, request: &Request<'_>, data: &Dataset) -> Result<LoadedModel<dyn RawRuns>, LoadError> {
         let (options, _) = options(request, None, data.image_shape());
-        let opened = Opened { runtime: runtime(request.device)?, file: ModelFile::read(request.model)?, options };
+        let (runtime, file) = (runtime(request.device)?, ModelFile::read(request.model)?);
+        let opened = Opened { runtime, file, options, class_names: None };
         let mut oracles = Vec::new();
         for _ in 0..workers(request.device, request.threads) {
             oracles.push(opened.oracle()?);
@@ -139,6 +144,21 @@ impl Kind for OnnxFile {
 impl Opened {
     fn oracle(&self) -> Result<OnnxOracle, ModelError> {
         OnnxOracle::load(&self.runtime, &self.file, &self.options)
+    }
+
+    /// The range of the pixels of a model that takes bytes is known without a statement. Returns whether it is known how images go in.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if another range is stated.
+    fn settle_bytes(&mut self, oracle: &OnnxOracle, is_stated: bool) -> Result<bool, ModelError> {
+        if oracle.element() != Element::U8 {
+            return Ok(is_stated);
+        }
+        if is_stated && self.options.preprocessing != *oracle.preprocessing() {
+            return Err(not_bytes(&self.options.preprocessing, self.file.path()));
+        }
+        self.options.preprocessing = oracle.preprocessing().clone();
+        Ok(true)
     }
 
     /// The model on the CPU, for comparison, where it runs elsewhere.
@@ -159,20 +179,27 @@ impl Opened {
         let output = self.options.output.as_deref().unwrap_or("first");
         let (layout, preprocessing) = (oracles[0].layout(), &self.options.preprocessing);
         let device = self.options.device;
+        let element = oracles[0].element();
+        // What is usual is not mentioned, as in run folders of before.
+        let pixels = if element == Element::F32 { String::new() } else { format!(", {element} pixels") };
+        let threshold = oracles[0].threshold().map_or_else(String::new, |score| format!(", threshold {score}"));
         Ok(LoadedModel {
             reference,
             name: self.file.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             spec,
+            class_names: self.class_names.clone(),
             answers: measured.answers.sha256(),
             correct: measured.answers.correct,
             queries: measured.queries,
             queries_per_second: measured.queries_per_second,
             preprocessing: measured.source,
-            notes: Vec::new(),
+            notes: element.note().map(str::to_owned).into_iter().collect(),
             identity: Identity {
                 sha256: self.file.sha256().to_owned(),
                 classes: spec.classes,
-                preprocessing: format!("{height}x{width}x{channels} {layout}, {preprocessing}, {output} output"),
+                preprocessing: format!(
+                    "{height}x{width}x{channels} {layout}, {preprocessing}, {output} output{pixels}{threshold}"
+                ),
                 provider: format!("onnxruntime {} {}", self.runtime.version(), device.kind()),
             },
             batch_rows: batch_rows(oracles[0].run_sizes()),
@@ -222,6 +249,11 @@ fn manifest(stated: &Stated, file: &ModelFile) -> Result<Option<Manifest>, LoadE
     }
 }
 
+/// The names of the labels, if the manifest has them.
+fn class_names(manifest: Option<Manifest>) -> Option<Vec<String>> {
+    manifest.map(|manifest| manifest.output.class_names).filter(|names| !names.is_empty())
+}
+
 /// What the user states, then what the manifest states; and whether either states the value range.
 fn options(request: &Request<'_>, manifest: Option<&Manifest>, image_shape: [usize; 3]) -> (OnnxOptions, bool) {
     let stated = request.stated;
@@ -242,6 +274,7 @@ fn options(request: &Request<'_>, manifest: Option<&Manifest>, image_shape: [usi
         preprocessing,
         output: stated.output.clone().or_else(|| manifest.and_then(|manifest| manifest.output.name.clone())),
         classes: stated.classes.or(manifest.map(|manifest| manifest.model.classes)),
+        threshold: stated.threshold.or(manifest.and_then(|manifest| manifest.output.threshold)),
         transfer: None,
         answer_timeout: stated.answer_timeout.unwrap_or(OnnxOptions::ANSWER_TIMEOUT),
     };

@@ -9,7 +9,7 @@ use super::loaded::PreprocessingSource;
 use super::questions::{Answers, Questions};
 use crate::conventions::{Settled, settle};
 use crate::diagnosis::{Diagnosis, diagnose, spread};
-use crate::{OnnxOracle, Preprocessing};
+use crate::{ModelError, OnnxOracle, Preprocessing};
 
 /// With a lower clean accuracy, other causes are looked for.
 const SUSPICIOUS_ACCURACY: f64 = 0.8;
@@ -81,7 +81,11 @@ fn ask_with(
     images: ArrayView4<'_, f32>,
     preprocessing: &Preprocessing,
 ) -> Result<Vec<Label>, LoadError> {
-    questions.oracles[0].set_preprocessing(preprocessing)?;
+    match questions.oracles[0].set_preprocessing(preprocessing) {
+        // A model that takes bytes does not take other values. Then this preprocessing explains nothing either.
+        Err(ModelError::Input { .. }) => return Ok(vec![Label::MAX; images.dim().0]),
+        set => set?,
+    }
     match questions.first(images) {
         // A model may well answer NaN to images of the wrong scale. Then this preprocessing explains nothing.
         Err(LoadError::Classify(error)) => {

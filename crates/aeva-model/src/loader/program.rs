@@ -94,6 +94,7 @@ fn load(request: &Request<'_>, data: &Dataset, checked: bool) -> Result<LoadedMo
             provider: "program".to_owned(),
         },
         name,
+        class_names: oracle.class_names().map(<[String]>::to_vec),
         batch_rows: oracle.rows()[0],
         device: Device::Cpu,
         oracles: vec![Box::new(oracle)],
@@ -113,8 +114,18 @@ fn start(request: &Request<'_>, shape: [usize; 3]) -> Result<ProgramOracle, Prog
 
 /// Refuses what says how images go into a file: a program gets them as they are, and does the rest itself.
 fn refuse_options(request: &Request<'_>) -> Result<(), ProgramError> {
-    let Stated { manifest, layout, value_range, mean, std, reverse_channels, output, classes, answer_timeout: _ } =
-        request.stated;
+    let Stated {
+        manifest,
+        layout,
+        value_range,
+        mean,
+        std,
+        reverse_channels,
+        output,
+        classes,
+        threshold,
+        answer_timeout: _,
+    } = request.stated;
     let stated = [
         ("--device", request.device != Device::Cpu),
         ("--manifest", manifest.is_some()),
@@ -125,6 +136,7 @@ fn refuse_options(request: &Request<'_>) -> Result<(), ProgramError> {
         ("--reverse-channels", *reverse_channels),
         ("--output", output.is_some()),
         ("--classes", classes.is_some()),
+        ("--threshold", threshold.is_some()),
     ];
     match stated.into_iter().find(|(_, stated)| *stated) {
         None => Ok(()),

@@ -39,6 +39,8 @@ pub struct Stated {
     pub output: Option<String>,
     /// Number of labels.
     pub classes: Option<u32>,
+    /// For a model with one score: label 1 begins above it.
+    pub threshold: Option<f32>,
     /// Time that the model may take for each image of a batch.
     pub answer_timeout: Option<Duration>,
 }

@@ -21,6 +21,7 @@ pub(crate) struct ProgramOracle {
     connection: Connection,
     name: String,
     version: Option<String>,
+    class_names: Option<Vec<String>>,
     spec: InputSpec,
     /// Images of a batch.
     rows: [usize; 1],
@@ -63,15 +64,19 @@ impl ProgramOracle {
         let [height, width, channels] = shape;
         let hello = protocol::line(&Hello { aeva: protocol::VERSION, height, width, channels });
         let answer = ask(&mut connection, name, hello, LOADING, || "the first message".to_owned())?;
-        let Introduction { classes, name: stated, version } =
+        let Introduction { classes, name: stated, version, class_names } =
             protocol::introduction(&answer).map_err(|wrong| refused(name, wrong))?;
         let name = stated.filter(|stated| !stated.trim().is_empty()).unwrap_or_else(|| name.to_owned());
         if !(2..=MOST_CLASSES).contains(&classes) {
             let (found, expected) = (format!("{classes} classes"), format!("2 to {MOST_CLASSES}"));
             return Err(ProgramError::Answer { name, found, expected });
         }
+        if let Some(names) = class_names.as_ref().filter(|names| names.len() != classes as usize) {
+            let (found, expected) = (format!("{} names of classes", names.len()), format!("{classes}"));
+            return Err(ProgramError::Answer { name, found, expected });
+        }
         let spec = InputSpec { height, width, channels, classes };
-        Ok(Self { connection, name, version, spec, rows: [rows], answer_timeout })
+        Ok(Self { connection, name, version, class_names, spec, rows: [rows], answer_timeout })
     }
 
     /// What to call the model.
@@ -82,6 +87,11 @@ impl ProgramOracle {
     /// What the program says to tell its model from others.
     pub(crate) fn version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+
+    /// The names of the labels, if the program says them.
+    pub(crate) fn class_names(&self) -> Option<&[String]> {
+        self.class_names.as_deref()
     }
 
     /// Number of images of a full batch.

@@ -34,6 +34,8 @@ pub(super) struct Introduction {
     pub(super) name: Option<String>,
     /// What tells it from other models and from other versions.
     pub(super) version: Option<String>,
+    /// The names of the labels.
+    pub(super) class_names: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use aeva_attack::perturbation::{PairPlan, PerturbationPlan};
 use aeva_attack::{CorrectImages, JobId, JobNoise, NoiseSource};
 use aeva_model::loader::RawRuns;
-use aeva_model::{Dataset, LoadedModel, Loader};
+use aeva_model::{LoadedModel, Loader};
 use ndarray::Array4;
 
 use crate::args::BenchArgs;
@@ -31,11 +31,12 @@ impl Subject {
     /// # Errors
     /// If the model or the data cannot be used.
     pub(super) fn load(args: &BenchArgs, threads: usize) -> anyhow::Result<Self> {
-        let data = args.data.as_deref().map(Dataset::load).transpose()?;
+        let data = args.data.as_deref().map(|path| args.images.load(path)).transpose()?;
         let load = |loader: &Loader<'_>| {
             if let Some(data) = data {
                 let mut model = loader.load_raw(&data)?;
                 model::note_preprocessing(&mut model);
+                model.notes.extend(data.notes);
                 return Ok((model, data.images));
             }
             let (mut model, images) = loader.load_without_data(&made_up)?;

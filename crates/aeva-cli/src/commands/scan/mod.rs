@@ -57,7 +57,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
         Purpose::Verdict => request::lenses(args)?,
         Purpose::Reference => (Lenses::Only(LensName::Triggers), DecisionRule::DEFAULT),
     };
-    let data = Dataset::load(&args.data)?;
+    let data = args.images.load(&args.data)?;
     // With models to compare with, two labels can be judged.
     let needed = if references.is_empty() && purpose == Purpose::Verdict { LABELS_NEEDED } else { 2 };
     check_classes(&data, lenses, needed)?;
@@ -113,7 +113,8 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     let info = describe(args, &data, &model, measured);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&info));
     let mut run = RunDir::open_or_create(&folder, info)?;
-    let names = report::class_names(&run, args.output.class_names.as_deref(), data.class_names.as_ref())?;
+    let known = data.class_names.as_ref().or(model.class_names.as_ref());
+    let names = report::class_names(&run, args.output.class_names.as_deref(), known)?;
     let earlier = report::earlier_seconds(&run);
     let budget = Budget { queries: args.max_queries, deadline: args.max_time.and_then(|time| begin.checked_add(time)) };
     let progress = ScanProgress::new(estimate.queries);
