@@ -1,6 +1,7 @@
 //! `cargo xtask bank FOLDER`: how often the verdict is right on models that other people made.
 
 mod calibration;
+mod exhaustive;
 mod figures;
 mod index;
 mod judged;
@@ -97,6 +98,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     fs::create_dir_all(&out)?;
     write_atomically(&out.join("bank.json"), &serde_json::to_vec_pretty(&figures)?)?;
     print(&figures.markdown());
+    let complete = exhaustive::of_all_passes(&scans, folder)?;
+    if !complete.is_empty() {
+        print(&exhaustive::beside(&by_origin, &complete));
+    }
     scanned
 }
 
