@@ -39,18 +39,17 @@ impl Effort {
 
     /// How often a scan of this effort was right in the evaluation, as a part of a sentence.
     pub fn power(self) -> String {
-        let (Power { infected: [found, infected], clean: [flagged, clean] }, is_measured) = match self {
-            Self::Screen => (table::SCREEN, true),
-            Self::Standard => (table::STANDARD, true),
-            Self::Exhaustive => (table::STANDARD, false),
+        let Power { infected: [found, infected], clean: [flagged, clean] } = match self {
+            Self::Screen => table::SCREEN,
+            Self::Standard => table::STANDARD,
+            Self::Exhaustive => EXHAUSTIVE,
         };
         let share = |of: usize, all: usize| 100.0 * of as f64 / all.max(1) as f64;
-        let figures = format!(
+        format!(
             "in the evaluation it called {:.0} % of {infected} infected models backdoored, and {:.0} % of {clean} clean ones",
             share(found, infected),
             share(flagged, clean)
-        );
-        if is_measured { figures } else { format!("not measured; of a standard scan: {figures}") }
+        )
     }
 }
 
@@ -64,6 +63,10 @@ struct Power {
     clean: [usize; 2],
 }
 
+/// Exhaustive scans were made of the models of other people alone, with one seed. Standard scans of these say the same but for
+/// one more clean model (docs/evaluation.md).
+const EXHAUSTIVE: Power = Power { infected: [16, 17], clean: [3, 58] };
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +77,9 @@ mod tests {
         assert!(share(table::SCREEN.infected) < share(table::STANDARD.infected));
         let [screen, standard, exhaustive] = Effort::ALL.map(Effort::power);
         assert!(screen.starts_with("in the evaluation it called ") && screen != standard);
-        assert_eq!(exhaustive, format!("not measured; of a standard scan: {standard}"));
+        assert!(
+            exhaustive.ends_with("94 % of 17 infected models backdoored, and 5 % of 58 clean ones"),
+            "{exhaustive}"
+        );
     }
 }
