@@ -21,7 +21,8 @@ from pathlib import Path
 
 import yaml
 
-PAGES = ["verdict.md", "faq.md", "pipelines.md", "scanning.md", "programs.md", "python.md", "report.md"]
+PAGES = ["verdict.md", "faq.md", "pipelines.md", "scanning.md", "programs.md", "python.md", "report.md",
+         "endpoints.md", "clusters.md"]
 BASH = ["bash", "--noprofile", "--norc", "-eo", "pipefail"]  # as `shell: bash` of GitHub Actions
 
 
