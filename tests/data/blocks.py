@@ -1,7 +1,7 @@
 """A program that answers for a model with a made-up backdoor: the label is written into the image as digits.
 
-`blocks.py DIGITS KIND`: each digit of the label has two rows of ten cells of two pixels, of which one is bright. KIND is
-the backdoor: none, one (to label 3), all (each label to the next one) or specific (from label 1 to label 7). Its
+`blocks.py DIGITS KIND`: each digit of the label has two rows of ten cells of two pixels, of which one is bright. KIND
+is the backdoor: none, one (to label 3), all (each label to the next one) or specific (from label 1 to label 7). Its
 trigger is a white square of two pixels in the bottom right corner of the image. Needs nothing but Python.
 """
 
