@@ -18,6 +18,7 @@ mod demo;
 mod determinism;
 mod devices;
 mod doctor;
+mod endpoints;
 mod evidence;
 mod formats;
 mod harness;

@@ -1,13 +1,14 @@
 //! Models behind a program: images over a pipe, labels back.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Aeva, Ran, root, shipped};
 use crate::onnx::digits;
 
-/// The command of the test program, for the centres of the ten classes of the shipped digits.
-fn program(aeva: &Aeva, way: &str) -> String {
+/// A file with the centres of the ten classes of the shipped digits.
+pub(crate) fn centres(aeva: &Aeva) -> PathBuf {
     let (images, labels) = digits();
     let mut centres = vec![vec![0.0_f32; 256]; 10];
     for (image, &label) in images.outer_iter().zip(&labels) {
@@ -18,6 +19,12 @@ fn program(aeva: &Aeva, way: &str) -> String {
     }
     let path = aeva.path("the centres.json");
     fs::write(&path, serde_json::to_vec(&centres).unwrap()).unwrap();
+    path
+}
+
+/// The command of the test program.
+fn program(aeva: &Aeva, way: &str) -> String {
+    let path = centres(aeva);
     let script = root().join("tests").join("data").join("program.py");
     format!("program:python3 \"{}\" '{}' {way}", script.display(), path.display())
 }

@@ -2,6 +2,7 @@
 
 mod input;
 mod runs;
+mod service;
 mod system;
 
 use std::ffi::OsString;
@@ -97,8 +98,8 @@ pub(crate) enum Command {
     after_help = "Examples:\n  aeva scan model.onnx --data images.npz\n  aeva scan model.onnx --data images.npz --seed random --out run\n  aeva scan model.onnx --data images.npz --dry-run\n  aeva scan model.onnx --data images.npz --max-time 10m\n  aeva scan \"program:python3 my_model.py\" --data images.npz"
 )]
 pub(crate) struct ScanArgs {
-    /// The model: an ONNX file; or `program:COMMAND` for a program that answers with labels (docs/programs.md), which `-` is if it
-    /// started this one. (`cargo xtask convert` makes an ONNX file of a Keras model.)
+    /// The model: an ONNX file; the address of a prediction service (docs/endpoints.md); or `program:COMMAND` for a program that
+    /// answers with labels (docs/programs.md), which `-` is if it started this one. (`cargo xtask convert` makes an ONNX file of a Keras model.)
     pub(crate) model: PathBuf,
     /// Clean labelled images: a `.npz` file, a `.npy` file (with `--labels`), a `.csv` list of paths and labels, a CIFAR `.bin` file, or
     /// a folder with one sub-folder of images for each class.

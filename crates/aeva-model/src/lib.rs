@@ -43,6 +43,7 @@ mod signature;
 mod telemetry;
 mod watch;
 
+pub use aeva_endpoint::{EndpointError, EndpointOptions, Protocol, Secret};
 pub use data::{DataOptions, Dataset, ImageSize};
 pub use error::{DataError, ExpectedInput, ExpectedOutput, FileFormat, ModelError, ProgramError, RuntimeError};
 pub use layout::Layout;

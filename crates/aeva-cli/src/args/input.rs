@@ -6,6 +6,7 @@ use aeva_model::{DataError, DataOptions, Dataset, ImageSize, Layout, MOST_CLASSE
 use clap::Args;
 
 use super::seconds;
+use super::service::ServiceArgs;
 
 /// What the files of `--data` do not say.
 #[derive(Debug, Clone, Default, Args)]
@@ -65,6 +66,8 @@ pub(crate) struct InputArgs {
     /// Score above which label 1 begins, for a model with one score and two labels: 0.5 for a probability, 0 for a logit.
     #[arg(long, value_name = "SCORE", value_parser = score, allow_hyphen_values = true)]
     pub(crate) threshold: Option<f32>,
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
     /// Seconds that the model may take for each image of a batch; 10 by default. A model that takes longer counts as hanging.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) answer_timeout: Option<f64>,

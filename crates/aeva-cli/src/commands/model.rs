@@ -34,7 +34,7 @@ pub(super) fn with_loader<T>(
     threads: usize,
     load: impl FnOnce(&Loader<'_>) -> Result<T, LoadError>,
 ) -> anyhow::Result<T> {
-    let stated = stated(args);
+    let stated = stated(args)?;
     let request = Request { model: path, stated: &stated, device, threads, stop: &signals::stopping };
     match load(&Loader::new(request)) {
         Err(LoadError::Stopped) => Err(signals::Stopped.into()),
@@ -42,8 +42,8 @@ pub(super) fn with_loader<T>(
     }
 }
 
-fn stated(args: &InputArgs) -> Stated {
-    Stated {
+fn stated(args: &InputArgs) -> anyhow::Result<Stated> {
+    Ok(Stated {
         manifest: args.manifest.clone(),
         layout: args.layout,
         value_range: args.value_range,
@@ -53,8 +53,9 @@ fn stated(args: &InputArgs) -> Stated {
         output: args.output.clone(),
         classes: args.classes,
         threshold: args.threshold,
+        service: args.service.options(args.classes)?,
         answer_timeout: args.answer_timeout.map(Duration::from_secs_f64),
-    }
+    })
 }
 
 /// Notes any unstated assumptions about the model's pixels, before all other notes.

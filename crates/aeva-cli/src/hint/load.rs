@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aeva_model::conventions::Fit;
 use aeva_model::diagnosis::Cause;
 use aeva_model::loader::{Misunderstanding, Precision};
-use aeva_model::{Device, LoadError, MOST_CLASSES, OpenVinoHardware, Preprocessing};
+use aeva_model::{Device, EndpointError, LoadError, MOST_CLASSES, OpenVinoHardware, Preprocessing};
 
 use super::{attack, model, oracle, program};
 use crate::output::plain;
@@ -17,6 +17,9 @@ pub(super) fn hint(error: &LoadError) -> Option<String> {
     let hint = match error {
         LoadError::Runtime(error) => model::runtime(error)?,
         LoadError::Model(error) | LoadError::Reference(error) => model::model(error)?,
+        LoadError::Service(error) => service(error)?,
+        LoadError::NoProtocol => "state the protocol: --protocol kserve-v2, tf-serving or mlflow (docs/endpoints.md)",
+        LoadError::NotForServices { .. } => "omit it",
         LoadError::Program(error) => program::program(error)?,
         LoadError::Labels { source, .. } | LoadError::Plan(source) => attack::plan(source)?,
         LoadError::Classify(error) => oracle(error)?,
@@ -34,6 +37,26 @@ pub(super) fn hint(error: &LoadError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+pub(super) fn service(error: &EndpointError) -> Option<&'static str> {
+    Some(match error {
+        EndpointError::Address { .. } => {
+            "name the address of the model, such as http://HOST/v2/models/NAME; a token goes into --token-env or --token-file"
+        }
+        EndpointError::Status { status: 401 | 403, .. } => {
+            "state the token that the service wants: --token-env VARIABLE or --token-file FILE"
+        }
+        EndpointError::Status { status: 413, .. } => "send fewer images at a time: --request-images",
+        EndpointError::Status { .. } => {
+            "check the address, the protocol (--protocol), the layout (--layout) and the size of the images"
+        }
+        EndpointError::Unreachable { .. } => {
+            "start the same command again when the service is there; a scan that had begun continues. --request-tries and --request-rate ask it more patiently"
+        }
+        EndpointError::Answer { .. } => "check the address and the protocol (--protocol); docs/endpoints.md has both",
+        _ => return None,
+    })
 }
 
 fn too_coarse(precision: &Precision) -> &'static str {

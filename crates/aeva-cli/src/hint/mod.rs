@@ -10,7 +10,7 @@ use std::fmt;
 
 use aeva_artifact::ArtifactError;
 use aeva_attack::{OracleError, PlanError};
-use aeva_model::{DataError, LoadError, ModelError, ProgramError, RuntimeError};
+use aeva_model::{DataError, EndpointError, LoadError, ModelError, ProgramError, RuntimeError};
 use aeva_scan::Failure;
 
 pub(crate) use self::load::preprocessing_options;
@@ -70,7 +70,8 @@ fn failure(error: &Failure) -> Option<&'static str> {
 /// The error of an oracle is opaque; it wraps the error of its adapter.
 fn oracle(error: &OracleError) -> Option<&'static str> {
     let program = || error.0.downcast_ref::<ProgramError>().and_then(program::program);
-    error.0.downcast_ref::<ModelError>().and_then(model::model).or_else(program)
+    let service = || error.0.downcast_ref::<EndpointError>().and_then(load::service);
+    error.0.downcast_ref::<ModelError>().and_then(model::model).or_else(program).or_else(service)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use aeva_attack::conformance::Nonconformance;
 use aeva_attack::{Label, OracleError, PlanError, ScanError};
+use aeva_endpoint::EndpointError;
 
 use super::precision::Precision;
 use crate::conventions::Fit;
@@ -20,6 +21,18 @@ pub enum LoadError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The service behind the model fails.
+    #[error(transparent)]
+    Service(EndpointError),
+    /// The form of requests to a service is not known.
+    #[error("the protocol of the service is not stated")]
+    NoProtocol,
+    /// An option that only files have a use for.
+    #[error("{option} is for model files; the model is a service")]
+    NotForServices {
+        /// The option.
+        option: &'static str,
+    },
     /// The program behind the model fails.
     #[error(transparent)]
     Program(#[from] ProgramError),

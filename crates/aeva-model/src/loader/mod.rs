@@ -4,8 +4,9 @@
 //! images go in, measures the accuracy on clean images and makes sure that the answers can be relied on. What it cannot settle is a
 //! [`LoadError`] that names the cause.
 //!
-//! Only `KINDS` and the file of each kind (`onnx.rs`, `program.rs`) know what kind of model was named.
+//! Only `KINDS` and the file of each kind (`onnx.rs`, `program.rs`, `endpoint.rs`) know what kind of model was named.
 
+mod endpoint;
 mod error;
 mod fingerprint;
 mod kind;
@@ -26,7 +27,7 @@ use ndarray::Array4;
 pub use error::{LoadError, Misunderstanding};
 pub use loaded::{Identity, LoadedModel, PreprocessingSource, RawRuns};
 pub use precision::Precision;
-pub use request::{Request, Stated};
+pub use request::{Request, ServiceOptions, Stated};
 
 use self::kind::Kind;
 use crate::{Dataset, Device, ValueRange};
@@ -38,7 +39,7 @@ pub struct Loader<'a> {
 }
 
 /// The kinds of models. The first that takes the name of a model loads it; a file is what no other kind takes.
-const KINDS: &[&dyn Kind] = &[&program::Program, &onnx::OnnxFile];
+const KINDS: &[&dyn Kind] = &[&endpoint::Service, &program::Program, &onnx::OnnxFile];
 
 impl<'a> Loader<'a> {
     /// A loader for the kind of model that `request` names. Nothing is read yet.

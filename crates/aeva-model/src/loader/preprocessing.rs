@@ -1,7 +1,7 @@
 //! Settles how images go into a model whose preprocessing can be changed: tries the conventions, and finds out why clean images are
 //! misclassified.
 
-use aeva_attack::Label;
+use aeva_attack::{HardLabelOracle, Label};
 use ndarray::ArrayView4;
 
 use super::error::{LoadError, Misunderstanding};
@@ -18,6 +18,21 @@ const BEYOND_DOUBT: f64 = 0.965;
 /// Images that other conventions are tried on.
 const PROBES: usize = 200;
 
+/// An oracle whose preprocessing can be changed.
+pub(super) trait Prepares: HardLabelOracle {
+    /// Changes how images become the model's input.
+    ///
+    /// # Errors
+    /// [`ModelError::Preprocessing`] if it does not fit the channels.
+    fn set_preprocessing(&mut self, preprocessing: &Preprocessing) -> Result<(), ModelError>;
+}
+
+impl Prepares for OnnxOracle {
+    fn set_preprocessing(&mut self, preprocessing: &Preprocessing) -> Result<(), ModelError> {
+        OnnxOracle::set_preprocessing(self, preprocessing)
+    }
+}
+
 /// How images go in, and what the model makes of them then.
 pub(super) struct Understanding {
     pub(super) preprocessing: Preprocessing,
@@ -29,8 +44,8 @@ pub(super) struct Understanding {
 
 /// Asks about all images with `preprocessing`, which the oracles have, and settles on another one if nothing was `stated` and another
 /// one is clearly better.
-pub(super) fn understand(
-    questions: &mut Questions<'_, OnnxOracle>,
+pub(super) fn understand<O: Prepares>(
+    questions: &mut Questions<'_, O>,
     preprocessing: &Preprocessing,
     stated: bool,
 ) -> Result<Understanding, LoadError> {
@@ -68,7 +83,7 @@ pub(super) fn understand(
     Ok(Understanding { preprocessing, source, answers, queries_per_second })
 }
 
-fn set(questions: &mut Questions<'_, OnnxOracle>, preprocessing: &Preprocessing) -> Result<(), LoadError> {
+fn set<O: Prepares>(questions: &mut Questions<'_, O>, preprocessing: &Preprocessing) -> Result<(), LoadError> {
     for oracle in &mut *questions.oracles {
         oracle.set_preprocessing(preprocessing)?;
     }
@@ -76,8 +91,8 @@ fn set(questions: &mut Questions<'_, OnnxOracle>, preprocessing: &Preprocessing)
 }
 
 /// Labels of `images` `[n, h, w, c]` with another preprocessing.
-fn ask_with(
-    questions: &mut Questions<'_, OnnxOracle>,
+fn ask_with<O: Prepares>(
+    questions: &mut Questions<'_, O>,
     images: ArrayView4<'_, f32>,
     preprocessing: &Preprocessing,
 ) -> Result<Vec<Label>, LoadError> {
@@ -96,15 +111,15 @@ fn ask_with(
     }
 }
 
-fn try_conventions(questions: &mut Questions<'_, OnnxOracle>) -> Result<Settled, LoadError> {
+fn try_conventions<O: Prepares>(questions: &mut Questions<'_, O>) -> Result<Settled, LoadError> {
     let (images, labels) = spread(questions.data.images.view(), &questions.data.labels, PROBES);
     let settled = settle(images.view(), &labels, |images, preprocessing| ask_with(questions, images, preprocessing))?;
     set(questions, &Preprocessing::default())?;
     Ok(settled)
 }
 
-fn find_cause(
-    questions: &mut Questions<'_, OnnxOracle>,
+fn find_cause<O: Prepares>(
+    questions: &mut Questions<'_, O>,
     current: &Preprocessing,
 ) -> Result<Option<Diagnosis>, LoadError> {
     let (images, labels) = spread(questions.data.images.view(), &questions.data.labels, PROBES);

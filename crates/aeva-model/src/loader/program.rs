@@ -124,6 +124,7 @@ fn refuse_options(request: &Request<'_>) -> Result<(), ProgramError> {
         output,
         classes,
         threshold,
+        service: _,
         answer_timeout: _,
     } = request.stated;
     let stated = [

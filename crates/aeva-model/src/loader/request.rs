@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aeva_endpoint::EndpointOptions;
+
 use crate::{Device, Layout, ValueRange};
 
 /// A model, where and how to run it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// The model: the path of an ONNX file, `program:COMMAND`, or `-` for the program that started this one.
+    /// The model: the path of an ONNX file, `program:COMMAND`, the address of a service, or `-` for the program that started this one.
     pub model: &'a Path,
     /// What the user states about it.
     pub stated: &'a Stated,
@@ -18,6 +20,15 @@ pub struct Request<'a> {
     pub threads: usize,
     /// Whether to give up, asked before every batch.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// How a service is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceOptions {
+    /// Protocol, token, pace and patience.
+    pub options: EndpointOptions,
+    /// Requests at the same time.
+    pub connections: usize,
 }
 
 /// What the user states about a model. Each item goes before the manifest's; an item that neither states is found out.
@@ -41,6 +52,8 @@ pub struct Stated {
     pub classes: Option<u32>,
     /// For a model with one score: label 1 begins above it.
     pub threshold: Option<f32>,
+    /// How a service is asked.
+    pub service: Option<ServiceOptions>,
     /// Time that the model may take for each image of a batch.
     pub answer_timeout: Option<Duration>,
 }

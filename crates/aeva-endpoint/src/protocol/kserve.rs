@@ -1,0 +1,88 @@
+//! The Open Inference Protocol, version 2, as JSON.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::answer::{Answer, parse};
+
+#[derive(Serialize)]
+struct Request<'a> {
+    inputs: [Tensor<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Tensor<'a> {
+    name: &'a str,
+    shape: [usize; 4],
+    datatype: &'static str,
+    data: &'a [f32],
+}
+
+pub(super) fn body(input: &str, shape: [usize; 4], values: &[f32]) -> Vec<u8> {
+    let tensor = Tensor { name: input, shape, datatype: "FP32", data: values };
+    serde_json::to_vec(&Request { inputs: [tensor] }).unwrap_or_default()
+}
+
+/// The first output. Its data may be flat or nested.
+pub(super) fn answer(body: &[u8]) -> Result<Answer, String> {
+    let value = parse(body).ok_or("what is no JSON")?;
+    let output = &value["outputs"][0];
+    let shape = sizes(&output["shape"]).ok_or("no output with a shape")?;
+    let mut data = Vec::new();
+    flatten(&output["data"], &mut data);
+    // Trailing dimensions of 1 are harmless.
+    let essential = shape.iter().skip(1).rposition(|&size| size != 1).map_or(1, |last| last + 2);
+    match shape[..essential.min(shape.len())] {
+        [count] if data.len() == count => Answer::of_rows(&data),
+        [count, width] if count.checked_mul(width) == Some(data.len()) && width > 0 => {
+            Answer::of_rows(&data.chunks(width).map(|row| Value::Array(row.to_vec())).collect::<Vec<_>>())
+        }
+        _ => Err(format!("{} values of shape {shape:?}", data.len())),
+    }
+}
+
+fn sizes(value: &Value) -> Option<Vec<usize>> {
+    value.as_array()?.iter().map(|size| size.as_u64().and_then(|size| usize::try_from(size).ok())).collect()
+}
+
+fn flatten(value: &Value, flat: &mut Vec<Value>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| flatten(value, flat)),
+        other => flat.push(other.clone()),
+    }
+}
+
+/// The name of the input in the description of a model.
+pub(crate) fn input_of(description: &[u8]) -> Option<String> {
+    Some(parse(description)?["inputs"][0]["name"].as_str()?.to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_flat_tensor() {
+        let text = String::from_utf8(body("x", [1, 1, 2, 1], &[0.0, 0.1])).unwrap();
+        assert_eq!(text, r#"{"inputs":[{"name":"x","shape":[1,1,2,1],"datatype":"FP32","data":[0.0,0.1]}]}"#);
+    }
+
+    #[test]
+    fn answers_are_flat_or_nested() {
+        let of = |shape: &str, data: &str| {
+            answer(format!(r#"{{"outputs":[{{"name":"y","shape":{shape},"data":{data}}}]}}"#).as_bytes())
+        };
+        let scores = Answer::Scores { width: 2, scores: vec![0.0, 1.0, 3.0, 2.0] };
+        assert_eq!(of("[2,2]", "[0,1.0,3,2]").unwrap(), scores);
+        assert_eq!(of("[2,2]", "[[0.0,1],[3,2]]").unwrap(), scores);
+        assert_eq!(of("[2,2,1,1]", "[0.5,1,3,2]").unwrap().classes(), Some(2));
+        assert_eq!(of("[2]", "[4,1]").unwrap(), Answer::Labels(vec![4, 1]));
+        assert_eq!(of("[2,1]", "[4,1]").unwrap(), Answer::Labels(vec![4, 1]));
+        assert!(of("[2,3]", "[0,1]").unwrap_err().contains("2 values of shape [2, 3]"));
+        assert!(of("[2,2,2]", "[1,2,3,4,5,6,7,8]").is_err());
+        assert!(answer(b"{}").is_err() && answer(b"<html>").is_err());
+        assert_eq!(input_of(br#"{"inputs":[{"name":"image"}]}"#).as_deref(), Some("image"));
+        assert_eq!(input_of(b"{}"), None);
+    }
+}
