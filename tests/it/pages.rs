@@ -108,8 +108,6 @@ fn class_names_that_do_not_fit_are_refused_before_the_search() {
 fn pipelines_get_their_formats() {
     let aeva = Aeva::new();
     let sarif = scanned(&aeva, &["--format", "sarif"]);
-    let typed: serde_sarif::sarif::Sarif = serde_json::from_str(&sarif).unwrap();
-    assert_eq!(typed.runs[0].results.as_ref().map(Vec::len), Some(1));
     let sarif: Value = serde_json::from_str(&sarif).unwrap();
     let run = &sarif["runs"][0];
     assert_eq!((&sarif["version"], &run["tool"]["driver"]["name"]), (&"2.1.0".into(), &"aeva".into()));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -39,11 +40,21 @@ pub(crate) fn run() -> anyhow::Result<()> {
     start(test("test_wheel.py").arg(&models).arg(docs.join("report.schema.json")).arg(sarif_schema()?))?;
     let program = python.with_file_name(if cfg!(windows) { "aeva.exe" } else { "aeva" });
     if cfg!(windows) {
-        say("SKIPPED test_recipes.py: the recipes are for systems with bash");
+        say("SKIPPED test_recipes.py and test_docs.py: recipes and documents are for systems with bash");
     } else {
-        start(test("test_recipes.py").arg(&program).arg(&models).arg(root()))?;
+        // Both wait for one scan after the other most of the time.
+        let [mut recipes, mut docs] = ["test_recipes.py", "test_docs.py"].map(|script| {
+            let mut command = test(script);
+            command.arg(&program).arg(&models).arg(root());
+            command
+        });
+        let (docs, recipes) = thread::scope(|scope| {
+            let recipes = scope.spawn(|| start(&mut recipes));
+            (start(&mut docs), recipes.join())
+        });
+        docs?;
+        recipes.unwrap_or_else(|_| bail!("the test of the recipes has panicked"))?;
     }
-    start(test("test_docs.py").arg(&program).arg(&models).arg(root()))?;
     let Some(converter) = python::installed_python() else {
         say("SKIPPED test_convert.py: TensorFlow is not installed (cargo xtask convert installs it)");
         return Ok(());
@@ -69,7 +80,9 @@ fn sarif_schema() -> anyhow::Result<PathBuf> {
         name: String,
         manifest_path: PathBuf,
     }
-    let metadata = output(cargo_here().args(["metadata", "--format-version", "1", "--locked"]).current_dir(root()))?;
+    let metadata = output(
+        cargo_here().args(["metadata", "--format-version", "1", "--locked", "--all-features"]).current_dir(root()),
+    )?;
     let metadata: Metadata = serde_json::from_str(&metadata).context("cargo metadata is not understood")?;
     let package = metadata.packages.into_iter().find(|package| package.name == "serde-sarif");
     let manifest = package.context("the workspace does not have the crate serde-sarif")?.manifest_path;
