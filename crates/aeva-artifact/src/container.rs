@@ -52,6 +52,15 @@ pub(crate) fn encode(kind: u16, payload_version: u16, header: &[u8], payload: &[
     Ok(bytes)
 }
 
+/// The length of the container that `bytes` begin with; `None` if they are too few. Nothing else is checked.
+pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
+    let prelude = bytes.first_chunk::<PRELUDE>()?;
+    let header = u64::from(u32::from_le_bytes(std::array::from_fn(|i| prelude[16 + i])));
+    let payload = u64::from_le_bytes(std::array::from_fn(|i| prelude[20 + i]));
+    let length = payload.checked_add(header)?.checked_add((PRELUDE + DIGEST) as u64)?;
+    usize::try_from(length).ok().filter(|&length| length <= bytes.len())
+}
+
 /// Splits a container into its parts. Nothing is allocated, and every length is checked before use.
 pub(crate) fn decode(bytes: &[u8], expected_kind: u16) -> Result<Container<'_>, DecodeError> {
     let too_short = DecodeError::TooShort { found: bytes.len(), needed: PRELUDE + DIGEST };

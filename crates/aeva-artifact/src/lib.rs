@@ -41,6 +41,7 @@ mod answers;
 mod atomic;
 mod container;
 mod error;
+mod journal;
 mod limits;
 mod pair;
 mod provenance;
@@ -54,6 +55,7 @@ mod wire;
 pub use answers::{AnsweredSearch, PartialAnswers, WorkProvenance};
 pub use atomic::write_atomically;
 pub use error::{ArtifactError, DecodeError, EncodeError, RunInfoError};
+pub use journal::{Journal, Record, with_records};
 pub use limits::MAX_CLASSES;
 pub use pair::PairArtifact;
 pub use provenance::{

@@ -25,7 +25,7 @@ const PAIRS_FOLDER: &str = "pairs-v1";
 const KEY_LENGTH: usize = 12;
 const TRIGGERS_FOLDER: &str = "triggers-v1";
 /// Folder of unfinished work.
-const PARTIAL_FOLDER: &str = "partial-v1";
+pub(crate) const PARTIAL_FOLDER: &str = "partial-v1";
 
 /// A run folder that belongs to one [`Provenance`](crate::Provenance).
 #[derive(Debug, Clone)]
@@ -292,10 +292,10 @@ impl RunDir {
 
     /// Removes the answers to finished work. Failing to remove them does no harm.
     pub fn remove_partial(&self, work: &str) {
-        if fs::remove_file(self.partial_path(work)).is_ok() {
-            // Succeeds only if the folder is empty.
-            let _ = fs::remove_dir(self.path.join(PARTIAL_FOLDER));
-        }
+        let _ = fs::remove_file(self.partial_path(work));
+        self.remove_journals(work);
+        // Succeeds only if the folder is empty.
+        let _ = fs::remove_dir(self.path.join(PARTIAL_FOLDER));
     }
 
     /// Starts this run in a folder without a run, unless the folder holds something else or another process was first.

@@ -54,7 +54,7 @@ pub use agreement::{Agreement, agreement};
 pub use correct_images::CorrectImages;
 pub use error::{OracleError, PlanError, ScanError, SearchError};
 pub use hop_skip_jump::{Element, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, IterationTrace};
-pub use label::{Label, NO_LABEL};
+pub use label::{Label, NO_LABEL, UNANSWERED};
 pub use noise::{JobId, JobNoise, NoiseSource};
 pub use observe::{Progress, ScanObserver};
 pub use oracle::{HardLabelOracle, InputSpec, classify_all};

@@ -1,6 +1,6 @@
 //! Observers of a scan. They cannot influence its results; all they can do is ask it to stop.
 
-use crate::JobId;
+use crate::{JobId, Label};
 
 /// State of one search after an iteration.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,12 @@ pub trait ScanObserver: Sync {
     /// A batch of `queries` images was classified.
     fn classified(&self, queries: u64) {
         let _ = queries;
+    }
+
+    /// The model answered queries of a search: those from the `at`-th on, in the order that the search counts them. `job` is
+    /// the search for a perturbation; a trigger pass has none, as it is one search.
+    fn answered(&self, job: Option<JobId>, at: usize, answers: &[Label]) {
+        let _ = (job, at, answers);
     }
 
     /// A search completed an iteration.

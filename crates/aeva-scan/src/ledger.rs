@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use aeva_attack::{Progress, ScanObserver};
+use aeva_artifact::{ArtifactError, Journal};
+use aeva_attack::{JobId, Label, Progress, ScanObserver};
 
 /// Limits of a scan. By default there are none.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,10 +62,23 @@ impl Ledger {
     }
 }
 
-/// Forwards everything to an observer, counts queries, and asks to stop at the limit.
+/// Forwards everything to an observer, counts queries, keeps answers, and asks to stop at the limit.
 pub(crate) struct Counted<'a> {
     pub(crate) observer: &'a dyn ScanObserver,
     pub(crate) ledger: &'a Ledger,
+    /// Where answers are kept for the case of a kill.
+    pub(crate) journal: Option<&'a Journal>,
+}
+
+/// Ends a journal whose answers are stored by now, or useless as the work is done.
+///
+/// # Errors
+/// That of a write that failed.
+pub(crate) fn end_journal(journal: Option<Journal>) -> Result<(), ArtifactError> {
+    let Some(journal) = journal else { return Ok(()) };
+    journal.failure()?;
+    journal.remove();
+    Ok(())
 }
 
 impl ScanObserver for Counted<'_> {
@@ -73,12 +87,26 @@ impl ScanObserver for Counted<'_> {
         self.observer.classified(queries);
     }
 
+    fn answered(&self, job: Option<JobId>, at: usize, answers: &[Label]) {
+        if let Some(journal) = self.journal {
+            match job {
+                None => journal.add([0; 3], at, answers),
+                Some(JobId { source, target, sample }) => {
+                    let reached: Vec<u32> = answers.iter().map(|&label| u32::from(label == target)).collect();
+                    journal.add([source, target, sample], at, &reached);
+                }
+            }
+        }
+        self.observer.answered(job, at, answers);
+    }
+
     fn iteration(&self, progress: &Progress<'_>) {
         self.observer.iteration(progress);
     }
 
+    /// Also after a failed write: what is found later may be lost, too.
     fn stop(&self) -> bool {
-        self.observer.stop() || self.ledger.exhausted().is_some()
+        self.observer.stop() || self.ledger.exhausted().is_some() || self.journal.is_some_and(Journal::has_failed)
     }
 }
 
@@ -90,7 +118,7 @@ mod tests {
     #[test]
     fn a_limit_is_never_passed() {
         let ledger = Ledger::new(Budget { queries: Some(100), deadline: None }, 40);
-        let counted = Counted { observer: &(), ledger: &ledger };
+        let counted = Counted { observer: &(), ledger: &ledger, journal: None };
         let mut asked = 0;
         while !counted.stop() {
             counted.classified(40);

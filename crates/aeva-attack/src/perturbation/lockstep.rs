@@ -99,6 +99,7 @@ impl Lockstep<'_> {
         let tell = |(lane, part, answers): (&mut Lane, &[f32], &[Label])| {
             let before = lane.search.iterations();
             lane.search.tell(part, answers);
+            observer.answered(Some(lane.job), lane.answers.len(), answers);
             let target = lane.job.target;
             lane.answers.extend(answers.iter().map(|&label| label == target));
             if lane.search.iterations() > before {

@@ -14,7 +14,7 @@ use super::plan::PerturbationPlan;
 use super::queue::Queue;
 use super::settings::PerturbationSettings;
 use crate::oracle::check_oracles;
-use crate::{HardLabelOracle, Progress, ScanError, ScanObserver};
+use crate::{HardLabelOracle, JobId, Label, Progress, ScanError, ScanObserver};
 
 /// Ended searches that may queue for storage. A worker this far ahead of the disk waits.
 const WAITING_RECORDS: usize = 64;
@@ -141,6 +141,10 @@ struct Watch<'a> {
 impl ScanObserver for Watch<'_> {
     fn classified(&self, queries: u64) {
         self.observer.classified(queries);
+    }
+
+    fn answered(&self, job: Option<JobId>, at: usize, answers: &[Label]) {
+        self.observer.answered(job, at, answers);
     }
 
     fn iteration(&self, progress: &Progress<'_>) {

@@ -1,7 +1,8 @@
 //! Queries: the labels of stamped images, on all oracles at once.
 //!
 //! The queries of a pass are a function of the answers so far. So an ordered list of all answers is enough to continue
-//! a pass that was stopped: it repeats its queries, and those that have an answer are not sent again.
+//! a pass that was stopped: it repeats its queries, and those that have an answer are not sent again. A pass that was killed
+//! may have answers behind one that is missing; these count, too.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -13,7 +14,7 @@ use ndarray::ArrayView4;
 
 use super::Trigger;
 use crate::oracle::check_oracles;
-use crate::{HardLabelOracle, Label, NO_LABEL, OracleError, ScanError, ScanObserver};
+use crate::{HardLabelOracle, Label, NO_LABEL, OracleError, ScanError, ScanObserver, UNANSWERED};
 
 /// An image: its index in the data set and its label.
 pub(super) type Image = (usize, Label);
@@ -47,7 +48,7 @@ pub(super) struct Queries<'a, 'o> {
     shape: [usize; 3],
     batch_rows: usize,
     observer: &'a dyn ScanObserver,
-    /// Answers in the order of the queries: first those of an earlier attempt at this pass, then its own.
+    /// Answers in the order of the queries, those of an earlier attempt at this pass included.
     answers: &'a mut Vec<Label>,
     /// Queries so far.
     asked: usize,
@@ -97,20 +98,27 @@ impl<'a, 'o> Queries<'a, 'o> {
             requests.iter().flat_map(|request| request.images.iter().map(|&image| (request.trigger, image))).collect();
         let begin = self.asked;
         self.asked += rows.len();
-        let known = self.answers.len().saturating_sub(begin).min(rows.len());
-        let batches: Vec<&[(&Trigger, usize)]> = rows[known..].chunks(self.batch_rows).collect();
+        if self.answers.len() < self.asked {
+            self.answers.resize(self.asked, UNANSWERED);
+        }
+        // Positions of the queries without an answer.
+        let open: Vec<usize> = (begin..self.asked).filter(|&at| self.answers[at] == UNANSWERED).collect();
+        let batches: Vec<&[usize]> = open.chunks(self.batch_rows).collect();
         let (next, answers) = (AtomicUsize::new(0), Mutex::new(vec![Vec::new(); batches.len()]));
         let (pixels, shape, observer) = (self.pixels, self.shape, self.observer);
         let work = |oracle: &mut dyn HardLabelOracle| -> Result<(), ScanError> {
-            let (mut buffer, mut labels) = (Vec::new(), Vec::new());
+            let (mut buffer, mut labels, mut stamped) = (Vec::new(), Vec::new(), Vec::new());
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(batch) = batches.get(at) else { return Ok(()) };
                 if observer.stop() {
                     return Err(ScanError::Stopped);
                 }
-                classify(oracle, batch, pixels, shape, &mut buffer, &mut labels)?;
+                stamped.clear();
+                stamped.extend(batch.iter().map(|position| rows[position - begin]));
+                classify(oracle, &stamped, pixels, shape, &mut buffer, &mut labels)?;
                 observer.classified(batch.len() as u64);
+                report(observer, batch, &labels);
                 answers.lock().unwrap_or_else(PoisonError::into_inner)[at].clone_from(&labels);
             }
         };
@@ -130,12 +138,29 @@ impl<'a, 'o> Queries<'a, 'o> {
             }),
             None => Ok(()),
         };
-        // Answers are ordered: those after an unanswered batch are useless.
         let answered = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.answers.extend(answered.into_iter().take_while(|labels| !labels.is_empty()).flatten());
+        for (batch, labels) in batches.iter().zip(answered) {
+            for (&at, label) in batch.iter().zip(labels) {
+                self.answers[at] = label;
+            }
+        }
+        if result.is_err() {
+            let known = self.answers.iter().rposition(|&answer| answer != UNANSWERED).map_or(0, |last| last + 1);
+            self.answers.truncate(known);
+        }
         result?;
         let mut labels = self.answers[begin..].iter().copied();
         Ok(requests.iter().map(|request| labels.by_ref().take(request.images.len()).collect()).collect())
+    }
+}
+
+/// Tells the observer the answers to the queries at these positions, in pieces without a gap.
+fn report(observer: &dyn ScanObserver, positions: &[usize], labels: &[Label]) {
+    let mut rest = labels;
+    for piece in positions.chunk_by(|a, b| a + 1 == *b) {
+        let (labels, others) = rest.split_at(piece.len());
+        observer.answered(None, piece[0], labels);
+        rest = others;
     }
 }
 

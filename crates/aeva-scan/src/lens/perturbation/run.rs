@@ -6,7 +6,7 @@ use aeva_attack::Label;
 use aeva_attack::perturbation::{Answers, PairResult, PerturbationPlan, PerturbationSettings, ScanEnd, search};
 
 use super::store::PerturbationStore;
-use crate::ledger::Counted;
+use crate::ledger::{Counted, end_journal};
 use crate::session::{End, Ended, Failure, Session, usable};
 
 /// Searches the pairs of the plan that are not in the store.
@@ -35,12 +35,14 @@ pub(super) fn run(
         session.observer.known(known);
     }
     session.observer.begins("perturbations");
-    let counted = Counted { observer: session.observer, ledger: session.ledger };
+    let journal = store.pair_journal()?;
+    let counted = Counted { observer: session.observer, ledger: session.ledger, journal: journal.as_ref() };
     let mut keep = |result: PairResult| store.store_pair(result).map_err(Into::into);
     let end = search(session.oracles, session.images, &rest, settings, &mut answers, &counted, &mut keep);
     // Stored even without an answer: the verdict must wait for searches that have begun.
     let unfinished = !matches!(end, Ok(ScanEnd::Complete)) || answers.values().any(|answers| !answers.is_empty());
     store.store_pair_answers(unfinished.then_some(answers))?;
+    end_journal(journal)?;
     let end = match end? {
         ScanEnd::Complete => End::Complete,
         ScanEnd::Stopped => End::Stopped,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aeva_artifact::{
-    AnsweredSearch, ArtifactError, PairArtifact, PartialAnswers, RunDir, SEARCH_VERSION, WorkProvenance,
+    AnsweredSearch, ArtifactError, Journal, PairArtifact, PartialAnswers, RunDir, SEARCH_VERSION, WorkProvenance,
+    with_records,
 };
 use aeva_attack::perturbation::{Answers, PairResult};
-use aeva_attack::{JobId, Label};
+use aeva_attack::{JobId, Label, UNANSWERED};
 
 /// Stores perturbations.
 pub trait PerturbationStore {
@@ -31,7 +32,7 @@ pub trait PerturbationStore {
     /// Whether the search for perturbations has begun but not ended.
     fn has_begun_pairs(&self) -> bool;
 
-    /// The answers to searches for perturbations that were stopped.
+    /// The answers to searches for perturbations that were stopped or killed.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -42,6 +43,14 @@ pub trait PerturbationStore {
     /// # Errors
     /// If they cannot be written.
     fn store_pair_answers(&mut self, answers: Option<Answers>) -> Result<(), ArtifactError>;
+
+    /// A journal for the answers, in case the search is killed; `None` for a store that does not outlive the process.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn pair_journal(&self) -> Result<Option<Journal>, ArtifactError> {
+        Ok(None)
+    }
 }
 
 /// Perturbations in memory.
@@ -65,17 +74,21 @@ impl PerturbationStore for RunDir {
     }
 
     fn has_begun_pairs(&self) -> bool {
-        self.partial_path(&self.perturbation_work()).exists()
+        let work = self.perturbation_work();
+        self.partial_path(&work).exists() || self.has_journal(&work)
     }
 
     fn pair_answers(&self) -> Result<Answers, ArtifactError> {
-        let partial = self.load_partial(&self.perturbation_work())?;
-        let searches =
-            partial.filter(|partial| partial.search_version == SEARCH_VERSION).map(|partial| partial.searches);
-        let known = |AnsweredSearch { id: [source, target, sample], answers }: AnsweredSearch| {
-            (JobId { source, target, sample }, answers.into_iter().map(|answer| answer == 1).collect())
+        let work = self.perturbation_work();
+        let partial = self.load_partial(&work)?.filter(|partial| partial.search_version == SEARCH_VERSION);
+        let searches = partial.map_or_else(Vec::new, |partial| partial.searches);
+        let records = self.read_journals(&work, SEARCH_VERSION)?;
+        // A search goes on from its first missing answer.
+        let known = |([source, target, sample], answers): ([u32; 3], Vec<u32>)| {
+            let answers = answers.into_iter().take_while(|&answer| answer != UNANSWERED);
+            (JobId { source, target, sample }, answers.map(|answer| answer == 1).collect())
         };
-        Ok(searches.into_iter().flatten().map(known).collect())
+        Ok(with_records(searches, records, UNANSWERED).into_iter().map(known).collect())
     }
 
     fn store_pair_answers(&mut self, answers: Option<Answers>) -> Result<(), ArtifactError> {
@@ -88,11 +101,19 @@ impl PerturbationStore for RunDir {
             id: [job.source, job.target, job.sample],
             answers: answers.into_iter().map(u32::from).collect(),
         };
-        self.store_partial(&PartialAnswers {
-            provenance: WorkProvenance::Perturbations(self.pair_provenance()),
-            search_version: SEARCH_VERSION,
-            work,
-            searches: answers.into_iter().map(search).collect(),
-        })
+        self.store_partial(&partial(self, answers.into_iter().map(search).collect()))
+    }
+
+    fn pair_journal(&self) -> Result<Option<Journal>, ArtifactError> {
+        self.begin_journal(&partial(self, Vec::new())).map(Some)
+    }
+}
+
+fn partial(run: &RunDir, searches: Vec<AnsweredSearch>) -> PartialAnswers {
+    PartialAnswers {
+        provenance: WorkProvenance::Perturbations(run.pair_provenance()),
+        search_version: SEARCH_VERSION,
+        work: run.perturbation_work(),
+        searches,
     }
 }

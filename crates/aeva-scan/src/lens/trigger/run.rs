@@ -1,11 +1,11 @@
 //! The trigger lens: one pass after another, each stored as soon as it is finished.
 
-use aeva_attack::ScanError;
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION, TriggerSearch, WarmStart};
+use aeva_attack::{Label, ScanError, UNANSWERED};
 
 use super::plan::{Observation, TriggerPlan};
 use super::store::TriggerStore;
-use crate::ledger::Counted;
+use crate::ledger::{Counted, end_journal};
 use crate::rule::DecisionRule;
 use crate::session::{End, Ended, Failure, Session, usable};
 
@@ -62,27 +62,37 @@ fn pass(
     store: &mut dyn TriggerStore,
 ) -> Result<Option<PassResult>, Failure> {
     let mut answers = usable(store.pass_answers(id), Vec::new(), "its queries are repeated")?;
-    if !answers.is_empty() {
-        tracing::info!("continuing {id} after {} answers", answers.len());
-        session.ledger.count(answers.len() as u64);
-        session.observer.known(answers.len() as u64);
+    let before = known(&answers);
+    if before > 0 {
+        tracing::info!("continuing {id} after {before} answers");
+        session.ledger.count(before);
+        session.observer.known(before);
     }
-    let before = answers.len();
     let find = |wanted: PassId| made.iter().find(|(id, _)| *id == wanted).map(|(_, result)| result);
     let warm = WarmStart::of(id, shape, find);
-    let counted = Counted { observer: session.observer, ledger: session.ledger };
+    let journal = store.pass_journal(id)?;
+    let counted = Counted { observer: session.observer, ledger: session.ledger, journal: journal.as_ref() };
     let found = search.run(id, session.oracles, session.images, &warm, &mut answers, &counted);
-    if found.is_err() && answers.len() > before {
+    if found.is_err() && known(&answers) > before {
         store.store_pass_answers(id, answers)?;
     }
     match found {
+        // Storing the result ends all journals of the pass.
         Ok(result) => {
             store.store_pass(id, shape, &result)?;
             Ok(Some(result))
         }
-        Err(ScanError::Stopped) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(ScanError::Stopped) => end_journal(journal).map(|()| None).map_err(Into::into),
+        Err(error) => {
+            end_journal(journal)?;
+            Err(error.into())
+        }
     }
+}
+
+/// The number of queries that have an answer.
+fn known(answers: &[Label]) -> u64 {
+    answers.iter().filter(|&&answer| answer != UNANSWERED).count() as u64
 }
 
 /// A stored pass, if it is usable. A damaged pass, or one of another version of the search or of other images, is

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use aeva_artifact::{AnsweredSearch, ArtifactError, PartialAnswers, RunDir, TriggerArtifact, WorkProvenance};
+use aeva_artifact::{
+    AnsweredSearch, ArtifactError, Journal, PartialAnswers, RunDir, TriggerArtifact, WorkProvenance, with_records,
+};
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION};
-use aeva_attack::{Label, NO_LABEL};
+use aeva_attack::{Label, NO_LABEL, UNANSWERED};
 
 /// The stored result of a trigger pass.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +33,7 @@ pub trait TriggerStore {
     /// If it cannot be written.
     fn store_pass(&mut self, id: PassId, shape: [usize; 3], result: &PassResult) -> Result<(), ArtifactError>;
 
-    /// The answers to a pass that was stopped; empty if there are none.
+    /// The answers to a pass that was stopped or killed, [`UNANSWERED`] where one is missing; empty if there are none.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -42,6 +44,15 @@ pub trait TriggerStore {
     /// # Errors
     /// If they cannot be written.
     fn store_pass_answers(&mut self, id: PassId, answers: Vec<Label>) -> Result<(), ArtifactError>;
+
+    /// A journal for the answers to a pass, in case it is killed; `None` for a store that does not outlive the process.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn pass_journal(&self, id: PassId) -> Result<Option<Journal>, ArtifactError> {
+        let _ = id;
+        Ok(None)
+    }
 }
 
 /// Trigger passes in memory.
@@ -77,20 +88,31 @@ impl TriggerStore for RunDir {
     }
 
     fn pass_answers(&self, id: PassId) -> Result<Vec<Label>, ArtifactError> {
-        let partial = self.load_partial(&id.to_string())?;
+        let work = id.to_string();
+        let partial = self.load_partial(&work)?;
         let partial = partial.filter(|partial| partial.search_version == TRIGGER_SEARCH_VERSION);
-        let answers = partial.and_then(|partial| partial.searches.into_iter().find(|search| search.id == ONLY));
-        let answers = answers.map_or_else(Vec::new, |search| search.answers);
+        let searches = partial.map_or_else(Vec::new, |partial| partial.searches);
+        let records = self.read_journals(&work, TRIGGER_SEARCH_VERSION)?;
+        let answers = with_records(searches, records, UNANSWERED).remove(&ONLY).unwrap_or_default();
         let classes = self.info().provenance.model.classes;
-        Ok(if answers.iter().all(|&label| label < classes || label == NO_LABEL) { answers } else { Vec::new() })
+        let is_answer = |&label: &Label| label < classes || label == NO_LABEL || label == UNANSWERED;
+        Ok(if answers.iter().all(is_answer) { answers } else { Vec::new() })
     }
 
     fn store_pass_answers(&mut self, id: PassId, answers: Vec<Label>) -> Result<(), ArtifactError> {
-        self.store_partial(&PartialAnswers {
-            provenance: WorkProvenance::Run(self.info().provenance.clone()),
-            search_version: TRIGGER_SEARCH_VERSION,
-            work: id.to_string(),
-            searches: vec![AnsweredSearch { id: ONLY, answers }],
-        })
+        self.store_partial(&partial(self, id, vec![AnsweredSearch { id: ONLY, answers }]))
+    }
+
+    fn pass_journal(&self, id: PassId) -> Result<Option<Journal>, ArtifactError> {
+        self.begin_journal(&partial(self, id, Vec::new())).map(Some)
+    }
+}
+
+fn partial(run: &RunDir, id: PassId, searches: Vec<AnsweredSearch>) -> PartialAnswers {
+    PartialAnswers {
+        provenance: WorkProvenance::Run(run.info().provenance.clone()),
+        search_version: TRIGGER_SEARCH_VERSION,
+        work: id.to_string(),
+        searches,
     }
 }
