@@ -119,7 +119,7 @@ fn a_service_that_ends_loses_nothing_that_was_answered() {
     scan(&aeva, &whole.url("v2/models/centres"), &[&KSERVE[..], &["--connections", "1", "--out", "whole"]].concat())
         .ends_with(3);
     let (_, images) = whole.count();
-    let short = Service::start(&aeva, 0, "", 120);
+    let short = Service::start(&aeva, 0, "", 200);
     let ended = scan(&aeva, &short.url("v2/models/centres"), &args).ends_with(2);
     assert!(
         ended.stderr.contains("cannot be reached after 1 tries") && ended.stderr.contains("hint:"),

@@ -24,6 +24,10 @@ const PAIRS_FOLDER: &str = "pairs-v1";
 /// Characters of a key in a folder name.
 const KEY_LENGTH: usize = 12;
 const TRIGGERS_FOLDER: &str = "triggers-v1";
+/// File with the reason not to use a folder.
+const REFUSED_FILE: &str = "refused.txt";
+/// Longest reason that is read.
+const MAX_REASON: u64 = 1 << 12;
 /// Folder of unfinished work.
 pub(crate) const PARTIAL_FOLDER: &str = "partial-v1";
 
@@ -43,9 +47,10 @@ impl RunDir {
     /// # Errors
     /// [`ArtifactError::OtherRun`] if it holds another scan; [`ArtifactError::OtherAnswers`] if it holds this scan, but
     /// the model answered the clean images differently; [`ArtifactError::NotARun`] if it holds something else;
-    /// [`ArtifactError::RunDescription`] for a damaged `run.json` or an `info` that contradicts itself; and errors of
-    /// reading and writing.
+    /// [`ArtifactError::RunDescription`] for a damaged `run.json` or an `info` that contradicts itself;
+    /// [`ArtifactError::Refused`] after [`refuse`](Self::refuse); and errors of reading and writing.
     pub fn open_or_create(path: &Path, info: RunInfo) -> Result<Self, ArtifactError> {
+        refused(path)?;
         let run = match describe(path) {
             Ok(found) => Self::join(path, &found, info)?,
             Err(ArtifactError::NotARun { .. }) => Self::begin(path, info)?,
@@ -63,9 +68,18 @@ impl RunDir {
     /// Opens an existing run folder.
     ///
     /// # Errors
-    /// [`ArtifactError::NotARun`], [`ArtifactError::RunDescription`], and errors of reading.
+    /// [`ArtifactError::NotARun`], [`ArtifactError::RunDescription`], [`ArtifactError::Refused`], and errors of reading.
     pub fn open(path: &Path) -> Result<Self, ArtifactError> {
+        refused(path)?;
         Ok(Self { path: path.to_owned(), info: describe(path)?, pairs: PAIRS_FOLDER.to_owned() })
+    }
+
+    /// Marks the folder, so that it is never opened again: some of its answers are not of the model that it names.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn refuse(&self, why: &str) -> Result<(), ArtifactError> {
+        write_atomically(&self.path.join(REFUSED_FILE), why.as_bytes())
     }
 
     /// Selects the perturbations with other parameters, given the first characters of their key as in the name of their
@@ -368,6 +382,15 @@ pub(crate) fn read_artifact<T>(
 ) -> Result<Option<T>, ArtifactError> {
     let Some(bytes) = read_if_there(path, MAX_ARTIFACT_BYTES)? else { return Ok(None) };
     from_bytes(&bytes).map(Some).map_err(|source| ArtifactError::Decode { path: path.to_owned(), source })
+}
+
+/// Fails for a folder that was marked by [`RunDir::refuse`].
+fn refused(path: &Path) -> Result<(), ArtifactError> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let Some(why) = read_if_there(&path.join(REFUSED_FILE), MAX_REASON)? else { return Ok(()) };
+    Err(ArtifactError::Refused { path: path.to_owned(), why: String::from_utf8_lossy(&why).into_owned() })
 }
 
 /// Reads the `run.json` of a folder.

@@ -1,18 +1,47 @@
 //! Errors of the searches.
 
 use std::error::Error;
+use std::fmt;
 
 use crate::label::Label;
 
-/// The black box failed to answer. The error of the adapter is opaque: the search must not depend on it.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct OracleError(#[from] pub Box<dyn Error + Send + Sync>);
+/// The black box did not answer. The error of the adapter is opaque: the search knows no more of it than its meaning.
+#[derive(Debug)]
+pub struct OracleError(pub Box<dyn Error + Send + Sync>, pub Meaning);
+
+/// What an error of a black box means for a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// It failed. Its answers up to here count.
+    Failure,
+    /// A limit of the user is reached. Its answers up to here count.
+    Limit,
+    /// It is not the model that it was. No answer of the scan can be relied on.
+    Changed,
+}
 
 impl OracleError {
-    /// Wraps an adapter's error.
+    /// Wraps an adapter's error, which is a failure.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(error.into())
+        Self(error.into(), Meaning::Failure)
+    }
+
+    /// The same error with another meaning.
+    #[must_use]
+    pub fn meaning(self, meaning: Meaning) -> Self {
+        Self(self.0, meaning)
+    }
+}
+
+impl fmt::Display for OracleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for OracleError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 
@@ -102,7 +131,7 @@ pub enum PlanError {
 pub enum ScanError {
     /// The oracle failed.
     #[error("the model failed to classify a batch")]
-    Oracle(#[from] OracleError),
+    Oracle(#[source] OracleError),
     /// The oracle broke its promise of one label per image.
     #[error("the model answered {found} labels for {expected} images")]
     Answer {
@@ -132,7 +161,7 @@ pub enum ScanError {
     /// The worker threads could not be started.
     #[error("cannot start the worker threads")]
     Threads(#[source] Box<dyn Error + Send + Sync>),
-    /// The observer asked to stop.
+    /// The observer asked to stop, or a limit of the oracle is reached.
     #[error("the scan was stopped")]
     Stopped,
     /// There is no oracle.
@@ -170,4 +199,20 @@ pub enum ScanError {
         /// Name of the pass.
         pass: String,
     },
+}
+
+impl From<OracleError> for ScanError {
+    fn from(error: OracleError) -> Self {
+        match error.1 {
+            Meaning::Limit => Self::Stopped,
+            Meaning::Failure | Meaning::Changed => Self::Oracle(error),
+        }
+    }
+}
+
+impl ScanError {
+    /// Whether no answer of the scan can be relied on.
+    pub fn is_change(&self) -> bool {
+        matches!(self, Self::Oracle(OracleError(_, Meaning::Changed)))
+    }
 }

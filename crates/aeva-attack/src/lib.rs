@@ -52,7 +52,7 @@ mod ziggurat;
 
 pub use agreement::{Agreement, agreement};
 pub use correct_images::CorrectImages;
-pub use error::{OracleError, PlanError, ScanError, SearchError};
+pub use error::{Meaning, OracleError, PlanError, ScanError, SearchError};
 pub use hop_skip_jump::{Element, HopSkipJump, HopSkipJumpBuilder, HopSkipJumpParams, IterationTrace};
 pub use label::{Label, NO_LABEL, UNANSWERED};
 pub use noise::{JobId, JobNoise, NoiseSource};

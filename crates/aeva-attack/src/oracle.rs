@@ -44,6 +44,16 @@ pub trait HardLabelOracle: Send {
     /// # Errors
     /// [`OracleError`] if the model fails; `labels` is then unspecified.
     fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError>;
+
+    /// Makes sure at the end of a scan that it is still the model that it was at the beginning. An oracle that cannot change has
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// [`OracleError`] with [`Meaning::Changed`](crate::Meaning::Changed) if it is another one, and those of
+    /// [`classify`](Self::classify).
+    fn confirm(&mut self) -> Result<(), OracleError> {
+        Ok(())
+    }
 }
 
 /// Labels of all `images` `[n, h, w, c]`, classified in batches of at most `batch_rows`.

@@ -7,7 +7,7 @@ mod system;
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aeva_attack::HopSkipJumpBuilder;
@@ -19,6 +19,7 @@ use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::input::{DataArgs, InputArgs};
 pub(crate) use self::runs::{DiffArgs, ExportArgs, InspectArgs, StampArgs};
+pub(crate) use self::service::ProbeArgs;
 pub(crate) use self::system::{CompletionsArgs, ConvertArgs, DoctorArgs, ManArgs, SelftestArgs, SetupArgs};
 use crate::effort::EffortChoice;
 use crate::exit::FailOn;
@@ -78,6 +79,8 @@ pub(crate) enum Command {
     Bench(Box<BenchArgs>),
     /// Installs ONNX Runtime into the user's cache folder with pip, and checks it against a pinned SHA-256.
     Setup(SetupArgs),
+    /// Finds out how a prediction service is asked: tries the known forms with one image and prints what it saw.
+    Probe(Box<ProbeArgs>),
     /// Looks at the runtime, and at a model and its images, and says what a scan would take. Nothing is searched.
     Doctor(Box<DoctorArgs>),
     /// Converts a Keras file (.h5, .keras) or a TorchScript file (.pt) to ONNX, with the Python package.
@@ -100,7 +103,11 @@ pub(crate) enum Command {
 pub(crate) struct ScanArgs {
     /// The model: an ONNX file; the address of a prediction service (docs/endpoints.md); or `program:COMMAND` for a program that
     /// answers with labels (docs/programs.md), which `-` is if it started this one. (`cargo xtask convert` makes an ONNX file of a Keras model.)
-    pub(crate) model: PathBuf,
+    #[arg(required_unless_present = "endpoint")]
+    model: Option<PathBuf>,
+    /// The address of a prediction service, another way to name it as the model.
+    #[arg(long, value_name = "URL", conflicts_with = "model", requires = "protocol")]
+    endpoint: Option<PathBuf>,
     /// Clean labelled images: a `.npz` file, a `.npy` file (with `--labels`), a `.csv` list of paths and labels, a CIFAR `.bin` file, or
     /// a folder with one sub-folder of images for each class.
     #[arg(long)]
@@ -233,6 +240,16 @@ pub(crate) struct OutputArgs {
 }
 
 impl ScanArgs {
+    /// What is scanned.
+    pub(crate) fn model(&self) -> &Path {
+        named(self.model.as_ref(), self.endpoint.as_ref())
+    }
+
+    /// The same scan of another model into another folder, without models to compare with.
+    pub(crate) fn with_model(self, model: PathBuf, out: PathBuf) -> Self {
+        Self { model: Some(model), endpoint: None, out: Some(out), reference: Vec::new(), ..self }
+    }
+
     /// The search for triggers of a scan with the defaults, as for the models to compare with.
     pub(crate) fn of_reference(model: PathBuf, args: &CalibrateArgs, out: PathBuf) -> anyhow::Result<Self> {
         let command = Self::augment_args(clap::Command::new("scan"));
@@ -274,8 +291,12 @@ impl OutputArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  aeva bench model.onnx\n  aeva bench model.onnx --data images.npz --json")]
 pub(crate) struct BenchArgs {
-    /// The model: an ONNX file.
-    pub(crate) model: PathBuf,
+    /// The model: an ONNX file, or any other that `aeva scan` takes, with `--data`.
+    #[arg(required_unless_present = "endpoint")]
+    model: Option<PathBuf>,
+    /// The address of a prediction service, another way to name it as the model.
+    #[arg(long, value_name = "URL", conflicts_with = "model", requires_all = ["protocol", "data"])]
+    endpoint: Option<PathBuf>,
     /// Images to search on, as for `aeva scan`. By default they are made up, with the labels that the model gives them.
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
@@ -304,6 +325,18 @@ pub(crate) struct BenchArgs {
     pub(crate) images: DataArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+}
+
+impl BenchArgs {
+    /// What is measured.
+    pub(crate) fn model(&self) -> &Path {
+        named(self.model.as_ref(), self.endpoint.as_ref())
+    }
+}
+
+/// The model, of which there is one: an argument, or the value of `--endpoint`.
+fn named<'a>(model: Option<&'a PathBuf>, endpoint: Option<&'a PathBuf>) -> &'a Path {
+    model.or(endpoint).map_or(Path::new(""), PathBuf::as_path)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -48,6 +48,7 @@ fn run(cli: Cli) -> ExitCode {
         Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Judge(args) => commands::judge::run(&args),
         Command::Report(args) => commands::judge::report(&args),
+        Command::Probe(args) => commands::probe::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Convert(args) => commands::convert::run(&args),
         Command::Diff(args) => commands::diff::run(&args),

@@ -1,6 +1,6 @@
 //! Which failures pass, and how long to wait before the next try.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Longest pause between two tries.
 const LONGEST: Duration = Duration::from_mins(1);
@@ -12,11 +12,15 @@ pub(crate) fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// The pause after the `failed`-th failure, from 1. A service may state it in seconds (`Retry-After`); else it grows, and the
-/// connections come at different times, because each has a number of its own.
-pub(crate) fn pause(failed: u32, stated: Option<&str>, connection: u64) -> Duration {
-    if let Some(seconds) = stated.and_then(|stated| stated.trim().parse::<u64>().ok()) {
-        return Duration::from_secs(seconds).min(LONGEST);
+/// The pause after the `failed`-th failure, from 1. A service may state it (`Retry-After`), in seconds or as a date; else it grows,
+/// and the connections come at different times, because each has a number of its own.
+pub(crate) fn pause(failed: u32, stated: Option<&str>, connection: u64, now: SystemTime) -> Duration {
+    let stated = stated.map(str::trim).and_then(|stated| match stated.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(httpdate::parse_http_date(stated).ok()?.duration_since(now).unwrap_or_default()),
+    });
+    if let Some(stated) = stated {
+        return stated.min(LONGEST);
     }
     let grown = FIRST.saturating_mul(1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX)).min(LONGEST);
     // From half of it to all of it: a Weyl sequence over connections and failures, so that no clock is needed.
@@ -30,15 +34,19 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_differ() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let at = |failed, stated, connection| pause(failed, stated, connection, now);
         for failed in 1..40 {
             let expected = FIRST.saturating_mul(2_u32.saturating_pow(failed - 1)).min(LONGEST);
-            let found = pause(failed, None, 3);
+            let found = at(failed, None, 3);
             assert!(found >= expected / 2 && found <= expected, "{failed}: {found:?}");
         }
-        assert_ne!(pause(3, None, 0), pause(3, None, 1));
-        assert_eq!(pause(1, Some(" 7 "), 0), Duration::from_secs(7));
-        assert_eq!(pause(1, Some("86400"), 0), LONGEST, "a service cannot stop a scan for a day");
-        assert!(pause(1, Some("Wed, 21 Oct 2026"), 0) <= FIRST);
+        assert_ne!(at(3, None, 0), at(3, None, 1));
+        assert_eq!(at(1, Some(" 7 "), 0), Duration::from_secs(7));
+        assert_eq!(at(1, Some("86400"), 0), LONGEST, "a service cannot stop a scan for a day");
+        assert_eq!(at(1, Some("Sun, 06 Nov 1994 08:49:47 GMT"), 0), Duration::from_secs(10));
+        assert_eq!(at(1, Some("Sun, 06 Nov 1994 08:49:00 GMT"), 0), Duration::ZERO);
+        assert!(at(1, Some("soon"), 0) <= FIRST);
     }
 
     #[test]

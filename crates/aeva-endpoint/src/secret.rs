@@ -19,6 +19,11 @@ impl Secret {
         if self.0.contains(' ') { self.0.clone() } else { format!("Bearer {}", self.0) }
     }
 
+    /// The token as it is, for a header that a template names.
+    pub(crate) fn raw(&self) -> &str {
+        &self.0
+    }
+
     /// Text of a service without the token, which it may repeat.
     pub(crate) fn removed_from(&self, text: &str) -> String {
         // A kind that goes before the token is no secret.

@@ -43,7 +43,7 @@ mod signature;
 mod telemetry;
 mod watch;
 
-pub use aeva_endpoint::{EndpointError, EndpointOptions, Protocol, Secret};
+pub use aeva_endpoint::{Attempt, AwsKeys, EndpointError, EndpointOptions, Found, Protocol, Secret, Template, probe};
 pub use data::{DataOptions, Dataset, ImageSize};
 pub use error::{DataError, ExpectedInput, ExpectedOutput, FileFormat, ModelError, ProgramError, RuntimeError};
 pub use layout::Layout;

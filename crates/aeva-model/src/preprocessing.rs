@@ -31,6 +31,8 @@ pub struct Preprocessing {
 impl ValueRange {
     /// `[0, 1]`.
     pub const UNIT: Self = Self { low: 0.0, high: 1.0 };
+    /// `[0, 255]`: pixels as bytes.
+    pub const BYTES: Self = Self { low: 0.0, high: 255.0 };
     /// `[0, 255]`: raw 8-bit pixels.
     pub const BYTE: Self = Self { low: 0.0, high: 255.0 };
     /// `[-1, 1]`.

@@ -22,6 +22,8 @@ pub enum Exhausted {
     Queries,
     /// The time is up.
     Time,
+    /// The oracle has a limit of its own, such as the requests to a service.
+    Oracle,
 }
 
 /// The queries of a scan, and its limits.

@@ -45,6 +45,7 @@
 //!     seed: 0,
 //!     batch_rows: NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN),
 //!     threads: NonZeroUsize::MIN,
+//!     sees_small_changes: true,
 //! };
 //! let scan = Scan::new(request, spec, &CorrectImages::new(&labels, &labels, 3)?)?;
 //! let mut store = MemoryStore::default();

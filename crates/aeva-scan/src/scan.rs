@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use aeva_attack::perturbation::PerturbationPlan;
 use aeva_attack::trigger::ImageSplit;
-use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, PlanError};
+use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, PlanError, ScanError};
 use aeva_stats::{Limits, Reason};
 use ndarray::ArrayView4;
 
@@ -50,6 +50,8 @@ pub struct Request {
     pub batch_rows: NonZeroUsize,
     /// Number of threads. Changes the speed, not the result.
     pub threads: NonZeroUsize,
+    /// Whether the model sees changes of less than 1/255 of the value range. Perturbations are searched in such steps.
+    pub sees_small_changes: bool,
 }
 
 /// A scan that is ready to run. Its plan, and what these images cannot show, are known before the first query of the
@@ -81,6 +83,17 @@ pub struct Outcome {
     pub assessment: Assessment,
 }
 
+/// Passes a result on. If the model changed, the store is never used again: some of its answers are of another model.
+fn refuse_if_changed<T>(result: Result<T, Failure>, store: &mut dyn Store) -> Result<T, Failure> {
+    if let Err(Failure::Scan(error)) = &result
+        && error.is_change()
+    {
+        let why = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        store.refuse(&why)?;
+    }
+    result
+}
+
 impl Scan {
     /// Plans a scan of a model with this `spec` on the images that it classifies correctly.
     ///
@@ -104,6 +117,9 @@ impl Scan {
             Lenses::Only(lens) => Some(lens),
         };
         let (mut plans, mut left_out) = Plans::new(&planning, alone)?;
+        if !request.sees_small_changes && plans.perturbations.take().is_some() {
+            left_out.push((LensName::Perturbations, LeftOut::Unseen));
+        }
         // In the evaluation, perturbations decided no verdict that triggers could give, at several times their cost.
         if request.lenses == Lenses::All && limits.no_verdict.is_none() {
             plans.perturbations = None;
@@ -184,8 +200,16 @@ impl Scan {
         let place = store.folder().map_or_else(|| "there".to_owned(), |folder| format!("in {}", folder.display()));
         let mut session = Session { oracles, images, place, observer, ledger: &ledger };
         let nothing = Observations { holdout: ImageSplit::holdout_of(&self.correct), ..Observations::default() };
-        let Progress { seen, ended } = self.plans.run(&mut session, store, nothing)?;
-        let exhausted = (ended.end == End::Stopped && !observer.stop()).then(|| ledger.exhausted()).flatten();
+        let progress = self.plans.run(&mut session, store, nothing);
+        let Progress { seen, ended } = refuse_if_changed(progress, store)?;
+        if ended.searched && ended.end == End::Complete {
+            // Before anything is said about what it answered.
+            let confirmed = oracles.first_mut().map_or(Ok(()), |oracle| oracle.confirm());
+            refuse_if_changed(confirmed.map_err(|error| ScanError::from(error).into()), store)?;
+        }
+        // Who else could have stopped it than the observer and the ledger is the oracle, at a limit of its own.
+        let exhausted =
+            (ended.end == End::Stopped && !observer.stop()).then(|| ledger.exhausted().unwrap_or(Exhausted::Oracle));
         let observations = seen.with_stored(store, self.spec.classes, &self.rule)?;
         let assessment = observations.assess(&self.rule);
         Ok(Outcome { end: ended.end, exhausted, searched: ended.searched, observations, assessment })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aeva_artifact::RunDir;
+use aeva_artifact::{ArtifactError, RunDir};
 
 use crate::lens::{MemoryStore, Store};
 
@@ -15,5 +15,9 @@ impl Store for MemoryStore {
 impl Store for RunDir {
     fn folder(&self) -> Option<&Path> {
         Some(self.path())
+    }
+
+    fn refuse(&mut self, why: &str) -> Result<(), ArtifactError> {
+        RunDir::refuse(self, why)
     }
 }

@@ -57,6 +57,14 @@ pub enum ArtifactError {
         /// Each difference as `field: there X, asked for Y`.
         differences: Vec<String>,
     },
+    /// The folder was marked as unusable.
+    #[error("{path} is not to be used: {why}")]
+    Refused {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The run has no perturbations with these parameters.
     #[error("{path} has no perturbations with the key {key}; there are {}", if found.is_empty() { "none but those of run.json".to_owned() } else { found.join(", ") })]
     NoSuchPerturbations {

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod judge;
+pub(crate) mod probe;
 pub(crate) mod scan;
 pub(crate) mod selftest;
 pub(crate) mod setup;

@@ -8,6 +8,9 @@ pub(super) fn artifact(error: &ArtifactError) -> Option<&'static str> {
         ArtifactError::OtherAnswers { .. } => {
             "scan into another folder with --out; if this happens again, the answers of the model are random"
         }
+        ArtifactError::Refused { .. } => {
+            "its results are of more than one model; scan into another folder with --out, when the model no longer changes"
+        }
         ArtifactError::NoSuchPerturbations { .. } => {
             "give the part of the sub-folder's name after `pairs-v1-`, or omit --perturbations"
         }

@@ -18,8 +18,10 @@ pub(super) fn hint(error: &LoadError) -> Option<String> {
         LoadError::Runtime(error) => model::runtime(error)?,
         LoadError::Model(error) | LoadError::Reference(error) => model::model(error)?,
         LoadError::Service(error) => service(error)?,
-        LoadError::NoProtocol => "state the protocol: --protocol kserve-v2, tf-serving or mlflow (docs/endpoints.md)",
-        LoadError::NotForServices { .. } => "omit it",
+        LoadError::NoProtocol => {
+            "state the protocol with --protocol (docs/endpoints.md); `aeva probe URL --data DATA` finds it out"
+        }
+        LoadError::NotForServices { .. } | LoadError::NotForPictures { .. } => "omit it",
         LoadError::Program(error) => program::program(error)?,
         LoadError::Labels { source, .. } | LoadError::Plan(source) => attack::plan(source)?,
         LoadError::Classify(error) => oracle(error)?,
@@ -32,7 +34,7 @@ pub(super) fn hint(error: &LoadError) -> Option<String> {
         LoadError::ChanceLevel { .. } => {
             "check that the data uses the labels of the model, and check the value range, the layout and the output (--value-range, --mean, --std, --layout, --output); a program gets images `[n, h, w, c]` in 0..1"
         }
-        LoadError::Nonconforming { .. } => model::RANDOM_OPERATORS,
+        LoadError::Nonconforming { .. } | LoadError::Wobbles { .. } => model::RANDOM_OPERATORS,
         LoadError::TooCoarse { precision, .. } => too_coarse(precision),
         _ => return None,
     };
@@ -54,7 +56,15 @@ pub(super) fn service(error: &EndpointError) -> Option<&'static str> {
         EndpointError::Unreachable { .. } => {
             "start the same command again when the service is there; a scan that had begun continues. --request-tries and --request-rate ask it more patiently"
         }
-        EndpointError::Answer { .. } => "check the address and the protocol (--protocol); docs/endpoints.md has both",
+        EndpointError::Answer { .. } => {
+            "check the address and the protocol (--protocol): docs/endpoints.md has both, and `aeva probe URL --data DATA` finds them out"
+        }
+        EndpointError::Spent { .. } => "start the same command again; --max-requests counts from the start of each run",
+        EndpointError::Images { .. } => "images of one or three channels can be sent as pictures",
+        EndpointError::Certificates { .. } => "name a file of certificates in PEM with --ca-file or SSL_CERT_FILE",
+        EndpointError::Changed { .. } => {
+            "wait until the service answers for one model, and scan into another folder with --out"
+        }
         _ => return None,
     })
 }

@@ -3,37 +3,49 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::tensor::{Datatype, Description};
 use crate::answer::{Answer, parse};
 
 #[derive(Serialize)]
-struct Request<'a> {
-    inputs: [Tensor<'a>; 1],
+struct Request<'a, T> {
+    inputs: [Tensor<'a, T>; 1],
 }
 
 #[derive(Serialize)]
-struct Tensor<'a> {
+struct Tensor<'a, T> {
     name: &'a str,
     shape: [usize; 4],
     datatype: &'static str,
-    data: &'a [f32],
+    data: &'a [T],
 }
 
-pub(super) fn body(input: &str, shape: [usize; 4], values: &[f32]) -> Vec<u8> {
-    let tensor = Tensor { name: input, shape, datatype: "FP32", data: values };
-    serde_json::to_vec(&Request { inputs: [tensor] }).unwrap_or_default()
+pub(super) fn body(input: &Description, shape: [usize; 4], values: &[f32]) -> Vec<u8> {
+    fn tensor<T: Serialize>(input: &Description, shape: [usize; 4], data: &[T]) -> Vec<u8> {
+        let tensor = Tensor { name: &input.input, shape, datatype: input.datatype.name(), data };
+        serde_json::to_vec(&Request { inputs: [tensor] }).unwrap_or_default()
+    }
+    match input.datatype {
+        Datatype::Uint8 => tensor(input, shape, &input.datatype.bytes(values)),
+        _ => tensor(input, shape, values),
+    }
 }
 
 /// The first output. Its data may be flat or nested.
 pub(super) fn answer(body: &[u8]) -> Result<Answer, String> {
     let value = parse(body).ok_or("what is no JSON")?;
     let output = &value["outputs"][0];
-    let shape = sizes(&output["shape"]).ok_or("no output with a shape")?;
     let mut data = Vec::new();
     flatten(&output["data"], &mut data);
+    of_output(&output["shape"], &data)
+}
+
+/// What an output of this shape says.
+pub(super) fn of_output(shape: &Value, data: &[Value]) -> Result<Answer, String> {
+    let shape = sizes(shape).ok_or("no output with a shape")?;
     // Trailing dimensions of 1 are harmless.
     let essential = shape.iter().skip(1).rposition(|&size| size != 1).map_or(1, |last| last + 2);
     match shape[..essential.min(shape.len())] {
-        [count] if data.len() == count => Answer::of_rows(&data),
+        [count] if data.len() == count => Answer::of_rows(data),
         [count, width] if count.checked_mul(width) == Some(data.len()) && width > 0 => {
             Answer::of_rows(&data.chunks(width).map(|row| Value::Array(row.to_vec())).collect::<Vec<_>>())
         }
@@ -52,11 +64,6 @@ fn flatten(value: &Value, flat: &mut Vec<Value>) {
     }
 }
 
-/// The name of the input in the description of a model.
-pub(crate) fn input_of(description: &[u8]) -> Option<String> {
-    Some(parse(description)?["inputs"][0]["name"].as_str()?.to_owned())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
@@ -64,8 +71,12 @@ mod tests {
 
     #[test]
     fn a_request_is_a_flat_tensor() {
-        let text = String::from_utf8(body("x", [1, 1, 2, 1], &[0.0, 0.1])).unwrap();
+        let mut input = Description { input: "x".to_owned(), ..Description::default() };
+        let text = String::from_utf8(body(&input, [1, 1, 2, 1], &[0.0, 0.1])).unwrap();
         assert_eq!(text, r#"{"inputs":[{"name":"x","shape":[1,1,2,1],"datatype":"FP32","data":[0.0,0.1]}]}"#);
+        input.datatype = Datatype::Uint8;
+        let text = String::from_utf8(body(&input, [1, 1, 2, 1], &[0.0, 254.6])).unwrap();
+        assert!(text.contains(r#""datatype":"UINT8","data":[0,255]"#), "{text}");
     }
 
     #[test]
@@ -82,7 +93,5 @@ mod tests {
         assert!(of("[2,3]", "[0,1]").unwrap_err().contains("2 values of shape [2, 3]"));
         assert!(of("[2,2,2]", "[1,2,3,4,5,6,7,8]").is_err());
         assert!(answer(b"{}").is_err() && answer(b"<html>").is_err());
-        assert_eq!(input_of(br#"{"inputs":[{"name":"image"}]}"#).as_deref(), Some("image"));
-        assert_eq!(input_of(b"{}"), None);
     }
 }

@@ -89,6 +89,7 @@ impl Triggers {
             seed,
             batch_rows: NonZeroUsize::new(BATCH_ROWS).unwrap_or(NonZeroUsize::MIN),
             threads: NonZeroUsize::new(model.oracles.len()).context("the model was loaded for no thread")?,
+            sees_small_changes: true,
         };
         let scan = Scan::new(request, model.spec, &model.correct)?;
         let (images, no_limit) = (data.images.view(), Budget::default());

@@ -33,6 +33,22 @@ pub enum LoadError {
         /// The option.
         option: &'static str,
     },
+    /// An option about numbers, for a service that takes pictures or pixels of 8 bits.
+    #[error("{option} is for numbers; the service takes pixels of 8 bits")]
+    NotForPictures {
+        /// The option.
+        option: &'static str,
+    },
+    /// The service answers the same image differently however often it is asked.
+    #[error(
+        "{model} answers the same images differently, also where each is asked about {asks} times and the most frequent label counts: nothing can be said about it"
+    )]
+    Wobbles {
+        /// The model.
+        model: PathBuf,
+        /// How often each image was asked about.
+        asks: usize,
+    },
     /// The program behind the model fails.
     #[error(transparent)]
     Program(#[from] ProgramError),

@@ -1,6 +1,6 @@
 //! Tells models apart that have no file to take a digest of.
 
-use aeva_attack::HardLabelOracle;
+use aeva_attack::{HardLabelOracle, Label};
 use ndarray::{Array4, ArrayView4, Axis};
 
 use super::error::LoadError;
@@ -12,11 +12,20 @@ const PROBES: usize = 256;
 
 /// SHA-256 over the labels of made-up images. They lie half-way between two clean images, where models that agree on all clean images
 /// differ. The images depend on the data alone.
-pub(super) fn fingerprint<O: HardLabelOracle>(questions: &mut Questions<'_, O>) -> Result<String, LoadError> {
-    let probes = between(questions.data.images.view());
-    let labels = questions.first_of_any(probes.view())?;
+pub(super) fn fingerprint<O: HardLabelOracle>(questions: &mut Questions<'_, O>) -> Result<Fingerprint, LoadError> {
+    let images = between(questions.data.images.view());
+    let labels = questions.first_of_any(images.view())?;
     let bytes: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
-    Ok(sha256_hex(&bytes))
+    Ok(Fingerprint { sha256: sha256_hex(&bytes), images, labels })
+}
+
+/// What tells a model from others.
+pub(super) struct Fingerprint {
+    /// SHA-256 over the labels.
+    pub(super) sha256: String,
+    /// `[n, h, w, c]`.
+    pub(super) images: Array4<f32>,
+    pub(super) labels: Vec<Label>,
 }
 
 /// Images half-way between two of `images` `[n, h, w, c]`, far apart in their order, so that most pairs are of two classes.

@@ -46,6 +46,8 @@ pub struct LoadedModel<O: ?Sized = dyn HardLabelOracle> {
     pub batch_rows: usize,
     /// Where the oracles run.
     pub device: Device,
+    /// Whether the model sees changes of less than 1/255 of the value range.
+    pub sees_small_changes: bool,
 }
 
 /// What the results of a scan depend on, besides the data and the search.
@@ -128,6 +130,7 @@ impl From<LoadedModel<dyn RawRuns>> for LoadedModel {
             identity: model.identity,
             batch_rows: model.batch_rows,
             device: model.device,
+            sees_small_changes: model.sees_small_changes,
         }
     }
 }

@@ -14,9 +14,11 @@ mod loaded;
 mod onnx;
 mod precision;
 mod preprocessing;
+mod probes;
 mod program;
 mod questions;
 mod request;
+mod sight;
 
 use std::num::NonZero;
 use std::path::Path;

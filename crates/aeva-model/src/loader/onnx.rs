@@ -184,6 +184,7 @@ impl Opened {
         let pixels = if element == Element::F32 { String::new() } else { format!(", {element} pixels") };
         let threshold = oracles[0].threshold().map_or_else(String::new, |score| format!(", threshold {score}"));
         Ok(LoadedModel {
+            sees_small_changes: true,
             reference,
             name: self.file.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             spec,

@@ -12,6 +12,8 @@ pub enum LeftOut {
         /// The limit.
         budget: u64,
     },
+    /// The model does not see changes as small as those of the lens.
+    Unseen,
     /// The images do not allow it.
     Plan(PlanError),
 }
@@ -22,6 +24,7 @@ impl std::fmt::Display for LeftOut {
             Self::Budget { expected, budget } => {
                 write!(f, "they would take about {expected} queries, but only {budget} are allowed")
             }
+            Self::Unseen => f.write_str("the model sees pixels in steps of 1/255, which are too coarse for them"),
             Self::Plan(error) => error.fmt(f),
         }
     }

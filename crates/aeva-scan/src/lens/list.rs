@@ -95,6 +95,15 @@ macro_rules! lenses {
         pub trait Store: $($store +)+ {
             /// The folder of the results, if there is one.
             fn folder(&self) -> Option<&Path>;
+
+            /// Notes that the results cannot be relied on, and why, so that nobody uses them again.
+            ///
+            /// # Errors
+            /// If it cannot be written.
+            fn refuse(&mut self, why: &str) -> Result<(), ArtifactError> {
+                let _ = why;
+                Ok(())
+            }
         }
 
         /// A store in memory, for scans that will not be resumed.

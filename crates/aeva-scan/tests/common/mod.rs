@@ -324,6 +324,7 @@ pub(crate) fn request(lenses: Lenses, params: HopSkipJumpBuilder) -> Request {
         seed: 0,
         batch_rows: number(32),
         threads: number(1),
+        sees_small_changes: true,
     }
 }
 

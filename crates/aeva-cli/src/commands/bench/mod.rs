@@ -109,7 +109,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitStatus> {
         }
         None => None,
     };
-    tracing::info!("raw throughput of {} over batch sizes and workers", args.model.display());
+    tracing::info!("raw throughput of {} over batch sizes and workers", args.model().display());
     let mut raw = Vec::new();
     for workers in if threads > 1 { vec![1, subject.model.oracles.len()] } else { vec![1] } {
         for batch in subject.raw_batches(&RAW_BATCHES) {

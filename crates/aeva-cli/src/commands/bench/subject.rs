@@ -43,7 +43,7 @@ impl Subject {
             model.notes.push("no --data: made-up images, with the model's own labels".to_owned());
             Ok((model, images))
         };
-        let (model, images) = model::with_loader(&args.model, &args.input, args.device, threads, load)?;
+        let (model, images) = model::with_loader(args.model(), &args.input, args.device, threads, load)?;
         let plan = endless(&model.correct)?;
         Ok(Self { model, images, plan })
     }

@@ -10,14 +10,14 @@ use std::thread;
 use std::time::Instant;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Provenance, RunDir, RunInfo};
-use aeva_model::{Dataset, LoadedModel};
+use aeva_model::{Dataset, LoadError, LoadedModel};
 use aeva_scan::{Budget, DecisionRule, End, Exhausted, LensName, Lenses, Outcome, Report, Scan, reference_rule};
 use aeva_stats::LABELS_NEEDED;
 use anyhow::Context;
 
 use super::{model, references};
 use crate::args::ScanArgs;
-use crate::exit::ExitStatus;
+use crate::exit::{ExitStatus, FailOn};
 use crate::hint::Hinted;
 use crate::output::{leave_stdout, plain, show};
 use crate::progress::ScanProgress;
@@ -30,6 +30,13 @@ pub(crate) fn run(args: &ScanArgs) -> anyhow::Result<ExitStatus> {
         Err(error) if error.is::<Stopped>() => {
             tracing::warn!("stopped before the search; start the same command again");
             Ok(ExitStatus::Interrupted(signals::received()))
+        }
+        Err(error) if matches!(error.downcast_ref(), Some(LoadError::Wobbles { .. })) => {
+            tracing::error!("inconclusive: {error}");
+            Ok(match args.output.fail_on {
+                FailOn::Inconclusive => ExitStatus::Inconclusive,
+                FailOn::Backdoored => ExitStatus::Success,
+            })
         }
         ending => ending,
     }
@@ -48,7 +55,7 @@ pub(super) enum Purpose {
 }
 
 pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStatus> {
-    if args.model.as_os_str() == CALLER {
+    if args.model().as_os_str() == CALLER {
         leave_stdout();
     }
     let references = references::load(&args.reference, Some(&|model, out| of_reference(model, out, args)))?;
@@ -63,7 +70,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     check_classes(&data, lenses, needed)?;
     let perturbations = request::perturbations(args, data.image_shape().iter().product())?;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
-    let mut model = model::load(&args.model, &args.input, &data, args.device, threads.get())?;
+    let mut model = model::load(args.model(), &args.input, &data, args.device, threads.get())?;
     tracing::info!(
         "{}: {} classes, clean accuracy {:.1} % on {} images",
         plain(&model.name),
@@ -85,7 +92,14 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
         seed: args.seed.number,
         batch_rows: args.batch_size.unwrap_or(default_rows),
         threads,
+        sees_small_changes: model.sees_small_changes,
     };
+    if lenses == Lenses::Only(LensName::Perturbations) && !model.sees_small_changes {
+        return Err(Hinted::error(
+            format!("{} sees pixels in steps of 1/255, which are too coarse for perturbations", plain(&model.name)),
+            "look for triggers: --lens trigger",
+        ));
+    }
     let scan = Scan::new(request, model.spec, &model.correct)
         .with_context(|| format!("{} cannot be scanned with {}", plain(&model.name), args.data.display()))?;
     if let Some(plan) = scan.precision_plan() {
@@ -147,8 +161,8 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
 
 /// Scans a clean model to compare with.
 fn of_reference(model: &Path, out: &Path, args: &ScanArgs) -> anyhow::Result<()> {
-    let (model, out) = (model.to_owned(), Some(out.to_owned()));
-    let status = scan(&ScanArgs { model, out, reference: Vec::new(), ..args.clone() }, Purpose::Reference)?;
+    let args = args.clone().with_model(model.to_owned(), out.to_owned());
+    let status = scan(&args, Purpose::Reference)?;
     if status.is_interrupted() { Err(Stopped.into()) } else { Ok(()) }
 }
 
@@ -174,6 +188,7 @@ fn limit_note(exhausted: Exhausted, args: &ScanArgs) -> String {
     let limit = match exhausted {
         Exhausted::Queries => "--max-queries",
         Exhausted::Time => "--max-time",
+        Exhausted::Oracle => "--max-requests",
     };
     let command = same_command(args);
     format!("the scan ended at its limit ({limit}); {command}, with a higher limit, continues from there")

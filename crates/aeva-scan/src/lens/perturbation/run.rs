@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use aeva_attack::Label;
 use aeva_attack::perturbation::{Answers, PairResult, PerturbationPlan, PerturbationSettings, ScanEnd, search};
+use aeva_attack::{Label, ScanError};
 
 use super::store::PerturbationStore;
 use crate::ledger::{Counted, end_journal};
@@ -43,9 +43,10 @@ pub(super) fn run(
     let unfinished = !matches!(end, Ok(ScanEnd::Complete)) || answers.values().any(|answers| !answers.is_empty());
     store.store_pair_answers(unfinished.then_some(answers))?;
     end_journal(journal)?;
-    let end = match end? {
-        ScanEnd::Complete => End::Complete,
-        ScanEnd::Stopped => End::Stopped,
+    let end = match end {
+        Ok(ScanEnd::Complete) => End::Complete,
+        Ok(ScanEnd::Stopped) | Err(ScanError::Stopped) => End::Stopped,
+        Err(error) => return Err(error.into()),
     };
     Ok(Ended { end, searched: true })
 }

@@ -1,80 +1,32 @@
 //! Loads models behind a service: `http://...` or `https://...`.
 
+mod oracle;
+
 use std::path::Path;
 
-use aeva_attack::{HardLabelOracle, InputSpec, Label, OracleError};
-use aeva_endpoint::{Endpoint, EndpointError};
-use ndarray::{Array4, ArrayView4};
+use aeva_attack::InputSpec;
+use aeva_endpoint::{Endpoint, EndpointError, Pixels};
+use ndarray::Array4;
 
+use self::oracle::{EndpointOracle, shape};
 use super::error::LoadError;
 use super::fingerprint::fingerprint;
 use super::kind::Kind;
-use super::loaded::{Identity, LoadedModel, RawRuns};
-use super::preprocessing::{Prepares, understand};
-use super::questions::Questions;
+use super::loaded::{Identity, LoadedModel, RawRuns, batch_rows};
+use super::preprocessing::understand;
+use super::probes::Probes;
+use super::questions::{Answers, Questions};
 use super::request::{Request, Stated};
+use super::sight;
 use crate::digest::sha256_hex;
 use crate::input::InputWriter;
-use crate::{Dataset, Device, Layout, ModelError, Preprocessing, ValueRange};
+use crate::{Dataset, Device, Layout, Preprocessing, ValueRange};
 
 /// The kind of model that is a service.
 pub(super) struct Service;
 
-/// A connection to a service.
-struct EndpointOracle {
-    endpoint: Endpoint,
-    spec: InputSpec,
-    layout: Layout,
-    writer: InputWriter,
-    values: Vec<f32>,
-    rows: [usize; 1],
-}
-
-impl EndpointOracle {
-    /// The shape of `images` images as the service takes them.
-    fn shape(&self, images: usize) -> [usize; 4] {
-        shape(self.spec.shape(), self.layout, images)
-    }
-
-    fn another(&self) -> Self {
-        Self {
-            endpoint: self.endpoint.another(),
-            spec: self.spec,
-            layout: self.layout,
-            writer: self.writer.clone(),
-            values: Vec::new(),
-            rows: self.rows,
-        }
-    }
-}
-
-impl HardLabelOracle for EndpointOracle {
-    fn spec(&self) -> &InputSpec {
-        &self.spec
-    }
-
-    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
-        let standard = batch.as_standard_layout();
-        let images = standard.as_slice().unwrap_or_default();
-        self.values.resize(images.len(), 0.0);
-        self.writer.write(images, &mut self.values);
-        let shape = self.shape(batch.dim().0);
-        self.endpoint.labels(shape, &self.values, self.spec.classes, labels).map_err(OracleError::new)
-    }
-}
-
-impl Prepares for EndpointOracle {
-    fn set_preprocessing(&mut self, preprocessing: &Preprocessing) -> Result<(), ModelError> {
-        self.writer = InputWriter::new(self.spec.shape(), self.layout, preprocessing)?;
-        Ok(())
-    }
-}
-
-impl RawRuns for EndpointOracle {
-    fn run_sizes(&self) -> &[usize] {
-        &self.rows
-    }
-}
+/// How often an image is asked about: once, and more often where answers differ, up to the last.
+const ASKS: [usize; 3] = [1, 3, 5];
 
 impl Kind for Service {
     fn takes(&self, model: &Path) -> bool {
@@ -85,19 +37,24 @@ impl Kind for Service {
         let Some(service) = &request.stated.service else { return Err(LoadError::NoProtocol) };
         refuse_options(request)?;
         let url = request.model.to_string_lossy();
-        let layout = request.stated.layout.unwrap_or(Layout::Nhwc);
-        let (preprocessing, is_stated) = preprocessing(request.stated);
+        let endpoint = Endpoint::connect(&url, service.options.clone())?;
+        let pixels = endpoint.pixels();
+        let (preprocessing, is_stated, layout) = match pixels {
+            Pixels::Numbers => {
+                let (preprocessing, is_stated) = preprocessing(request.stated);
+                (preprocessing, is_stated, request.stated.layout.unwrap_or(Layout::Nhwc))
+            }
+            Pixels::Bytes | Pixels::Jpeg => of_bytes(request.stated)?,
+        };
         let image = data.image_shape();
         let [height, width, channels] = image;
         let writer = InputWriter::new(image, layout, &preprocessing)?;
-        let endpoint = Endpoint::connect(&url, service.options.clone())?;
         let first = data.images.as_slice().unwrap_or_default().get(..height * width * channels).unwrap_or_default();
         let mut values = vec![0.0_f32; first.len()];
         writer.write(first, &mut values);
         let classes = endpoint.classes(shape(image, layout, 1), &values)?;
         let spec = InputSpec { height, width, channels, classes };
-        let rows = [endpoint.rows()];
-        let oracle = EndpointOracle { endpoint, spec, layout, writer, values, rows };
+        let oracle = EndpointOracle::new(endpoint, spec, layout, writer);
         let mut oracles: Vec<EndpointOracle> = (1..service.connections.max(1)).map(|_| oracle.another()).collect();
         oracles.push(oracle);
 
@@ -105,27 +62,53 @@ impl Kind for Service {
         let named = Request { model: Path::new(&name), ..*request };
         let mut questions = Questions::new(&named, &mut oracles, data)?;
         questions.queries += 1;
-        let understanding = understand(&mut questions, &preprocessing, is_stated)?;
+        let mut understanding = understand(&mut questions, &preprocessing, is_stated)?;
         questions.check_chance(&understanding.answers)?;
-        questions.check_repeats(&understanding.answers)?;
+        let asks = settle_asks(&mut questions, &mut understanding.answers)?;
         let fingerprint = fingerprint(&mut questions)?;
+        let sight = sight::measure(&mut questions, &understanding.answers.labels, pixels != Pixels::Numbers)?;
         let queries = questions.queries;
         let answers = understanding.answers;
-        // There is no file to take the digest of. The address is not a part of it: a service may move.
-        let identity = format!("service\n{fingerprint}\n{}", answers.sha256());
+
         let protocol = service.options.protocol;
+        let mut notes = vec![format!(
+            "the model is known by its answers alone: a service gave them ({url}, {protocol}), which may answer for another model next time"
+        )];
+        notes.extend(oracles[0].endpoint().about().map(|about| format!("the service says that the model is {about}")));
+        if asks > 1 {
+            notes.push(format!(
+                "the service answers the same image differently: each is asked about {asks} times, and the most frequent label counts; whether the model changes during the scan cannot be seen"
+            ));
+        } else {
+            let probes = Probes::new(fingerprint.images, &fingerprint.labels);
+            for (number, oracle) in oracles.iter_mut().enumerate() {
+                oracle.set_probes(probes.from(number * CONNECTION_STEP));
+            }
+        }
+        match pixels {
+            Pixels::Numbers => {}
+            Pixels::Bytes => notes.push("the service takes pixels of 8 bits".to_owned()),
+            Pixels::Jpeg => notes.push(
+                "the service takes pictures that are compressed with loss (JPEG): weak patterns may be lost on the way"
+                    .to_owned(),
+            ),
+        }
+        notes.extend(sight.notes());
+        // There is no file to take the digest of. The address is not a part of it: a service may move.
+        let identity = format!("service\n{}\n{}", fingerprint.sha256, answers.sha256());
+        let of_template =
+            service.options.template.as_ref().map(aeva_endpoint::Template::names).filter(|names| !names.is_empty());
+        let rows = batch_rows(oracles[0].run_sizes());
         Ok(LoadedModel {
             reference: None,
             spec,
-            class_names: None,
+            class_names: of_template.map(<[String]>::to_vec),
             answers: answers.sha256(),
             correct: answers.correct,
             queries,
-            queries_per_second: understanding.queries_per_second,
+            queries_per_second: understanding.queries_per_second / asks as f64,
             preprocessing: understanding.source,
-            notes: vec![format!(
-                "the model is known by its answers alone: a service gave them ({url}, {protocol}), which may answer for another model next time"
-            )],
+            notes,
             identity: Identity {
                 sha256: sha256_hex(identity.as_bytes()),
                 classes,
@@ -136,8 +119,9 @@ impl Kind for Service {
                 provider: "service".to_owned(),
             },
             name,
-            batch_rows: rows[0],
+            batch_rows: rows,
             device: Device::Cpu,
+            sees_small_changes: pixels == Pixels::Numbers && !sight.rounds,
             oracles: oracles.into_iter().map(|oracle| Box::new(oracle) as Box<dyn RawRuns>).collect(),
         })
     }
@@ -155,11 +139,43 @@ impl Kind for Service {
     }
 }
 
-fn shape([height, width, channels]: [usize; 3], layout: Layout, images: usize) -> [usize; 4] {
-    match layout {
-        Layout::Nhwc => [images, height, width, channels],
-        Layout::Nchw => [images, channels, height, width],
+/// Probes of two connections are so far apart.
+const CONNECTION_STEP: usize = 17;
+
+/// Asks about images as often as it takes to get the same labels again; returns how often. The answers become those.
+fn settle_asks(questions: &mut Questions<'_, EndpointOracle>, answers: &mut Answers) -> Result<usize, LoadError> {
+    let mut last = ASKS[0];
+    for asks in ASKS {
+        if asks > 1 {
+            questions.oracles.iter_mut().for_each(|oracle| oracle.set_asks(asks));
+            *answers = questions.all()?.0;
+        }
+        last = asks;
+        match questions.check_repeats(answers) {
+            Err(LoadError::Nonconforming { broken, .. }) => tracing::info!("asked {asks} times: {broken}"),
+            checked => return checked.map(|()| asks),
+        }
     }
+    Err(LoadError::Wobbles { model: questions.model().to_owned(), asks: last })
+}
+
+/// How images become pixels of 8 bits. What a user states about numbers has no place there.
+fn of_bytes(stated: &Stated) -> Result<(Preprocessing, bool, Layout), LoadError> {
+    let options = [
+        ("--value-range", stated.value_range.is_some()),
+        ("--mean", stated.mean.is_some()),
+        ("--std", stated.std.is_some()),
+        ("--layout nchw", stated.layout == Some(Layout::Nchw)),
+    ];
+    if let Some((option, _)) = options.into_iter().find(|(_, stated)| *stated) {
+        return Err(LoadError::NotForPictures { option });
+    }
+    let preprocessing = Preprocessing {
+        value_range: ValueRange::BYTES,
+        reverse_channels: stated.reverse_channels,
+        ..Preprocessing::default()
+    };
+    Ok((preprocessing, true, Layout::Nhwc))
 }
 
 /// What is stated about the pixels, and whether anything is.

@@ -1,0 +1,198 @@
+//! A connection to a service as an oracle.
+
+use aeva_attack::{HardLabelOracle, InputSpec, Label, Meaning, OracleError};
+use aeva_endpoint::{Endpoint, EndpointError};
+use ndarray::{Array4, ArrayView4, Axis};
+
+use crate::input::InputWriter;
+use crate::loader::loaded::RawRuns;
+use crate::loader::preprocessing::Prepares;
+use crate::loader::probes::Probes;
+use crate::{Layout, ModelError, Preprocessing};
+
+/// Images of a batch for a service that takes one at a time.
+const SINGLE_ROWS: usize = 32;
+
+/// A connection to a service.
+pub(super) struct EndpointOracle {
+    endpoint: Endpoint,
+    spec: InputSpec,
+    layout: Layout,
+    writer: InputWriter,
+    values: Vec<f32>,
+    /// How often each image is asked about; the most frequent label counts.
+    asks: usize,
+    /// Images that go with the others, to see that it is still the same model.
+    probes: Option<Probes>,
+    rows: [usize; 1],
+}
+
+impl EndpointOracle {
+    pub(super) fn new(endpoint: Endpoint, spec: InputSpec, layout: Layout, writer: InputWriter) -> Self {
+        // One image of a request is left for a probe.
+        let rows = match endpoint.rows() {
+            1 => SINGLE_ROWS,
+            rows => rows - 1,
+        };
+        Self { endpoint, spec, layout, writer, values: Vec::new(), asks: 1, probes: None, rows: [rows] }
+    }
+
+    /// Another connection.
+    pub(super) fn another(&self) -> Self {
+        Self {
+            endpoint: self.endpoint.another(),
+            spec: self.spec,
+            layout: self.layout,
+            writer: self.writer.clone(),
+            values: Vec::new(),
+            asks: self.asks,
+            probes: self.probes.clone(),
+            rows: self.rows,
+        }
+    }
+
+    /// Asks about each image so often from now on.
+    pub(super) fn set_asks(&mut self, asks: usize) {
+        self.asks = asks;
+    }
+
+    /// Sends these with the images from now on.
+    pub(super) fn set_probes(&mut self, probes: Probes) {
+        self.probes = Some(probes);
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Labels of a batch, each asked about as often as it takes.
+    fn ask(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+        let standard = batch.as_standard_layout();
+        let images = standard.as_slice().unwrap_or_default();
+        self.values.resize(images.len(), 0.0);
+        self.writer.write(images, &mut self.values);
+        let shape = shape(self.spec.shape(), self.layout, batch.dim().0);
+        let mut answers = Vec::with_capacity(self.asks);
+        for _ in 0..self.asks {
+            self.endpoint.labels(shape, &self.values, self.spec.classes, labels).map_err(failure)?;
+            answers.push(labels.clone());
+        }
+        if self.asks > 1 {
+            for (row, label) in labels.iter_mut().enumerate() {
+                *label = most_frequent(answers.iter().map(|labels| labels[row]));
+            }
+        }
+        Ok(())
+    }
+
+    fn changed(&self, differ: usize, images: usize) -> OracleError {
+        let url = self.endpoint.url().to_owned();
+        OracleError::new(EndpointError::Changed { url, differ, images }).meaning(Meaning::Changed)
+    }
+}
+
+impl HardLabelOracle for EndpointOracle {
+    fn spec(&self) -> &InputSpec {
+        &self.spec
+    }
+
+    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+        let rows = batch.dim().0;
+        let Some((probe, place)) = self.probes.as_mut().and_then(|probes| probes.due(rows)) else {
+            return self.ask(batch, labels);
+        };
+        let (with_probe, expected) = match &self.probes {
+            Some(probes) => (inserted(batch, probes.image(probe), place), probes.label(probe)),
+            None => return self.ask(batch, labels),
+        };
+        self.ask(with_probe.view(), labels)?;
+        // An answer in the wrong order is noticed as well, unless it has the right label at this place by chance.
+        if labels.remove(place) == expected { Ok(()) } else { Err(self.changed(1, 1)) }
+    }
+
+    fn confirm(&mut self) -> Result<(), OracleError> {
+        let Some(probes) = self.probes.clone() else { return Ok(()) };
+        let (images, expected) = probes.all();
+        let mut labels = Vec::new();
+        self.ask(images, &mut labels)?;
+        let differ = labels.iter().zip(expected).filter(|(found, expected)| found != expected).count();
+        if differ == 0 { Ok(()) } else { Err(self.changed(differ, expected.len())) }
+    }
+}
+
+/// `batch` with `image` `[1, h, w, c]` at a place between its images.
+fn inserted(batch: ArrayView4<'_, f32>, image: ArrayView4<'_, f32>, place: usize) -> Array4<f32> {
+    let (rows, height, width, channels) = batch.dim();
+    let mut longer = Array4::zeros((rows + 1, height, width, channels));
+    for (row, mut out) in longer.axis_iter_mut(Axis(0)).enumerate() {
+        match row.cmp(&place) {
+            std::cmp::Ordering::Less => out.assign(&batch.index_axis(Axis(0), row)),
+            std::cmp::Ordering::Equal => out.assign(&image.index_axis(Axis(0), 0)),
+            std::cmp::Ordering::Greater => out.assign(&batch.index_axis(Axis(0), row - 1)),
+        }
+    }
+    longer
+}
+
+/// The most frequent label, of several the one that came first.
+fn most_frequent(labels: impl Iterator<Item = Label>) -> Label {
+    let mut counts: Vec<(Label, usize)> = Vec::new();
+    for label in labels {
+        match counts.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((label, 1)),
+        }
+    }
+    let most = counts.iter().map(|&(_, count)| count).max();
+    counts.into_iter().find(|&(_, count)| Some(count) == most).map_or(aeva_attack::NO_LABEL, |(label, _)| label)
+}
+
+/// What an error of a service means for a scan.
+fn failure(error: EndpointError) -> OracleError {
+    let meaning = match error {
+        EndpointError::Spent { .. } => Meaning::Limit,
+        _ => Meaning::Failure,
+    };
+    OracleError::new(error).meaning(meaning)
+}
+
+impl Prepares for EndpointOracle {
+    fn set_preprocessing(&mut self, preprocessing: &Preprocessing) -> Result<(), ModelError> {
+        self.writer = InputWriter::new(self.spec.shape(), self.layout, preprocessing)?;
+        Ok(())
+    }
+}
+
+impl RawRuns for EndpointOracle {
+    fn run_sizes(&self) -> &[usize] {
+        &self.rows
+    }
+}
+
+/// The shape of `images` images as the service takes them.
+pub(super) fn shape([height, width, channels]: [usize; 3], layout: Layout, images: usize) -> [usize; 4] {
+    match layout {
+        Layout::Nhwc => [images, height, width, channels],
+        Layout::Nchw => [images, channels, height, width],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_goes_between_the_images() {
+        let batch = Array4::from_shape_fn((3, 1, 1, 1), |(n, ..)| [0.0, 0.1, 0.2][n]);
+        let probe = Array4::from_elem((1, 1, 1, 1), 0.9);
+        for (place, expected) in [(0, [0.9, 0.0, 0.1, 0.2]), (2, [0.0, 0.1, 0.9, 0.2]), (3, [0.0, 0.1, 0.2, 0.9])] {
+            assert_eq!(inserted(batch.view(), probe.view(), place).into_raw_vec_and_offset().0, expected);
+        }
+    }
+
+    #[test]
+    fn the_most_frequent_label_counts() {
+        let of = |labels: &[Label]| most_frequent(labels.iter().copied());
+        assert_eq!((of(&[3, 5, 5]), of(&[3, 5, 7]), of(&[4])), (5, 3, 4));
+    }
+}

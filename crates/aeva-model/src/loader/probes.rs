@@ -1,0 +1,77 @@
+//! Images whose labels are known, to see whether a service is still the model that it was.
+
+use std::sync::Arc;
+
+use aeva_attack::Label;
+use ndarray::{Array4, ArrayView4, Axis};
+
+/// One of so many images is a probe.
+const PERIOD: usize = 64;
+
+/// Images with the labels that the model gave to them at the beginning.
+#[derive(Clone)]
+pub(super) struct Probes {
+    /// `[n, h, w, c]`.
+    images: Arc<Array4<f32>>,
+    labels: Arc<[Label]>,
+    /// Number of the next probe.
+    next: usize,
+    /// Images since the last one.
+    since: usize,
+}
+
+impl Probes {
+    /// Probes with their labels, of which there is at least one.
+    pub(super) fn new(images: Array4<f32>, labels: &[Label]) -> Self {
+        Self { images: Arc::new(images), labels: labels.into(), next: 0, since: 0 }
+    }
+
+    /// The same for another connection, which begins elsewhere.
+    pub(super) fn from(&self, begin: usize) -> Self {
+        Self { next: begin, since: 0, ..self.clone() }
+    }
+
+    /// The probe that goes with a batch of `rows` images, and its place among them; `None` if it is not time for one.
+    pub(super) fn due(&mut self, rows: usize) -> Option<(usize, usize)> {
+        self.since += rows;
+        if self.since + 1 < PERIOD || self.labels.is_empty() {
+            return None;
+        }
+        self.since = 0;
+        self.next = self.next.wrapping_add(1);
+        // Steps without a common divisor with most numbers, so that all probes come, at all places.
+        Some((self.next.wrapping_mul(89) % self.labels.len(), self.next.wrapping_mul(37) % (rows + 1)))
+    }
+
+    /// A probe, `[1, h, w, c]`.
+    pub(super) fn image(&self, probe: usize) -> ArrayView4<'_, f32> {
+        self.images.slice_axis(Axis(0), (probe..=probe).into())
+    }
+
+    pub(super) fn label(&self, probe: usize) -> Label {
+        self.labels[probe]
+    }
+
+    /// All of them, `[n, h, w, c]`, and their labels.
+    pub(super) fn all(&self) -> (ArrayView4<'_, f32>, &[Label]) {
+        (self.images.view(), &self.labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_probe_comes_and_at_every_place() {
+        let mut probes = Probes::new(Array4::zeros((100, 1, 1, 1)), &[3; 100]);
+        let due: Vec<(usize, usize)> = (0..1000).filter_map(|_| probes.due(63)).collect();
+        assert_eq!(due.len(), 1000, "one with every request of 64 images");
+        let all = |of: fn(&(usize, usize)) -> usize| due.iter().map(of).collect::<BTreeSet<_>>().len();
+        assert_eq!((all(|due| due.0), all(|due| due.1)), (100, 64));
+        assert!(due.iter().all(|&(_, place)| place <= 63));
+        let mut single = probes.from(7);
+        assert_eq!((0..630).filter(|_| single.due(1).is_some()).count(), 10);
+    }
+}
