@@ -13,13 +13,13 @@ use crate::programs::centres;
 const TOKEN: &str = "geheim-4711";
 
 /// The service of `tests/data/service.py`. It ends with its input, so with this.
-struct Service {
+pub(crate) struct Service {
     child: Child,
     port: String,
 }
 
 impl Service {
-    fn start(aeva: &Aeva, faults: u32, token: &str, last: u32) -> Self {
+    pub(crate) fn start(aeva: &Aeva, faults: u32, token: &str, last: u32) -> Self {
         let script = root().join("tests").join("data").join("service.py");
         let mut child = Command::new("python3")
             .arg(script)
@@ -35,12 +35,12 @@ impl Service {
         Self { child, port: port.trim().to_owned() }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
     /// Requests and images that it was asked about.
-    fn count(&self) -> (u64, u64) {
+    pub(crate) fn count(&self) -> (u64, u64) {
         let mut line = TcpStream::connect(format!("127.0.0.1:{}", self.port)).unwrap();
         line.write_all(b"GET /count HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
@@ -57,13 +57,13 @@ impl Drop for Service {
     }
 }
 
-fn scan(aeva: &Aeva, url: &str, extra: &[&str]) -> Ran {
+pub(crate) fn scan(aeva: &Aeva, url: &str, extra: &[&str]) -> Ran {
     let data = shipped("digits.npz");
     let args = ["scan", url, "--data", data.to_str().unwrap(), "--effort", "screen", "--max-queries", "9000"];
     aeva.run(&[&args[..], extra].concat())
 }
 
-const KSERVE: [&str; 2] = ["--protocol", "kserve-v2"];
+pub(crate) const KSERVE: [&str; 2] = ["--protocol", "kserve-v2"];
 
 #[test]
 fn every_protocol_gives_the_same_triggers() {
@@ -119,7 +119,7 @@ fn a_service_that_ends_loses_nothing_that_was_answered() {
     scan(&aeva, &whole.url("v2/models/centres"), &[&KSERVE[..], &["--connections", "1", "--out", "whole"]].concat())
         .ends_with(3);
     let (_, images) = whole.count();
-    let short = Service::start(&aeva, 0, "", 200);
+    let short = Service::start(&aeva, 0, "", 150);
     let ended = scan(&aeva, &short.url("v2/models/centres"), &args).ends_with(2);
     assert!(
         ended.stderr.contains("cannot be reached after 1 tries") && ended.stderr.contains("hint:"),

@@ -30,6 +30,7 @@ mod pages;
 mod privacy;
 mod programs;
 mod references;
+mod services;
 mod shared_models;
 mod snapshots;
 #[cfg(unix)]
