@@ -1,6 +1,8 @@
 //! `cargo xtask`: the chores of this workspace, with one module for each task.
 
 mod docs;
+mod licences;
+mod metadata;
 mod picture;
 mod test;
 #[cfg_attr(not(unix), path = "torture/elsewhere.rs")]
@@ -40,6 +42,8 @@ enum Task {
     Evaluation(Evaluation),
     /// Tests the built program under kills, full disks, damaged files, crafted inputs and signals.
     Torture(torture::Args),
+    /// Checks the licences and sources of all packages against deny.toml.
+    Licences,
     /// Writes the generated documentation.
     Docs {
         /// Fail if it is not up to date, and write nothing.
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Task::Torture(args) => torture::run(&args),
+        Task::Licences => licences::run(),
         Task::Docs { check } => docs::run(check),
     };
     match result {

@@ -1,5 +1,6 @@
 //! Starts other programs and prints messages.
 
+use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -62,14 +63,31 @@ pub fn cargo() -> Command {
 }
 
 /// `cargo` in the folder of the caller.
-pub fn cargo_here() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+fn cargo_here() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// The program `aeva`, built from this workspace.
+/// The folder that `AEVA_BUILT` names, whose programs are used as they are. `.ci/run` sets it, as it has built the whole workspace:
+/// a single package needs some dependencies with fewer features, and building it would compile those, and what uses them, once more.
+fn built(program: &str) -> Option<PathBuf> {
+    let folder = env::var_os("AEVA_BUILT").filter(|folder| !folder.is_empty())?;
+    Some(PathBuf::from(folder).join(format!("{program}{}", env::consts::EXE_SUFFIX)))
+}
+
+/// The program of a package, built from this workspace. It runs in the current folder.
+pub(crate) fn program(package: &str, program: &str) -> Command {
+    if let Some(path) = built(program) {
+        return Command::new(path);
+    }
+    let mut command = cargo_here();
+    command.args(["run", "--package", package, "--manifest-path"]).arg(root().join("Cargo.toml")).arg("--");
+    command
+}
+
+/// The program `aeva`, built from this workspace. It runs in its root.
 pub fn aeva() -> Command {
-    let mut command = cargo();
-    command.args(["run", "--package", "aeva-cli", "--"]);
+    let mut command = program("aeva-cli", "aeva");
+    command.current_dir(root());
     command
 }
 
@@ -78,6 +96,9 @@ pub fn aeva() -> Command {
 /// # Errors
 /// When it cannot be built.
 pub fn built_aeva() -> anyhow::Result<PathBuf> {
+    if let Some(path) = built("aeva") {
+        return Ok(path);
+    }
     let text = output(cargo().args(["build", "--quiet", "--package", "aeva-cli", "--message-format", "json"]))?;
     let path = text.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;

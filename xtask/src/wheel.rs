@@ -6,9 +6,10 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
-use xtask::process::{cargo_here, output, run as start, say};
+use xtask::process::{run as start, say};
 use xtask::{python, root};
+
+use crate::metadata;
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let python = python::packaging_python()?;
@@ -71,20 +72,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// The official schema of SARIF 2.1.0, which the crate `serde-sarif` has.
 fn sarif_schema() -> anyhow::Result<PathBuf> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        packages: Vec<Package>,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-        manifest_path: PathBuf,
-    }
-    let metadata = output(
-        cargo_here().args(["metadata", "--format-version", "1", "--locked", "--all-features"]).current_dir(root()),
-    )?;
-    let metadata: Metadata = serde_json::from_str(&metadata).context("cargo metadata is not understood")?;
-    let package = metadata.packages.into_iter().find(|package| package.name == "serde-sarif");
+    let package = metadata::read()?.packages.into_iter().find(|package| package.name == "serde-sarif");
     let manifest = package.context("the workspace does not have the crate serde-sarif")?.manifest_path;
     let schema = manifest.with_file_name("src").join("schema.json");
     if schema.is_file() { Ok(schema) } else { bail!("there is no {}", schema.display()) }
