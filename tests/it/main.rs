@@ -14,6 +14,7 @@ mod bench;
 mod blocks;
 mod browser;
 mod budgets;
+mod corpus;
 mod demo;
 mod determinism;
 mod devices;

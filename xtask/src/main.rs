@@ -1,6 +1,7 @@
 //! `cargo xtask`: the chores of this workspace, with one module for each task.
 
 mod docs;
+mod fuzz;
 mod licences;
 mod metadata;
 mod picture;
@@ -42,6 +43,8 @@ enum Task {
     Evaluation(Evaluation),
     /// Tests the built program under kills, full disks, damaged files, crafted inputs and signals.
     Torture(torture::Args),
+    /// Hands the readers what a fuzzer makes of the kept inputs.
+    Fuzz(fuzz::Args),
     /// Checks the licences and sources of all packages against deny.toml.
     Licences,
     /// Writes the generated documentation.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Task::Torture(args) => torture::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Licences => licences::run(),
         Task::Docs { check } => docs::run(check),
     };

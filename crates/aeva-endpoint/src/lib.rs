@@ -14,6 +14,8 @@ mod aws;
 mod client;
 mod endpoint;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod message;
 mod options;
 mod pace;
