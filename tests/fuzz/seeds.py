@@ -100,6 +100,12 @@ def main() -> None:
     seed("endpoint", "kserve-model", json.dumps({"name": "m", "inputs": [{"name": "x", "shape": [-1, 3], "datatype": "FP32"}]}))
     seed("endpoint", "rows", json.dumps({"predictions": scores}))
     seed("endpoint", "labels", json.dumps({"predictions": labels}))
+    form = '[request]\nform = "multipart"\nimage = "png"\nfield = "file"\n[answer]\npointer = "/0/label"\nnames = ["a", "b"]\n'
+    seed("endpoint", "template-form", form + '\0[{"label": "b"}]')
+    batch = '[request]\nform = "json"\nimage = "nested"\njson = \'{"x": "$IMAGES"}\'\n[answer]\npointer = "/r"\neach = "/s"\n'
+    seed("endpoint", "template-batch", batch + '\0{"r": [{"s": [1, 2]}]}')
+    output = {"shape": [1, 2], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
+    seed("endpoint", "binary", json.dumps({"outputs": [output]}).encode() + struct.pack("<ff", 0.5, 2.0))
     seed("endpoint", "no-numbers", '{"predictions": [[NaN, -Infinity, Infinity], [null, "nan", 1]]}')
 
 

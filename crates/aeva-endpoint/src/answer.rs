@@ -48,7 +48,7 @@ impl Answer {
                     let found = format!("{} scores in rows of {width}", scores.len());
                     return Err((found, format!("{count} rows of {classes} scores")));
                 }
-                Ok(scores.chunks(*width).map(top).collect())
+                Ok(scores.chunks((*width).max(1)).map(top).collect())
             }
             Self::Labels(labels) if labels.len() != count => {
                 Err((format!("{} labels", labels.len()), format!("{count} labels, one for each image")))
