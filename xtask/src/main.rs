@@ -1,6 +1,7 @@
 //! `cargo xtask`: the chores of this workspace, with one module for each task.
 
 mod docs;
+mod endpoints;
 mod fuzz;
 mod licences;
 mod metadata;
@@ -33,6 +34,8 @@ enum Task {
     Test,
     /// Builds the Python package `aeva`, installs it into an environment of its own, and tries it.
     TestWheel,
+    /// Scans the shipped models behind real prediction servers, in an environment of their own.
+    TestEndpoints,
     /// Converts a Keras model (.h5, .keras) to ONNX, checks that the labels agree, and writes a manifest beside it.
     Convert(convert::Args),
     /// Trains the shipped models again.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
         Task::TestWheel => wheel::run(),
+        Task::TestEndpoints => endpoints::run(),
         Task::Convert(args) => convert::run(&args),
         Task::TrainDemo => train_demo::run(),
         Task::Picture => picture::run(),

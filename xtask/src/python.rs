@@ -58,6 +58,14 @@ pub fn packaging_python() -> anyhow::Result<PathBuf> {
     environment("requirements-wheel.txt", None)
 }
 
+/// Python with the packages of `requirements-endpoints.txt`: prediction servers.
+///
+/// # Errors
+/// As for [`python`].
+pub fn serving_python() -> anyhow::Result<PathBuf> {
+    environment("requirements-endpoints.txt", None)
+}
+
 /// The Python of an environment with the packages of a list, and with those of the environment that `base` belongs to.
 fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let (requirements, folder) = place(list, base.as_ref())?;
