@@ -1,7 +1,12 @@
 //! What fuzzing began with and what it found: the readers take each of these inputs, or refuse it, without a panic.
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, clippy::missing_panics_doc, unreachable_pub, reason = "a library for a fuzzer, where everything is used")]
+#[allow(
+    dead_code,
+    clippy::missing_panics_doc,
+    unreachable_pub,
+    reason = "a library for a fuzzer, where everything is used"
+)]
 mod targets;
 
 use std::fs;

@@ -6,7 +6,15 @@ use anyhow::{Context, bail};
 use xtask::process::{built_aeva, run as start};
 use xtask::{python, root};
 
-pub(crate) fn run() -> anyhow::Result<()> {
+/// Options of the task.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Scan the clean model behind the fastest server alone, and measure no speeds.
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if cfg!(windows) {
         bail!("the prediction servers are for Linux and macOS");
     }
@@ -14,5 +22,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .context("cannot install the prediction servers; MLServer needs Python 3.11 or 3.12")?;
     let aeva = built_aeva()?;
     let script = root().join("xtask").join("python").join("test_endpoints.py");
-    start(Command::new(python).arg(script).arg(aeva).arg(root().join("models")).arg(root()))
+    let mut command = Command::new(python);
+    command.arg(script).arg(aeva).arg(root().join("models")).arg(root());
+    if args.quick {
+        command.arg("--quick");
+    }
+    start(&mut command)
 }

@@ -35,7 +35,7 @@ enum Task {
     /// Builds the Python package `aeva`, installs it into an environment of its own, and tries it.
     TestWheel,
     /// Scans the shipped models behind real prediction servers, in an environment of their own.
-    TestEndpoints,
+    TestEndpoints(endpoints::Args),
     /// Converts a Keras model (.h5, .keras) to ONNX, checks that the labels agree, and writes a manifest beside it.
     Convert(convert::Args),
     /// Trains the shipped models again.
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
         Task::TestWheel => wheel::run(),
-        Task::TestEndpoints => endpoints::run(),
+        Task::TestEndpoints(args) => endpoints::run(&args),
         Task::Convert(args) => convert::run(&args),
         Task::TrainDemo => train_demo::run(),
         Task::Picture => picture::run(),

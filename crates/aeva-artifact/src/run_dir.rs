@@ -74,6 +74,14 @@ impl RunDir {
         Ok(Self { path: path.to_owned(), info: describe(path)?, pairs: PAIRS_FOLDER.to_owned() })
     }
 
+    /// Makes sure that the folder at a path, if there is one, was not marked by [`refuse`](Self::refuse).
+    ///
+    /// # Errors
+    /// [`ArtifactError::Refused`].
+    pub fn check_usable(path: &Path) -> Result<(), ArtifactError> {
+        refused(path)
+    }
+
     /// Marks the folder, so that it is never opened again: some of its answers are not of the model that it names.
     ///
     /// # Errors

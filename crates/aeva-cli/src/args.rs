@@ -1,6 +1,7 @@
 //! The command line.
 
 mod input;
+mod probe;
 mod runs;
 mod service;
 mod system;
@@ -18,8 +19,8 @@ use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::input::{DataArgs, InputArgs};
+pub(crate) use self::probe::ProbeArgs;
 pub(crate) use self::runs::{DiffArgs, ExportArgs, InspectArgs, StampArgs};
-pub(crate) use self::service::ProbeArgs;
 pub(crate) use self::system::{CompletionsArgs, ConvertArgs, DoctorArgs, ManArgs, SelftestArgs, SetupArgs};
 use crate::effort::EffortChoice;
 use crate::exit::FailOn;

@@ -23,7 +23,7 @@ const LONGEST_ANSWER: u64 = 1 << 26;
 /// Longest part of the answer to a request that was refused.
 const LONGEST_REFUSAL: u64 = 1 << 14;
 /// An answer that is no answer comes again at most so often: a service of another form gives no other.
-const WRONG_ANSWERS: u32 = 3;
+const WRONG_ANSWERS: u32 = 5;
 /// The service of Amazon whose requests are signed.
 const SIGNED_SERVICE: &str = "sagemaker";
 

@@ -11,7 +11,6 @@ use aeva_model::{AwsKeys, EndpointOptions, Protocol, Secret, Template};
 use anyhow::Context;
 use clap::Args;
 
-use super::input::DataArgs;
 use crate::hint::Hinted;
 
 /// How a prediction service is asked, where the model is its address.
@@ -63,22 +62,6 @@ pub(crate) struct AccessArgs {
     /// Do not look at the certificate of the service. Anybody on the way can then read the token and change the answers.
     #[arg(long)]
     insecure: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  aeva probe http://127.0.0.1:8080/v2/models/digits --data images.npz\n  aeva probe http://127.0.0.1:8000/predict --data images.npz > endpoint.toml"
-)]
-pub(crate) struct ProbeArgs {
-    /// The address of the service.
-    pub(crate) url: String,
-    /// Clean labelled images, as for `aeva scan`. The first one is sent.
-    #[arg(long)]
-    pub(crate) data: PathBuf,
-    #[command(flatten)]
-    pub(crate) images: DataArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
 }
 
 /// Requests at the same time unless stated.

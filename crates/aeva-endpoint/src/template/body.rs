@@ -67,6 +67,9 @@ fn picture(
     [height, width, channels]: [usize; 3],
     image: &[f32],
 ) -> Result<(Vec<u8>, &'static str), String> {
+    if image.is_empty() || image.len() != height * width * channels {
+        return Err("no image".to_owned());
+    }
     let bytes: Vec<u8> = image.iter().map(|&value| byte(value)).collect();
     let colour = match channels {
         1 => ExtendedColorType::L8,

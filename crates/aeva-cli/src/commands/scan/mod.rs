@@ -60,6 +60,10 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     }
     let references = references::load(&args.reference, Some(&|model, out| of_reference(model, out, args)))?;
     let begin = Instant::now();
+    if let Some(folder) = &args.out {
+        // Before a service is asked anything.
+        RunDir::check_usable(folder)?;
+    }
     let (lenses, rule) = match purpose {
         Purpose::Verdict => request::lenses(args)?,
         Purpose::Reference => (Lenses::Only(LensName::Triggers), DecisionRule::DEFAULT),
