@@ -37,8 +37,18 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 /// # Errors
 /// When it cannot be started.
 pub fn exit_code(command: &mut Command) -> anyhow::Result<i32> {
-    let status = command.status().with_context(|| format!("cannot run {}", name(command)))?;
+    let status = as_from_a_shell(command).status().with_context(|| format!("cannot run {}", name(command)))?;
     Ok(status.code().unwrap_or(128))
+}
+
+/// Removes what `cargo xtask` says about this package. Build scripts such as that of `ring` look at it, so a cargo below this
+/// program would compile them, and all that uses them, again.
+fn as_from_a_shell(command: &mut Command) -> &mut Command {
+    let is_of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_of_package)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// What a command prints to stdout.
@@ -47,7 +57,7 @@ pub fn exit_code(command: &mut Command) -> anyhow::Result<i32> {
 /// When it cannot be started, or fails; then the message contains its stderr.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let Output { status, stdout, stderr } =
-        command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", name(command)))?;
+        as_from_a_shell(command).stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", name(command)))?;
     if !status.success() {
         let stderr = String::from_utf8_lossy(&stderr);
         bail!("{} failed: {}", name(command), stderr.trim());
