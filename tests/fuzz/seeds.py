@@ -38,7 +38,8 @@ def png(width: int, height: int, colour: int, rows: bytes, extra: bytes = b"") -
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    parts = [chunk(b"IHDR", header), extra and chunk(b"PLTE", extra), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    palette = extra and chunk(b"PLTE", extra)
+    parts = [chunk(b"IHDR", header), palette, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
@@ -67,8 +68,11 @@ def main() -> None:
     seed("pair", "version-1", (DATA / "pair-v1.aeva").read_bytes())
     for version in (1, 2):
         seed("run", f"version-{version}", (DATA / f"run-v{version}.json").read_bytes())
-    # `run/version-3` is of a scan of the shipped model, and `answers/version-1` of a stopped one, with its answers left out.
+    # `run/version-3` is of a scan of the shipped model, and `answers/version-1` of a stopped one, with few answers.
 
+    # Their checksums are made by the target.
+    record = struct.pack("<4IQ2I", 2, 0, 0, 0, 3, 5, 6)
+    seed("journal", "records", record + struct.pack("<4IQI", 1, 1, 0, 0, 1 << 20, 4))
     images = bytes(range(24))
     seed("npy", "bytes", npy("|u1", (2, 2, 2, 3), images))
     seed("npy", "floats", npy("<f4", (2, 1, 1, 1), struct.pack("<2f", 0.5, 1)))
@@ -95,17 +99,22 @@ def main() -> None:
     seed("onnx", "outside", model(tensor("weights.bin", "0", "16")))
     seed("onnx", "elsewhere", model(tensor("../m.onnx", "4096", "1")))
     scores, labels = [[0.5, 0.25, 1e-9]], [2]
-    seed("endpoint", "kserve", json.dumps({"outputs": [{"name": "y", "shape": [1, 3], "datatype": "FP32", "data": scores[0]}]}))
+    flat = {"name": "y", "shape": [1, 3], "datatype": "FP32", "data": scores[0]}
+    seed("endpoint", "kserve", json.dumps({"outputs": [flat]}))
     seed("endpoint", "kserve-nested", json.dumps({"outputs": [{"name": "y", "shape": [1, 3, 1], "data": scores}]}))
-    seed("endpoint", "kserve-model", json.dumps({"name": "m", "inputs": [{"name": "x", "shape": [-1, 3], "datatype": "FP32"}]}))
+    taken = {"name": "x", "shape": [-1, 3], "datatype": "FP32"}
+    seed("endpoint", "kserve-model", json.dumps({"name": "m", "inputs": [taken]}))
     seed("endpoint", "rows", json.dumps({"predictions": scores}))
     seed("endpoint", "labels", json.dumps({"predictions": labels}))
-    form = '[request]\nform = "multipart"\nimage = "png"\nfield = "file"\n[answer]\npointer = "/0/label"\nnames = ["a", "b"]\n'
+    form = '[request]\nform = "multipart"\nimage = "png"\nfield = "file"\n'
+    form += '[answer]\npointer = "/0/label"\nnames = ["a", "b"]\n'
     seed("endpoint", "template-form", form + '\0[{"label": "b"}]')
-    batch = '[request]\nform = "json"\nimage = "nested"\njson = \'{"x": "$IMAGES"}\'\n[answer]\npointer = "/r"\neach = "/s"\n'
+    batch = '[request]\nform = "json"\nimage = "nested"\njson = \'{"x": "$IMAGES"}\'\n'
+    batch += '[answer]\npointer = "/r"\neach = "/s"\n'
     seed("endpoint", "template-batch", batch + '\0{"r": [{"s": [1, 2]}]}')
     output = {"shape": [1, 2], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
     seed("endpoint", "binary", json.dumps({"outputs": [output]}).encode() + struct.pack("<ff", 0.5, 2.0))
+    seed("endpoint", "nothing", "[]\t")
     seed("endpoint", "no-numbers", '{"predictions": [[NaN, -Infinity, Infinity], [null, "nan", 1]]}')
 
 

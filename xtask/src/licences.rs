@@ -32,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let path = root().join("deny.toml");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let rules: Rules = toml::from_str(&text).with_context(|| format!("{} is not understood", path.display()))?;
-    let metadata = metadata::read()?;
+    let metadata = metadata::read(true)?;
     let found = check(&metadata, &rules.licenses.allow)?;
     for line in &found {
         say(line);
@@ -88,6 +88,7 @@ fn wrong_licence(licence: Option<&str>, allowed: &[Licensee]) -> Option<String> 
 #[allow(clippy::unwrap_used, reason = "tests stop at what is unexpected")]
 mod tests {
     use super::*;
+    use crate::metadata::Graph;
 
     /// Metadata with a member of the workspace and one package, with its licence and source in JSON.
     fn found(licence: &str, source: &str) -> Vec<String> {
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_list_has_to_be_understood() {
-        let nothing = Metadata { packages: Vec::new() };
+        let nothing = Metadata { packages: Vec::new(), resolve: Graph::default() };
         let error = check(&nothing, &["Mine".to_owned()]).unwrap_err().to_string();
         assert_eq!(error, "Mine in deny.toml is no licence");
     }

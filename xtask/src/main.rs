@@ -6,6 +6,7 @@ mod fuzz;
 mod licences;
 mod metadata;
 mod picture;
+mod sbom;
 mod test;
 #[cfg_attr(not(unix), path = "torture/elsewhere.rs")]
 mod torture;
@@ -50,6 +51,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Checks the licences and sources of all packages against deny.toml.
     Licences,
+    /// Writes what the program is made of, for CycloneDX, to target/sbom.
+    Sbom,
     /// Writes the generated documentation.
     Docs {
         /// Fail if it is not up to date, and write nothing.
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Task::Torture(args) => torture::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Licences => licences::run(),
+        Task::Sbom => sbom::run(),
         Task::Docs { check } => docs::run(check),
     };
     match result {

@@ -94,6 +94,7 @@ fn environment(list: &str, base: Option<PathBuf>) -> anyhow::Result<PathBuf> {
             "--disable-pip-version-check",
             "--no-deps",
             "--only-binary=:all:",
+            "--require-hashes",
         ])
         .arg("-r")
         .arg(&requirements))

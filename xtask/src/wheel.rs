@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use xtask::process::{run as start, say};
 use xtask::{python, root};
 
-use crate::metadata;
+use crate::{metadata, sbom};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let python = python::packaging_python()?;
@@ -39,6 +39,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     };
     let (models, docs) = (root().join("models"), root().join("docs"));
     start(test("test_wheel.py").arg(&models).arg(docs.join("report.schema.json")).arg(sarif_schema()?))?;
+    start(test("test_sbom.py").arg(sbom::write()?))?;
     let program = python.with_file_name(if cfg!(windows) { "aeva.exe" } else { "aeva" });
     if cfg!(windows) {
         say("SKIPPED test_recipes.py and test_docs.py: recipes and documents are for systems with bash");
@@ -72,7 +73,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// The official schema of SARIF 2.1.0, which the crate `serde-sarif` has.
 fn sarif_schema() -> anyhow::Result<PathBuf> {
-    let package = metadata::read()?.packages.into_iter().find(|package| package.name == "serde-sarif");
+    let package = metadata::read(true)?.packages.into_iter().find(|package| package.name == "serde-sarif");
     let manifest = package.context("the workspace does not have the crate serde-sarif")?.manifest_path;
     let schema = manifest.with_file_name("src").join("schema.json");
     if schema.is_file() { Ok(schema) } else { bail!("there is no {}", schema.display()) }

@@ -33,6 +33,8 @@ const SUFFIX: &str = ".journal";
 const LARGEST: u64 = 1 << 30;
 /// Most answers of a search.
 const MOST_ANSWERS: u64 = 1 << 27;
+/// Most answers that may be missing before records, in all: some batches are, and a few bytes can state any position.
+const MOST_MISSING: usize = 1 << 22;
 /// Bytes of a record before and behind its answers.
 const BEFORE: usize = 24;
 const BEHIND: usize = 8;
@@ -254,6 +256,7 @@ fn first(bytes: &[u8]) -> Option<(Record, &[u8])> {
 }
 
 /// The answers of all searches, in order, with those of `records` in their places. Where there is none, a search has `missing`.
+/// A record behind too many of those is left out: its answers are asked for again.
 pub fn with_records(
     searches: Vec<AnsweredSearch>,
     records: impl IntoIterator<Item = Record>,
@@ -261,7 +264,11 @@ pub fn with_records(
 ) -> BTreeMap<[u32; 3], Vec<u32>> {
     let mut all: BTreeMap<[u32; 3], Vec<u32>> =
         searches.into_iter().map(|AnsweredSearch { id, answers }| (id, answers)).collect();
+    let mut left = MOST_MISSING;
     for record in records {
+        let known = all.get(&record.search).map_or(0, Vec::len);
+        let Some(rest) = left.checked_sub(record.at.saturating_sub(known)) else { continue };
+        left = rest;
         let answers = all.entry(record.search).or_default();
         let end = record.at + record.answers.len();
         if answers.len() < end {
@@ -292,6 +299,14 @@ mod tests {
 
     fn record(at: usize, answers: &[u32]) -> Record {
         Record { search: [1, 2, 3], at, answers: answers.to_vec() }
+    }
+
+    #[test]
+    fn positions_that_are_only_stated_take_no_memory() {
+        let far = |search: u32| Record { search: [search, 0, 0], at: 1 << 26, answers: vec![1] };
+        let near = Record { search: [9, 0, 0], at: 2, answers: vec![1] };
+        let all = with_records(Vec::new(), (0..1000).map(far).chain([near]), 7);
+        assert_eq!(all, BTreeMap::from([([9, 0, 0], vec![7, 7, 1])]));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod sweep;
 mod tables;
 mod train_large;
 mod train_zoo;
+mod wheels;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,9 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Prints the packages of ONNX Runtime that `aeva setup` accepts: a part of `cargo xtask sbom`.
+    #[command(hide = true)]
+    Wheels,
 }
 
 fn main() -> ExitCode {
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         Task::Growth { quick } => growth::run(quick),
         Task::SmallZoo => small_zoo::run(),
         Task::Tables { check } => tables::run(check),
+        Task::Wheels => wheels::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,15 +6,18 @@
 use std::fs;
 use std::path::Path;
 
-use aeva_artifact::{ArtifactError, PairArtifact, PartialAnswers, RunDir, RunInfoError, TriggerArtifact, sha256_hex};
+use aeva_artifact::{
+    ArtifactError, PairArtifact, PartialAnswers, RunDir, RunInfoError, TriggerArtifact, sha256_hex, with_records,
+};
 use aeva_model::{DataOptions, Dataset, ImageSize, Manifest, ModelFile};
 use tempfile::TempDir;
 
 /// Everything that can be run: the names are those of the folders in `corpus`.
-pub const TARGETS: [(&str, fn(&[u8])); 13] = [
+pub const TARGETS: [(&str, fn(&[u8])); 14] = [
     ("pair", pair),
     ("triggers", triggers),
     ("answers", answers),
+    ("journal", journal),
     ("run", run),
     ("npy", npy),
     ("npz", npz),
@@ -70,6 +73,25 @@ pub fn answers(bytes: &[u8]) {
             let written = answers.to_bytes().expect("what was read can be written");
             assert_eq!(PartialAnswers::from_bytes(&written).expect("what was written can be read"), answers);
         }
+    }
+}
+
+/// The records of a journal of answers, in a run and behind a head that are as they should be.
+pub fn journal(bytes: &[u8]) {
+    let folder = folder();
+    write(&folder.path().join("run.json"), include_bytes!("../corpus/run/version-3"));
+    fs::create_dir(folder.path().join("partial-v1")).expect("a new folder");
+    let path = folder.path().join("partial-v1").join("patch-04.x.journal");
+    let head = include_bytes!("../corpus/answers/version-1");
+    let searches = PartialAnswers::from_bytes(head).expect("kept answers").searches;
+    let run = RunDir::open(folder.path()).expect("a kept run");
+    for records in [bytes, &counted(bytes)] {
+        write(&path, &[&head[..], records].concat());
+        let records = run.read_journals("patch-04", SEARCH_VERSION_OF_HEAD).expect("a whole head");
+        let known = records.iter().map(|record| record.answers.len()).sum::<usize>();
+        let all = with_records(searches.clone(), records, u32::MAX);
+        let entries = all.values().map(Vec::len).sum::<usize>();
+        assert!(entries <= known + (1 << 23), "no more memory than the file has answers");
     }
 }
 
@@ -176,6 +198,9 @@ pub fn endpoint(bytes: &[u8]) {
     aeva_endpoint::fuzz::answers(bytes);
 }
 
+/// The version of the search in `corpus/answers/version-1`.
+const SEARCH_VERSION_OF_HEAD: u32 = 8;
+
 /// A picture of one grey pixel.
 const PICTURE: &[u8] = include_bytes!("../corpus/pictures/grey.png");
 
@@ -210,6 +235,28 @@ fn array(kind: &str, shape: &str, values: &[u8]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00", &length[..], text.as_bytes(), values].concat()
 }
 
+/// The bytes as records of a journal, each with a checksum that is true.
+fn counted(mut bytes: &[u8]) -> Vec<u8> {
+    let mut records = Vec::new();
+    while let Some((before, rest)) = bytes.split_at_checked(24) {
+        // Few answers a record, so that there are several.
+        let count = (before[0] as usize % 8).min(rest.len() / 4);
+        let mut record = u32::try_from(count).unwrap_or(0).to_le_bytes().to_vec();
+        record.extend(&before[4..]);
+        record.extend(&rest[..4 * count]);
+        let digest = digest(&record);
+        record.extend(&digest[..8]);
+        records.extend(record);
+        bytes = &rest[4 * count..];
+    }
+    records
+}
+
+fn digest(bytes: &[u8]) -> Vec<u8> {
+    let digest = sha256_hex(bytes);
+    (0..digest.len() / 2).filter_map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).ok()).collect()
+}
+
 /// The bytes as an artifact of a kind, with lengths and a checksum that are true: a fuzzer does not guess them.
 fn sealed(bytes: &[u8], kind: u16) -> Vec<u8> {
     const PRELUDE: usize = 28;
@@ -225,7 +272,7 @@ fn sealed(bytes: &[u8], kind: u16) -> Vec<u8> {
     sealed.extend(u32::try_from(header).unwrap_or(0).to_le_bytes());
     sealed.extend(((content.len() - header) as u64).to_le_bytes());
     sealed.extend(content);
-    let digest = sha256_hex(&sealed);
-    sealed.extend((0..DIGEST).filter_map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).ok()));
+    let digest = digest(&sealed);
+    sealed.extend(digest);
     sealed
 }
