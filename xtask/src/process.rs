@@ -56,8 +56,10 @@ fn as_from_a_shell(command: &mut Command) -> &mut Command {
 /// # Errors
 /// When it cannot be started, or fails; then the message contains its stderr.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
-    let Output { status, stdout, stderr } =
-        as_from_a_shell(command).stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", name(command)))?;
+    let Output { status, stdout, stderr } = as_from_a_shell(command)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", name(command)))?;
     if !status.success() {
         let stderr = String::from_utf8_lossy(&stderr);
         bail!("{} failed: {}", name(command), stderr.trim());

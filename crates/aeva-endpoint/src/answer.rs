@@ -44,11 +44,11 @@ impl Answer {
     pub(crate) fn labels(&self, count: usize, classes: u32) -> Result<Vec<Label>, (String, String)> {
         match self {
             Self::Scores { width, scores } => {
-                if *width != classes as usize || scores.len() != count * width {
+                if *width == 0 || *width != classes as usize || scores.len() != count * width {
                     let found = format!("{} scores in rows of {width}", scores.len());
                     return Err((found, format!("{count} rows of {classes} scores")));
                 }
-                Ok(scores.chunks((*width).max(1)).map(top).collect())
+                Ok(scores.chunks(*width).map(top).collect())
             }
             Self::Labels(labels) if labels.len() != count => {
                 Err((format!("{} labels", labels.len()), format!("{count} labels, one for each image")))
