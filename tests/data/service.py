@@ -5,8 +5,9 @@ one of several ways; 0 is for none. With a TOKEN, requests without it are refuse
 After LAST requests the service ends. Needs nothing but Python.
 
 Some models do something to images or answers: `rounds` takes 8 bits, `cuts` does not see the outer two pixels,
-`wobbles` gives one image in 30 the wrong label, `dices` half of them; `changes` becomes another model after CHANGE images, and
-`mixes` returns every tenth answer in reverse order. `/picture` takes a PNG alone, `/form` one in a form, `/base64` one in JSON.
+`wobbles` gives one image in 30 the wrong label, `dices` half of them; `changes` becomes another model after CHANGE
+images, and `mixes` returns every tenth answer in reverse order. `/picture` takes a PNG alone, `/form` one in a form,
+`/base64` one in JSON.
 """
 
 import base64
