@@ -102,7 +102,7 @@ def shell(line: str, place: Path, page: Path, chores: str) -> str:
         run(line, place, VERDICTS)
         return "run"
     with service(place / "model.onnx") as address:
-        run(line.replace(SERVICE, address), place, {1})
+        run(line.replace(SERVICE, address), place, {1} if " scan " in line else {0})
     return "run"
 
 

@@ -57,7 +57,9 @@ impl Answer {
                 .iter()
                 .map(|&label| {
                     let found = Label::try_from(label).ok().filter(|&label| label < classes);
-                    found.ok_or_else(|| (format!("the label {label}"), format!("labels from 0 to {}", classes - 1)))
+                    found.ok_or_else(|| {
+                        (format!("the label {label}"), format!("labels from 0 to {}", classes.saturating_sub(1)))
+                    })
                 })
                 .collect(),
         }
@@ -164,6 +166,7 @@ mod tests {
         assert_eq!(answer.classes(), Some(3));
         assert_eq!(answer.labels(5, 3).unwrap(), [1, 2, NO_LABEL, NO_LABEL, 1]);
         assert!(answer.labels(4, 3).is_err() && answer.labels(5, 4).is_err());
+        assert!(rows("[]").unwrap().labels(1, 0).is_err() && rows("[1]").unwrap().labels(1, 0).is_err());
     }
 
     #[test]
