@@ -75,11 +75,6 @@ impl Client {
         Ok(Self { agent, url: url.to_owned(), options, pace, sent: AtomicU64::new(0) })
     }
 
-    /// Requests so far.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
     /// Sends a request until it is answered, as long as its failures may pass. `read` makes something of the answer.
     pub(crate) fn send<T>(
         &self,

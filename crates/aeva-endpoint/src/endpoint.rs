@@ -78,11 +78,6 @@ impl Endpoint {
         self.shared.rows.load(Ordering::Relaxed)
     }
 
-    /// Requests of all connections so far.
-    pub fn requests(&self) -> u64 {
-        self.shared.client.sent()
-    }
-
     /// What the service says about the model, in words.
     pub fn about(&self) -> Option<&str> {
         self.shared.about.as_deref()

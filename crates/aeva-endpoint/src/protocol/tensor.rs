@@ -46,15 +46,13 @@ pub(crate) struct Description {
     pub(crate) input: String,
     /// Type of its values.
     pub(crate) datatype: Datatype,
-    /// Its shape, where it is stated; -1 for any size.
-    pub(crate) shape: Vec<i64>,
     /// The model and what serves it, in words.
     pub(crate) about: Option<String>,
 }
 
 impl Default for Description {
     fn default() -> Self {
-        Self { input: "input".to_owned(), datatype: Datatype::Fp32, shape: Vec::new(), about: None }
+        Self { input: "input".to_owned(), datatype: Datatype::Fp32, about: None }
     }
 }
 
@@ -84,7 +82,6 @@ impl Description {
         Ok(Self {
             input: input["name"].as_str().map_or(default.input, str::to_owned),
             datatype,
-            shape: input["shape"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect(),
             about: (!about.is_empty()).then(|| about.join(", ")),
         })
     }
@@ -100,7 +97,6 @@ mod tests {
         let text = br#"{"name":"digits","versions":["1","2"],"platform":"onnx","inputs":[{"name":"image","datatype":"UINT8","shape":[-1,16,16,1]}]}"#;
         let found = Description::of(text).unwrap();
         assert_eq!((found.input.as_str(), found.datatype), ("image", Datatype::Uint8));
-        assert_eq!(found.shape, [-1, 16, 16, 1]);
         assert_eq!(found.about.as_deref(), Some("digits, version 2, onnx"));
         assert_eq!(Description::of(b"{}").unwrap(), Description::default());
         assert_eq!(Description::of(b"<html>").unwrap(), Description::default());

@@ -74,15 +74,6 @@ impl Template {
         &self.names
     }
 
-    /// The same with these names of the labels, unless it has some.
-    #[must_use]
-    pub fn with_names(mut self, names: &[String]) -> Self {
-        if self.names.is_empty() {
-            names.clone_into(&mut self.names);
-        }
-        self
-    }
-
     /// Whether images go out as pictures of 8 bits.
     pub(crate) fn sends_pictures(&self) -> bool {
         matches!(self.image, Image::Png | Image::Jpeg { .. })
