@@ -14,15 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+from docs_service import service
 
 # Lines that are not run, by what they contain, and why.
 NOT_RUN = {
@@ -38,6 +34,8 @@ NOT_RUN = {
 }
 # What a program that answers for a model has in it.
 PROGRAM = "reader.readline()"
+# What a page begins the description of a service with.
+TEMPLATE = "[request]\n"
 # The address of the services in the pages.
 SERVICE = "127.0.0.1:8080"
 # Exit codes of verdicts.
@@ -55,25 +53,35 @@ def main() -> int:
         for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
             place = prepare(Path(folder) / page.stem, models, scanned / "run")
             text = page.read_text(encoding="utf-8")
-            blocks = re.findall(r"^ *```(sh|python)\n(.*?)^ *```", text, re.S | re.M)
-            # A program that a page shows is what its commands start.
-            for block in [block for language, block in blocks if language == "python" and PROGRAM in block]:
-                (place / "my_model.py").write_text(block, encoding="utf-8")
-                counts["programs"] += 1
+            blocks = re.findall(r"^ *```(sh|python|toml)\n(.*?)^ *```", text, re.S | re.M)
+            # What a page shows is what its commands use: a program, and the description of a service.
+            for language, block in blocks:
+                if language == "python" and PROGRAM in block:
+                    (place / "my_model.py").write_text(block, encoding="utf-8")
+                    counts["programs"] += 1
+                elif language == "toml" and block.startswith(TEMPLATE):
+                    (place / "endpoint.toml").write_text(block, encoding="utf-8")
+                    counts["templates"] += 1
+            commands = []
             for language, block in blocks:
                 if language == "python":
                     counts[python(block, place, page)] += 1
-                    continue
-                for line in block.replace("\\\n", " ").splitlines():
-                    counts[shell(line, place, page, chores)] += 1
+                elif language == "sh":
+                    for line in block.replace("\\\n", " ").splitlines():
+                        kind = shell(line, place, page, chores)
+                        counts[kind] += 1
+                        commands += [line] if kind == "run" else []
+            counts["protocols"] += protocols(text, commands, page)
         cells = 0
         for notebook in sorted((root / "docs").glob("*.ipynb")):
             place = prepare(Path(folder) / notebook.stem, models, None)
             cells += cells_of(notebook, place)
     expect(counts["programs"] == 1, "one page shows a program")
+    expect(counts["templates"] == 1, "one page describes a service")
+    expect(counts["protocols"], "one page has a table of protocols")
     print(
-        f"docs: {counts['run']} commands and {counts['python']} blocks of Python run, {counts['chores']} chores exist, "
-        f"{cells} cells run"
+        f"docs: {counts['run']} commands and {counts['python']} blocks of Python run, {counts['protocols']} protocols "
+        f"spoken, {counts['chores']} chores exist, {cells} cells run"
     )
     return 0
 
@@ -106,6 +114,17 @@ def shell(line: str, place: Path, page: Path, chores: str) -> str:
     return "run"
 
 
+def protocols(text: str, commands: list[str], page: Path) -> int:
+    """Number of protocols in the table of a page; each must have a scan among the commands that were run."""
+    table = re.search(r"^\| `--protocol` \|.*?\n\n", text, re.S | re.M)
+    names = re.findall(r"^\| `([a-z][a-z0-9-]*)` \|", table[0], re.M) if table else []
+    scans = [line.split() for line in commands if line.startswith("aeva scan ")]
+    spoken = {words[words.index("--protocol") + 1] for words in scans if "--protocol" in words}
+    missing = [name for name in names if name not in spoken]
+    expect(not missing, f"{page.name}: no scan was run with the protocol {', '.join(missing)}")
+    return len(names)
+
+
 def python(block: str, place: Path, page: Path) -> str:
     """Runs a block about `aeva`; others are about other packages."""
     if "import aeva" in block:
@@ -121,51 +140,6 @@ def python(block: str, place: Path, page: Path) -> str:
     if PROGRAM not in block:
         print(f"SKIPPED {page.name}: a block of Python about another package")
     return "skipped"
-
-
-@contextmanager
-def service(model: Path) -> Iterator[str]:
-    """A service for a model on this machine: the Open Inference Protocol, and the form of TensorFlow Serving."""
-    session = onnxruntime.InferenceSession(model)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send({"name": "digits", "inputs": [{"name": "input", "datatype": "FP32"}]})
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.path == "/v2/models/digits/infer":
-                tensor = body["inputs"][0]
-                scores = self.scores(np.reshape(tensor["data"], tensor["shape"]))
-                output = {"name": "scores", "datatype": "FP32", "shape": scores.shape, "data": scores.ravel().tolist()}
-                answer = {"model_name": "digits", "outputs": [output]}
-            elif self.path == "/v1/models/digits:predict":
-                answer = {"predictions": self.scores(np.asarray(body["instances"])).tolist()}
-            else:
-                self.send_error(404)
-                return
-            self.send(answer)
-
-        def send(self, answer: dict) -> None:
-            text = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def scores(self, images: np.ndarray) -> np.ndarray:
-            return session.run(None, {"input": images.astype(np.float32)})[0]
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def cells_of(notebook: Path, place: Path) -> int:

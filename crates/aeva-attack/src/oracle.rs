@@ -54,6 +54,12 @@ pub trait HardLabelOracle: Send {
     fn confirm(&mut self) -> Result<(), OracleError> {
         Ok(())
     }
+
+    /// Images that were classified besides those of [`classify`](Self::classify): to see that it is still the same model, or
+    /// because one answer is not enough.
+    fn checks(&self) -> u64 {
+        0
+    }
 }
 
 /// Labels of all `images` `[n, h, w, c]`, classified in batches of at most `batch_rows`.

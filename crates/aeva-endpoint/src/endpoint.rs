@@ -1,12 +1,14 @@
 //! A service that is asked over HTTP.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use aeva_attack::Label;
 
 use crate::client::{Client, Mismatch, Request};
 use crate::protocol::{Description, Form};
+use crate::size::Size;
 use crate::{EndpointError, EndpointOptions};
 
 /// The status of a request that is too large.
@@ -24,8 +26,7 @@ struct Shared {
     address: String,
     form: Form,
     about: Option<String>,
-    /// Images of a request, as many as the service takes.
-    rows: AtomicUsize,
+    size: Size,
     connections: AtomicU64,
 }
 
@@ -61,9 +62,9 @@ impl Endpoint {
         };
         let about = description.about.clone();
         let form = protocol.form(description, template.as_ref());
-        let rows = AtomicUsize::new(client.options.rows.clamp(1, form.most_rows()));
+        let size = Size::new(client.options.rows, form.most_rows());
         let connections = AtomicU64::new(1);
-        Ok(Self { shared: Arc::new(Shared { client, address, form, about, rows, connections }), connection: 0 })
+        Ok(Self { shared: Arc::new(Shared { client, address, form, about, size, connections }), connection: 0 })
     }
 
     /// Another connection to the same service.
@@ -75,7 +76,7 @@ impl Endpoint {
 
     /// Images of a request at most. It becomes smaller where a service refuses requests as too large.
     pub fn rows(&self) -> usize {
-        self.shared.rows.load(Ordering::Relaxed)
+        self.shared.size.most()
     }
 
     /// What the service says about the model, in words.
@@ -129,15 +130,20 @@ impl Endpoint {
         let mut rest = values;
         // Each turn takes at least an image, or halves the number of images of a request.
         while !rest.is_empty() {
-            let rows = self.rows();
-            let (part, others) = rest.split_at((image * rows).min(rest.len()));
+            let (part, others) = rest.split_at((image * self.shared.size.now()).min(rest.len()));
             let count = part.len() / image;
+            let begin = Instant::now();
             match self.ask([count, a, b, c], part, |answer| answer.labels(count, classes)) {
-                Ok(found) => labels.extend(found),
+                Ok(found) => {
+                    labels.extend(found);
+                    if let Some(images) = self.shared.size.took(count, begin.elapsed()) {
+                        tracing::debug!("{}: {images} images a request from now on", self.url());
+                    }
+                }
                 Err(EndpointError::Status { status: TOO_LARGE, .. }) if count > 1 => {
-                    let smaller = count.div_ceil(2);
-                    tracing::info!("{}: {count} images are too large a request; {smaller} from now on", self.url());
-                    self.shared.rows.fetch_min(smaller, Ordering::Relaxed);
+                    if let Some(smaller) = self.shared.size.shrink(count) {
+                        tracing::info!("{}: {count} images are too large a request; {smaller} from now on", self.url());
+                    }
                     continue;
                 }
                 Err(error) => return Err(error),

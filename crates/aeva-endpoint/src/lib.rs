@@ -17,12 +17,14 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod message;
+mod numbers;
 mod options;
 mod pace;
 mod probe;
 mod protocol;
 mod retry;
 mod secret;
+mod size;
 mod template;
 
 pub use aws::AwsKeys;

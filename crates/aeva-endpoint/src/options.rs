@@ -27,8 +27,8 @@ pub struct EndpointOptions {
     pub rate: Option<f64>,
     /// Requests in all, those that failed included; no limit if not stated.
     pub requests: Option<u64>,
-    /// Images of a request at most.
-    pub rows: usize,
+    /// Images of a request; if not stated, 64 or 128, whichever the service is faster with, or fewer.
+    pub rows: Option<usize>,
     /// File with the certificates of further authorities (PEM).
     pub certificates: Option<PathBuf>,
     /// Whether the certificate of the service is not looked at. Then anybody on the way can read the token.
@@ -40,8 +40,6 @@ impl EndpointOptions {
     pub const TIMEOUT: Duration = Duration::from_mins(1);
     /// Tries of a request unless stated.
     pub const TRIES: u32 = 8;
-    /// Images of a request unless stated.
-    pub const ROWS: usize = 64;
 
     /// The defaults for a protocol.
     pub fn new(protocol: Protocol) -> Self {
@@ -55,7 +53,7 @@ impl EndpointOptions {
             tries: Self::TRIES,
             rate: None,
             requests: None,
-            rows: Self::ROWS,
+            rows: None,
             certificates: None,
             insecure: false,
         }

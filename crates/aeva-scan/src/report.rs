@@ -92,6 +92,8 @@ pub struct QueriesByPhase {
     pub lenses: LensQueries,
     /// Showing what found triggers do to some images. A program that does so counts them here and in the sum.
     pub examples: u64,
+    /// Seeing that a service is still the same model, or asking it again. A program that does so counts them here and in the sum.
+    pub checks: u64,
 }
 
 /// The requested parameters of a scan.
@@ -121,7 +123,8 @@ impl Report {
         let (of_triggers, _) = rule.of_triggers();
         let test = assessment.triggers.as_ref();
         let found = test.map_or_else(Vec::new, |test| test.target_maps(of_triggers.trigger_alpha(&test.null)));
-        let queries_by_phase = QueriesByPhase { clean: run.clean_queries, lenses: seen.queries(), examples: 0 };
+        let queries_by_phase =
+            QueriesByPhase { clean: run.clean_queries, lenses: seen.queries(), examples: 0, checks: 0 };
         let search = &run.perturbations.search;
         let reason = assessment.verdict.reason();
         Self {

@@ -1,33 +1,28 @@
 //! The Open Inference Protocol, version 2, as JSON.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::tensor::{Datatype, Description};
 use crate::answer::{Answer, parse};
-
-#[derive(Serialize)]
-struct Request<'a, T> {
-    inputs: [Tensor<'a, T>; 1],
-}
-
-#[derive(Serialize)]
-struct Tensor<'a, T> {
-    name: &'a str,
-    shape: [usize; 4],
-    datatype: &'static str,
-    data: &'a [T],
-}
+use crate::numbers;
 
 pub(super) fn body(input: &Description, shape: [usize; 4], values: &[f32]) -> Vec<u8> {
-    fn tensor<T: Serialize>(input: &Description, shape: [usize; 4], data: &[T]) -> Vec<u8> {
-        let tensor = Tensor { name: &input.input, shape, datatype: input.datatype.name(), data };
-        serde_json::to_vec(&Request { inputs: [tensor] }).unwrap_or_default()
-    }
+    let (name, datatype) = (Value::from(input.input.as_str()), input.datatype.name());
+    let mut text =
+        format!("{{\"inputs\":[{{\"name\":{name},\"shape\":{},\"datatype\":\"{datatype}\",\"data\":[", json(shape));
     match input.datatype {
-        Datatype::Uint8 => tensor(input, shape, &input.datatype.bytes(values)),
-        _ => tensor(input, shape, values),
+        Datatype::Uint8 => {
+            let bytes: Vec<String> = input.datatype.bytes(values).iter().map(ToString::to_string).collect();
+            text.push_str(&bytes.join(","));
+        }
+        _ => numbers::push(values, &mut text),
     }
+    text.push_str("]}]}");
+    text.into_bytes()
+}
+
+fn json(shape: [usize; 4]) -> Value {
+    shape.to_vec().into()
 }
 
 /// The first output. Its data may be flat or nested.

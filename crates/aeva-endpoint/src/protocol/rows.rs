@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::answer::{Answer, parse};
+use crate::numbers;
 
 /// `{"KEY": [[[[...]]]]}`.
 pub(super) fn body(key: &str, [count, a, b, c]: [usize; 4], values: &[f32]) -> Vec<u8> {
@@ -13,10 +14,9 @@ pub(super) fn body(key: &str, [count, a, b, c]: [usize; 4], values: &[f32]) -> V
         for (y, row) in image.chunks(row.max(1)).enumerate() {
             text.push_str(if y == 0 { "[" } else { ",[" });
             for (x, pixel) in row.chunks(c.max(1)).enumerate() {
-                if x > 0 {
-                    text.push(',');
-                }
-                text.push_str(&serde_json::to_string(pixel).unwrap_or_default());
+                text.push_str(if x == 0 { "[" } else { ",[" });
+                numbers::push(pixel, &mut text);
+                text.push(']');
             }
             text.push(']');
         }

@@ -2,12 +2,12 @@
 
 use aeva_attack::{HardLabelOracle, InputSpec, Label, Meaning, OracleError};
 use aeva_endpoint::{Endpoint, EndpointError};
-use ndarray::{Array4, ArrayView4, Axis};
+use ndarray::{Array4, ArrayView4, Axis, concatenate};
 
 use crate::input::InputWriter;
 use crate::loader::loaded::RawRuns;
 use crate::loader::preprocessing::Prepares;
-use crate::loader::probes::Probes;
+use crate::loader::probes::{PERIOD, Probes};
 use crate::{Layout, ModelError, Preprocessing};
 
 /// Images of a batch for a service that takes one at a time.
@@ -24,17 +24,19 @@ pub(super) struct EndpointOracle {
     asks: usize,
     /// Images that go with the others, to see that it is still the same model.
     probes: Option<Probes>,
+    /// Images asked about besides.
+    checks: u64,
     rows: [usize; 1],
 }
 
 impl EndpointOracle {
     pub(super) fn new(endpoint: Endpoint, spec: InputSpec, layout: Layout, writer: InputWriter) -> Self {
-        // One image of a request is left for a probe.
+        // Of a request, as many images are left for probes.
         let rows = match endpoint.rows() {
             1 => SINGLE_ROWS,
-            rows => rows - 1,
+            rows => rows - rows.div_ceil(PERIOD),
         };
-        Self { endpoint, spec, layout, writer, values: Vec::new(), asks: 1, probes: None, rows: [rows] }
+        Self { endpoint, spec, layout, writer, values: Vec::new(), asks: 1, probes: None, checks: 0, rows: [rows] }
     }
 
     /// Another connection.
@@ -47,6 +49,7 @@ impl EndpointOracle {
             values: Vec::new(),
             asks: self.asks,
             probes: self.probes.clone(),
+            checks: 0,
             rows: self.rows,
         }
     }
@@ -78,6 +81,7 @@ impl EndpointOracle {
             answers.push(labels.clone());
         }
         if self.asks > 1 {
+            self.checks += ((self.asks - 1) * labels.len()) as u64;
             for (row, label) in labels.iter_mut().enumerate() {
                 *label = most_frequent(answers.iter().map(|labels| labels[row]));
             }
@@ -98,16 +102,21 @@ impl HardLabelOracle for EndpointOracle {
 
     fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
         let rows = batch.dim().0;
-        let Some((probe, place)) = self.probes.as_mut().and_then(|probes| probes.due(rows)) else {
-            return self.ask(batch, labels);
-        };
-        let (with_probe, expected) = match &self.probes {
-            Some(probes) => (inserted(batch, probes.image(probe), place), probes.label(probe)),
-            None => return self.ask(batch, labels),
-        };
-        self.ask(with_probe.view(), labels)?;
+        let due = self.probes.as_mut().map_or_else(Vec::new, |probes| probes.due(rows));
+        let Some(probes) = self.probes.clone().filter(|_| !due.is_empty()) else { return self.ask(batch, labels) };
+        let places: Vec<(ArrayView4<'_, f32>, usize)> =
+            due.iter().map(|&(probe, place)| (probes.image(probe), place)).collect();
+        self.ask(inserted(batch, &places)?.view(), labels)?;
+        self.checks += due.len() as u64;
         // An answer in the wrong order is noticed as well, unless it has the right label at this place by chance.
-        if labels.remove(place) == expected { Ok(()) } else { Err(self.changed(1, 1)) }
+        let differ = due.iter().filter(|&&(probe, place)| labels[place] != probes.label(probe)).count();
+        if differ > 0 {
+            return Err(self.changed(differ, due.len()));
+        }
+        for &(_, place) in due.iter().rev() {
+            labels.remove(place);
+        }
+        Ok(())
     }
 
     fn confirm(&mut self) -> Result<(), OracleError> {
@@ -115,23 +124,27 @@ impl HardLabelOracle for EndpointOracle {
         let (images, expected) = probes.all();
         let mut labels = Vec::new();
         self.ask(images, &mut labels)?;
+        self.checks += expected.len() as u64;
         let differ = labels.iter().zip(expected).filter(|(found, expected)| found != expected).count();
         if differ == 0 { Ok(()) } else { Err(self.changed(differ, expected.len())) }
     }
+
+    fn checks(&self) -> u64 {
+        self.checks
+    }
 }
 
-/// `batch` with `image` `[1, h, w, c]` at a place between its images.
-fn inserted(batch: ArrayView4<'_, f32>, image: ArrayView4<'_, f32>, place: usize) -> Array4<f32> {
-    let (rows, height, width, channels) = batch.dim();
-    let mut longer = Array4::zeros((rows + 1, height, width, channels));
-    for (row, mut out) in longer.axis_iter_mut(Axis(0)).enumerate() {
-        match row.cmp(&place) {
-            std::cmp::Ordering::Less => out.assign(&batch.index_axis(Axis(0), row)),
-            std::cmp::Ordering::Equal => out.assign(&image.index_axis(Axis(0), 0)),
-            std::cmp::Ordering::Greater => out.assign(&batch.index_axis(Axis(0), row - 1)),
-        }
+/// `batch` with images `[1, h, w, c]` at these places of the longer batch, which ascend.
+fn inserted(batch: ArrayView4<'_, f32>, images: &[(ArrayView4<'_, f32>, usize)]) -> Result<Array4<f32>, OracleError> {
+    let mut parts = Vec::with_capacity(2 * images.len() + 1);
+    let mut done = 0;
+    for (before, &(image, place)) in images.iter().enumerate() {
+        parts.push(batch.slice_axis(Axis(0), (done..place - before).into()));
+        parts.push(image);
+        done = place - before;
     }
-    longer
+    parts.push(batch.slice_axis(Axis(0), (done..).into()));
+    concatenate(Axis(0), &parts).map_err(OracleError::new)
 }
 
 /// The most frequent label, of several the one that came first.
@@ -178,6 +191,7 @@ pub(super) fn shape([height, width, channels]: [usize; 3], layout: Layout, image
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known shapes")]
 mod tests {
     use super::*;
 
@@ -185,9 +199,14 @@ mod tests {
     fn a_probe_goes_between_the_images() {
         let batch = Array4::from_shape_fn((3, 1, 1, 1), |(n, ..)| [0.0, 0.1, 0.2][n]);
         let probe = Array4::from_elem((1, 1, 1, 1), 0.9);
+        let values = |places: &[usize]| {
+            let images: Vec<_> = places.iter().map(|&place| (probe.view(), place)).collect();
+            inserted(batch.view(), &images).unwrap().into_raw_vec_and_offset().0
+        };
         for (place, expected) in [(0, [0.9, 0.0, 0.1, 0.2]), (2, [0.0, 0.1, 0.9, 0.2]), (3, [0.0, 0.1, 0.2, 0.9])] {
-            assert_eq!(inserted(batch.view(), probe.view(), place).into_raw_vec_and_offset().0, expected);
+            assert_eq!(values(&[place]), expected);
         }
+        assert_eq!(values(&[1, 4]), [0.0, 0.9, 0.1, 0.2, 0.9]);
     }
 
     #[test]
