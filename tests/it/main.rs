@@ -32,6 +32,7 @@ mod privacy;
 mod programs;
 mod references;
 mod services;
+mod shards;
 mod shared_models;
 mod snapshots;
 #[cfg(unix)]

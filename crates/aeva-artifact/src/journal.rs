@@ -262,8 +262,13 @@ pub fn with_records(
     records: impl IntoIterator<Item = Record>,
     missing: u32,
 ) -> BTreeMap<[u32; 3], Vec<u32>> {
-    let mut all: BTreeMap<[u32; 3], Vec<u32>> =
-        searches.into_iter().map(|AnsweredSearch { id, answers }| (id, answers)).collect();
+    let mut all: BTreeMap<[u32; 3], Vec<u32>> = BTreeMap::new();
+    for AnsweredSearch { id, answers } in searches {
+        let known = all.entry(id).or_default();
+        if known.len() < answers.len() {
+            *known = answers;
+        }
+    }
     let mut left = MOST_MISSING;
     for record in records {
         let known = all.get(&record.search).map_or(0, Vec::len);

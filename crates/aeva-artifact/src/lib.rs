@@ -43,6 +43,8 @@ mod container;
 mod error;
 mod journal;
 mod limits;
+mod manifest;
+mod merge;
 mod pair;
 mod provenance;
 mod read;
@@ -57,6 +59,8 @@ pub use atomic::write_atomically;
 pub use error::{ArtifactError, DecodeError, EncodeError, RunInfoError};
 pub use journal::{Journal, Record, with_records};
 pub use limits::MAX_CLASSES;
+pub use manifest::{Completeness, ShardManifest, ShardState};
+pub use merge::{Merged, merge};
 pub use pair::PairArtifact;
 pub use provenance::{
     DataProvenance, ModelProvenance, PairProvenance, PerturbationProvenance, Provenance, SEARCH_VERSION,

@@ -1,11 +1,12 @@
 //! The folder of one run: `run.json`, one `.aeva` file for each trigger pass and each finished pair, and the reports.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::atomic::{TEMPORARY, create_atomically, flush_folder, sweep};
-use aeva_attack::trigger::PassId;
+use aeva_attack::trigger::{Pass, PassId, Setting};
 
 use crate::answers::{PartialAnswers, WorkProvenance};
 use crate::atomic::write_atomically;
@@ -28,6 +29,8 @@ const TRIGGERS_FOLDER: &str = "triggers-v1";
 const REFUSED_FILE: &str = "refused.txt";
 /// Longest reason that is read.
 const MAX_REASON: u64 = 1 << 12;
+/// Begin of what is added to the names of the work of a share.
+const SHARE: &str = "-share-";
 /// Folder of unfinished work.
 pub(crate) const PARTIAL_FOLDER: &str = "partial-v1";
 
@@ -38,6 +41,8 @@ pub struct RunDir {
     info: RunInfo,
     /// Name of the folder of the pairs.
     pairs: String,
+    /// The share of a scan that is made, as a part of names.
+    share: Option<String>,
 }
 
 impl RunDir {
@@ -71,7 +76,7 @@ impl RunDir {
     /// [`ArtifactError::NotARun`], [`ArtifactError::RunDescription`], [`ArtifactError::Refused`], and errors of reading.
     pub fn open(path: &Path) -> Result<Self, ArtifactError> {
         refused(path)?;
-        Ok(Self { path: path.to_owned(), info: describe(path)?, pairs: PAIRS_FOLDER.to_owned() })
+        Ok(Self { path: path.to_owned(), info: describe(path)?, pairs: PAIRS_FOLDER.to_owned(), share: None })
     }
 
     /// Makes sure that the folder at a path, if there is one, was not marked by [`refuse`](Self::refuse).
@@ -138,9 +143,39 @@ impl RunDir {
         Ok(names)
     }
 
+    /// The same folder for a share of the scan, whose unfinished work has a name of its own.
+    #[must_use]
+    pub fn with_share(self, shard: u32, of: u32) -> Self {
+        Self { share: Some(format!("{SHARE}{shard}-of-{of}")), ..self }
+    }
+
     /// Name of the search for perturbations as a piece of work; see [`partial_path`](Self::partial_path).
     pub fn perturbation_work(&self) -> String {
-        self.pairs.replacen(PAIRS_FOLDER, "pairs", 1)
+        self.pairs.replacen(PAIRS_FOLDER, "pairs", 1) + self.share.as_deref().unwrap_or_default()
+    }
+
+    /// Names of the unfinished searches for perturbations that this run goes on with: its own, and those of shares, unless it is a
+    /// share itself.
+    pub fn perturbation_works(&self) -> Vec<String> {
+        let own = self.perturbation_work();
+        let mut names = BTreeSet::from([own.clone()]);
+        if self.share.is_none() {
+            let entries = fs::read_dir(self.path.join(PARTIAL_FOLDER)).into_iter().flatten().flatten();
+            for entry in entries {
+                let name = entry.file_name();
+                let work = name.to_str().and_then(|name| name.split('.').next()).unwrap_or_default();
+                if work.strip_prefix(&own).is_some_and(|rest| rest.starts_with(SHARE)) {
+                    names.insert(work.to_owned());
+                }
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// The passes that have triggers. The files are not read.
+    pub fn stored_passes(&self) -> Vec<PassId> {
+        let ids = Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }));
+        ids.filter(|&id| self.trigger_path(id).is_file()).collect()
     }
 
     /// Everything that the perturbations of this run depend on.
@@ -179,6 +214,11 @@ impl RunDir {
         }
         pairs.sort_unstable();
         Ok(pairs)
+    }
+
+    /// Name of the folder of the pairs.
+    pub(crate) fn pairs_folder(&self) -> &str {
+        &self.pairs
     }
 
     /// Path of the artifact of a pair, whether it exists or not.
@@ -332,7 +372,7 @@ impl RunDir {
         })?;
         // `run.json` is the first file of a run, so that a folder with results always says which run they belong to.
         if is_vacant(path)? && create_atomically(&file, &text)? {
-            return Ok(Self { path: path.to_owned(), info, pairs: PAIRS_FOLDER.to_owned() });
+            return Ok(Self { path: path.to_owned(), info, pairs: PAIRS_FOLDER.to_owned(), share: None });
         }
         Self::join(path, &describe(path)?, info)
     }
@@ -346,7 +386,7 @@ impl RunDir {
         } else {
             format!("{PAIRS_FOLDER}-{}", &info.perturbations.key()[..KEY_LENGTH])
         };
-        let run = Self { path: path.to_owned(), info, pairs };
+        let run = Self { path: path.to_owned(), info, pairs, share: None };
         run.same_run(found)?;
         let differences = found.other_figures(&run.info);
         if !differences.is_empty() {

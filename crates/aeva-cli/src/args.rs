@@ -1,5 +1,6 @@
 //! The command line.
 
+mod fleet;
 mod input;
 mod probe;
 mod runs;
@@ -14,10 +15,11 @@ use std::time::Duration;
 use aeva_attack::HopSkipJumpBuilder;
 use aeva_attack::hop_skip_jump::QUICK_SAMPLES;
 use aeva_model::Device;
-use aeva_scan::{DecisionRule, Effort};
+use aeva_scan::{DecisionRule, Effort, Shard};
 use aeva_stats::{CombinedRule, StatsError};
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::fleet::{MergeArgs, ScanAllArgs};
 pub(crate) use self::input::{DataArgs, InputArgs};
 pub(crate) use self::probe::ProbeArgs;
 pub(crate) use self::runs::{DiffArgs, ExportArgs, InspectArgs, StampArgs};
@@ -61,6 +63,10 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     /// Scans a model and gives a verdict.
     Scan(Box<ScanArgs>),
+    /// Scans many models, goes on after any failure, and writes one table.
+    ScanAll(ScanAllArgs),
+    /// Brings the shares of a scan together (`aeva scan --shard`), and says which are complete.
+    Merge(MergeArgs),
     /// Scans clean models of your own, so that others can be compared with them (`--reference`).
     Calibrate(Box<CalibrateArgs>),
     /// Judges a run folder again, without asking the model anything.
@@ -185,6 +191,10 @@ pub(crate) struct ScanArgs {
     /// Queries after which one search for perturbations gives up.
     #[arg(long, value_name = "N")]
     pub(crate) query_budget: Option<u64>,
+    /// Make the K-th of N shares of the scan, for several machines (docs/clusters.md). A share gives no verdict: `aeva merge` brings
+    /// them together, and the same command without this option gives it.
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -248,7 +258,7 @@ impl ScanArgs {
 
     /// The same scan of another model into another folder, without models to compare with.
     pub(crate) fn with_model(self, model: PathBuf, out: PathBuf) -> Self {
-        Self { model: Some(model), endpoint: None, out: Some(out), reference: Vec::new(), ..self }
+        Self { model: Some(model), endpoint: None, out: Some(out), reference: Vec::new(), shard: None, ..self }
     }
 
     /// The search for triggers of a scan with the defaults, as for the models to compare with.

@@ -45,6 +45,8 @@ fn run(cli: Cli) -> ExitCode {
     aeva_model::on_unresponsive_model(exit::unresponsive);
     let result = match cli.command {
         Command::Scan(args) => commands::scan::run(&args),
+        Command::ScanAll(args) => commands::fleet::run(&args),
+        Command::Merge(args) => commands::merge::run(&args),
         Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Judge(args) => commands::judge::run(&args),
         Command::Report(args) => commands::judge::report(&args),

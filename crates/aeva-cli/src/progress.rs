@@ -36,7 +36,7 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
     };
     // ONNX Runtime's own log is for its developers.
     let default = format!(
-        "warn,aeva_cli={level},aeva={level},aeva_attack={level},aeva_model={level},aeva_scan={level},ort=error"
+        "warn,aeva_cli={level},aeva={level},aeva_attack={level},aeva_endpoint={level},aeva_model={level},aeva_scan={level},ort=error"
     );
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let bar = IndicatifLayer::new();
@@ -49,7 +49,9 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         // A log line that cannot be written is no reason to stop.
         .log_internal_errors(false)
         .with_filter(filter);
-    tracing_subscriber::registry().with(lines).with((!quiet).then_some(bar)).init();
+    // A layer that takes all levels would have every dependency write out what nobody reads.
+    let bar = (!quiet).then_some(bar.with_filter(LevelFilter::INFO));
+    tracing_subscriber::registry().with(lines).with(bar).init();
 }
 
 /// Progress of a scan, in queries. The bar appears with the first search: a scan without anything to search shows none.

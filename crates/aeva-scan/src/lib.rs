@@ -46,6 +46,7 @@
 //!     batch_rows: NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN),
 //!     threads: NonZeroUsize::MIN,
 //!     sees_small_changes: true,
+//!     shard: None,
 //! };
 //! let scan = Scan::new(request, spec, &CorrectImages::new(&labels, &labels, 3)?)?;
 //! let mut store = MemoryStore::default();
@@ -67,6 +68,7 @@ pub mod report;
 mod rule;
 mod scan;
 mod session;
+mod shard;
 mod store;
 
 pub use assess::{Assessment, assess};
@@ -75,8 +77,8 @@ pub use estimate::{EffortEstimate, Estimate};
 pub use ledger::{Budget, Exhausted, Ledger};
 pub use lens::{
     Evidence, LeftOut, LensName, LensQueries, LensReports, MemoryStore, Observation, Observations, PERTURBATION_BUDGET,
-    Passes, PerturbationObservations, PerturbationRequest, PerturbationStore, PerturbationWork, Store, StoredPass,
-    TriggerObservations, TriggerPlan, TriggerStore, TriggerWork, Work,
+    Passes, PerturbationObservations, PerturbationRequest, PerturbationStore, PerturbationWork, Shared, Store,
+    StoredPass, TriggerObservations, TriggerPlan, TriggerStore, TriggerWork, Work,
 };
 pub use observer::Observer;
 pub use reference::{ReferenceError, reference_model, reference_rule};
@@ -84,3 +86,4 @@ pub use report::Report;
 pub use rule::DecisionRule;
 pub use scan::{Lenses, Outcome, Request, Scan};
 pub use session::{End, Failure};
+pub use shard::Shard;

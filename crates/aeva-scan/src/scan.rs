@@ -12,10 +12,11 @@ use crate::assess::Assessment;
 use crate::effort::Effort;
 use crate::estimate::{Basis, EffortEstimate, Estimate};
 use crate::ledger::{Budget, Exhausted, Ledger};
-use crate::lens::{LeftOut, LensName, Observations, PerturbationRequest, Planning, Plans, Progress, Store};
+use crate::lens::{LeftOut, LensName, Observations, PerturbationRequest, Planning, Plans, Progress, Shared, Store};
 use crate::observer::Observer;
 use crate::rule::DecisionRule;
 use crate::session::{End, Failure, Session};
+use crate::shard::Shard;
 
 /// The lenses of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Request {
     pub threads: NonZeroUsize,
     /// Whether the model sees changes of less than 1/255 of the value range. Perturbations are searched in such steps.
     pub sees_small_changes: bool,
+    /// The share of the scan that is made, if it is not the whole.
+    pub shard: Option<Shard>,
 }
 
 /// A scan that is ready to run. Its plan, and what these images cannot show, are known before the first query of the
@@ -77,6 +80,8 @@ pub struct Outcome {
     pub exhausted: Option<Exhausted>,
     /// Whether there was anything to search that was not in the store.
     pub searched: bool,
+    /// Images that oracles asked about besides; see [`HardLabelOracle::checks`].
+    pub checks: u64,
     /// What the scan saw.
     pub observations: Observations,
     /// The assessment.
@@ -131,6 +136,9 @@ impl Scan {
         if alone.is_none() && limits.no_verdict.as_ref().is_some_and(no_use) {
             plans = Plans::none();
         }
+        if let Some(shard) = request.shard {
+            plans.share(shard);
+        }
         let (lenses, rule, batch_rows) = (request.lenses, request.rule, request.batch_rows.get());
         Ok(Self { lenses, rule, spec, limits, correct: counts, plans, left_out, batch_rows })
     }
@@ -160,6 +168,12 @@ impl Scan {
         notes
     }
 
+    /// What the share has that was requested, all of which is in the store when it is complete. A whole scan has no list of passes:
+    /// it depends on what they find.
+    pub fn shared(&self) -> Shared {
+        self.plans.shared()
+    }
+
     /// The searches for perturbations that may be needed; a device must be precise enough for their probes.
     pub fn precision_plan(&self) -> Option<&PerturbationPlan> {
         self.plans.perturbations.as_ref().map(|searches| &searches.plan)
@@ -172,7 +186,7 @@ impl Scan {
         let values = self.spec.values();
         let estimate = Estimate::new(work, &costs, &Basis { clean_queries, queries_per_second, images, values });
         let of_effort = |effort: Effort| {
-            let (least, most) = self.plans.triggers.as_ref()?.queries(effort);
+            let (least, most) = self.plans.triggers.as_ref().filter(|plan| plan.is_whole())?.queries(effort);
             let queries = (clean_queries.saturating_add(least), clean_queries.saturating_add(most));
             Some(EffortEstimate { effort: effort.name(), queries, power: effort.power() })
         };
@@ -212,6 +226,7 @@ impl Scan {
             (ended.end == End::Stopped && !observer.stop()).then(|| ledger.exhausted().unwrap_or(Exhausted::Oracle));
         let observations = seen.with_stored(store, self.spec.classes, &self.rule)?;
         let assessment = observations.assess(&self.rule);
-        Ok(Outcome { end: ended.end, exhausted, searched: ended.searched, observations, assessment })
+        let checks = oracles.iter().map(|oracle| oracle.checks()).sum();
+        Ok(Outcome { end: ended.end, exhausted, searched: ended.searched, checks, observations, assessment })
     }
 }

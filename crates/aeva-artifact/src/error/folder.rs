@@ -92,6 +92,24 @@ pub enum ArtifactError {
         /// Each difference as `figure: there X, now Y`.
         differences: Vec<String>,
     },
+    /// Two folders have different results for what should be the same.
+    #[error(
+        "{path} and {other} should be the same and are not: the model did not always give the same answers, or one of them was changed"
+    )]
+    Differs {
+        /// The one.
+        path: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
+    /// The manifest of a share cannot be read.
+    #[error("{path} is not a valid manifest of a share: {why}")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The run was removed before its results could be written.
     #[error("{path} is no longer a run folder: its run.json is gone")]
     Vanished {

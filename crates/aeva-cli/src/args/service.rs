@@ -29,7 +29,7 @@ pub(crate) struct ServiceArgs {
     /// Requests at the same time; 4 by default. They do not change the result.
     #[arg(long, value_name = "N", requires = "protocol")]
     connections: Option<NonZeroUsize>,
-    /// Images of a request at most; 64 by default. They do not change the result.
+    /// Images of a request at most; 64 or 128 by default, whichever is faster. They do not change the result.
     #[arg(long, value_name = "N", requires = "protocol")]
     request_images: Option<NonZeroUsize>,
     /// Requests a second of all connections together.
@@ -78,12 +78,10 @@ impl ServiceArgs {
             aws: if protocol == Protocol::SageMaker { aws_keys()? } else { None },
             classes,
             rate: self.request_rate,
+            rows: self.request_images.map(NonZeroUsize::get),
             requests: self.max_requests.map(NonZeroU64::get),
             ..self.access.options(protocol)?
         };
-        if let Some(rows) = self.request_images {
-            options.rows = rows.get();
-        }
         if let Some(tries) = self.request_tries {
             options.tries = tries.get();
         }

@@ -74,7 +74,7 @@ fn judge(args: &JudgeArgs) -> anyhow::Result<Judged> {
     let assessment = seen.assess(&rule);
     let mut report = Report::new(run.info(), &seen, &assessment, &rule);
     report.seconds = report::earlier_seconds(&run);
-    report::count_examples(&run, &mut report);
+    report::count_others(&run, &mut report, 0);
     let names = report::class_names(&run, args.output.class_names.as_deref(), None)?;
     Ok(Judged { run, seen, report, verdict: assessment.verdict, names })
 }

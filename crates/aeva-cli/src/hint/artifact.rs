@@ -43,6 +43,10 @@ pub(super) fn artifact(error: &ArtifactError) -> Option<&'static str> {
             "choose a folder you may write to with --out; check the free space"
         }
         ArtifactError::Io { .. } => "check the path and its permissions, or choose another folder with --out",
+        ArtifactError::Differs { .. } => {
+            "find out which of them is right: scan once more into another folder, and compare; a model on other hardware may round differently"
+        }
+        ArtifactError::Manifest { .. } => "start the command of this share again: it writes its manifest anew",
         ArtifactError::RunDescription { .. } => "restore run.json from a copy, or scan into another folder with --out",
         _ => return None,
     })

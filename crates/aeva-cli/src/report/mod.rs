@@ -55,11 +55,14 @@ pub(crate) fn render(report: &Report, names: &ClassNames, run: &RunDir, format: 
     }
 }
 
-/// Counts the queries of the examples in the run folder, which no pass counts.
-pub(crate) fn count_examples(run: &RunDir, report: &mut Report) {
-    let queries = examples::load(run, report).map_or(0, |examples| examples.queries);
-    report.queries_by_phase.examples = queries;
-    report.queries = report.queries.saturating_add(queries);
+/// Counts the queries that no pass counts: those of the examples in the run folder, and the `checks` of this run and earlier ones.
+pub(crate) fn count_others(run: &RunDir, report: &mut Report, checks: u64) {
+    let examples = examples::load(run, report).map_or(0, |examples| examples.queries);
+    let earlier = earlier(run).and_then(|earlier| earlier.queries_by_phase).map_or(0, |phases| phases.checks);
+    let checks = checks.saturating_add(earlier);
+    report.queries_by_phase.examples = examples;
+    report.queries_by_phase.checks = checks;
+    report.queries = report.queries.saturating_add(examples).saturating_add(checks);
 }
 
 /// Writes the evidence, and a `report.json` that names it, into the run folder.
@@ -105,6 +108,13 @@ fn pictures(run: &RunDir, report: &Report) -> Vec<Picture> {
 struct Earlier {
     seconds: Option<f64>,
     verdict: Option<String>,
+    queries_by_phase: Option<EarlierQueries>,
+}
+
+#[derive(Deserialize)]
+struct EarlierQueries {
+    #[serde(default)]
+    checks: u64,
 }
 
 fn earlier(run: &RunDir) -> Option<Earlier> {

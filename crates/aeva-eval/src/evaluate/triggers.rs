@@ -90,6 +90,7 @@ impl Triggers {
             batch_rows: NonZeroUsize::new(BATCH_ROWS).unwrap_or(NonZeroUsize::MIN),
             threads: NonZeroUsize::new(model.oracles.len()).context("the model was loaded for no thread")?,
             sees_small_changes: true,
+            shard: None,
         };
         let scan = Scan::new(request, model.spec, &model.correct)?;
         let (images, no_limit) = (data.images.view(), Budget::default());

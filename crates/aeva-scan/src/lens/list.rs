@@ -14,9 +14,10 @@ use super::perturbation::{
     PerturbationObservations, PerturbationReport, PerturbationStore, PerturbationWork, Perturbations,
 };
 use super::trigger::{Passes, TriggerObservations, TriggerReport, TriggerStore, TriggerWork, Triggers};
-use super::{Cost, Judging, Lens, Planning, Reporting};
+use super::{Cost, Judging, Lens, Planning, Reporting, Shared};
 use crate::rule::DecisionRule;
 use crate::session::{End, Ended, Failure, Session};
+use crate::shard::Shard;
 
 /// Makes all that has a part for each lens from the list of lenses: type of the lens, name of its part, and the types of
 /// its parts.
@@ -262,6 +263,37 @@ macro_rules! lenses {
                     }
                 )+
                 (work, costs)
+            }
+
+            /// Leaves alone what this share has. All lenses are divided together, so that shares are even.
+            pub(crate) fn share(&mut self, shard: Shard) {
+                let mut costs = Vec::new();
+                $(
+                    costs.extend(self.$name.as_ref().map_or_else(Vec::new, $Lens::units));
+                )+
+                let own = shard.of_units(&costs);
+                let mut rest = &own[..];
+                $(
+                    if let Some(plan) = &mut self.$name {
+                        let (units, others) = rest.split_at($Lens::units(plan).len());
+                        $Lens::keep(plan, units);
+                        rest = others;
+                    }
+                )+
+                debug_assert!(rest.is_empty(), "all units are given out");
+            }
+
+            /// What the plans have when they are a share.
+            pub(crate) fn shared(&self) -> Shared {
+                let mut all = Shared::default();
+                $(
+                    if let Some(plan) = &self.$name {
+                        let Shared { passes, pairs } = $Lens::shared(plan);
+                        all.passes.extend(passes);
+                        all.pairs.extend(pairs);
+                    }
+                )+
+                all
             }
 
             /// Runs the searches in their order, until one is stopped.

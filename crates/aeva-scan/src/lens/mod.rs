@@ -8,7 +8,8 @@ mod trigger;
 use std::num::NonZeroUsize;
 
 use aeva_artifact::{ArtifactError, RunInfo};
-use aeva_attack::{CorrectImages, InputSpec, PlanError};
+use aeva_attack::trigger::PassId;
+use aeva_attack::{CorrectImages, InputSpec, Label, PlanError};
 use aeva_stats::{CombinedRule, LensEvidence, Limits, Reason, TargetMap, TriggerTest};
 
 use crate::rule::DecisionRule;
@@ -69,6 +70,15 @@ pub(crate) trait Lens {
     /// The work in words; `None` if there is none.
     fn describe(work: &Self::Work) -> Option<String>;
 
+    /// What the parts of the plan cost that different machines may do.
+    fn units(plan: &Self::Plan) -> Vec<u64>;
+
+    /// Leaves these parts of the plan alone.
+    fn keep(plan: &mut Self::Plan, own: &[bool]);
+
+    /// What the plan has when it is a share.
+    fn shared(plan: &Self::Plan) -> Shared;
+
     /// Searches what the store does not have, counts every query, and stores what is complete. What it returns counts
     /// in the decision whether another lens is needed.
     fn run<'s>(
@@ -126,6 +136,15 @@ pub(crate) struct Planning<'a> {
     pub(crate) seed: u64,
     pub(crate) batch_rows: NonZeroUsize,
     pub(crate) threads: NonZeroUsize,
+}
+
+/// What a share of a scan has, all of which is in the store when it is complete.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// Passes over triggers.
+    pub passes: Vec<PassId>,
+    /// Ordered pairs of labels (source, target) with perturbations.
+    pub pairs: Vec<(Label, Label)>,
 }
 
 /// What the search of a lens costs.

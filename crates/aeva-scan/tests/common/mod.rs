@@ -325,6 +325,7 @@ pub(crate) fn request(lenses: Lenses, params: HopSkipJumpBuilder) -> Request {
         batch_rows: number(32),
         threads: number(1),
         sees_small_changes: true,
+        shard: None,
     }
 }
 

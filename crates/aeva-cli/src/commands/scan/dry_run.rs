@@ -4,9 +4,22 @@ use std::time::Duration;
 
 use aeva_scan::{EffortEstimate, Estimate};
 
+use crate::exit::ExitStatus;
 use crate::hint::Hinted;
+use crate::output::{plain, show};
+use crate::report::Format;
 
-pub(super) fn text(estimate: &Estimate, model: &str) -> String {
+/// Prints the expected cost. An estimate is no report: formats of reports have nothing to render.
+pub(super) fn print(estimate: &Estimate, model: &str, format: Format) -> anyhow::Result<ExitStatus> {
+    show(&if format == Format::Json {
+        serde_json::to_string_pretty(estimate)?
+    } else {
+        plain(&text(estimate, model))
+    })?;
+    Ok(ExitStatus::Success)
+}
+
+fn text(estimate: &Estimate, model: &str) -> String {
     let (least, most) = estimate.queries;
     let mut lines = vec![format!("{model}: nothing was searched (--dry-run)")];
     lines.extend(estimate.work.sentences());

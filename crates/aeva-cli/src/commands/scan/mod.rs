@@ -2,6 +2,7 @@
 
 mod dry_run;
 mod request;
+mod share;
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -60,6 +61,9 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     }
     let references = references::load(&args.reference, Some(&|model, out| of_reference(model, out, args)))?;
     let begin = Instant::now();
+    if args.shard.is_some() {
+        share::check(args)?;
+    }
     if let Some(folder) = &args.out {
         // Before a service is asked anything.
         RunDir::check_usable(folder)?;
@@ -88,22 +92,18 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
         Purpose::Reference => reference_rule(&model.correct.counts()),
     };
     let measured = PerturbationProvenance::new(&perturbations.params, perturbations.samples);
-    let default_rows = NonZero::new(model.batch_rows).unwrap_or(NonZero::<usize>::MIN);
+    let shard = args.shard.filter(|_| purpose == Purpose::Verdict);
     let request = aeva_scan::Request {
         lenses,
         rule: rule.clone(),
         perturbations,
         seed: args.seed.number,
-        batch_rows: args.batch_size.unwrap_or(default_rows),
+        batch_rows: args.batch_size.unwrap_or(NonZero::new(model.batch_rows).unwrap_or(NonZero::<usize>::MIN)),
         threads,
         sees_small_changes: model.sees_small_changes,
+        shard,
     };
-    if lenses == Lenses::Only(LensName::Perturbations) && !model.sees_small_changes {
-        return Err(Hinted::error(
-            format!("{} sees pixels in steps of 1/255, which are too coarse for perturbations", plain(&model.name)),
-            "look for triggers: --lens trigger",
-        ));
-    }
+    refuse_unseen(lenses, &model)?;
     let scan = Scan::new(request, model.spec, &model.correct)
         .with_context(|| format!("{} cannot be scanned with {}", plain(&model.name), args.data.display()))?;
     if let Some(plan) = scan.precision_plan() {
@@ -115,13 +115,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     }
     let estimate = scan.estimate(data.labels.len(), model.queries, model.queries_per_second, model.oracles.len());
     if args.dry_run {
-        // An estimate is no report: formats of reports have nothing to render.
-        show(&if args.output.format() == report::Format::Json {
-            serde_json::to_string_pretty(&estimate)?
-        } else {
-            plain(&dry_run::text(&estimate, &model.name))
-        })?;
-        return Ok(ExitStatus::Success);
+        return dry_run::print(&estimate, &model.name, args.output.format());
     }
     let is_limited = args.max_time.is_some() || args.max_queries.is_some();
     if lenses == Lenses::Only(LensName::Perturbations) && !is_limited {
@@ -131,6 +125,9 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     let info = describe(args, &data, &model, measured);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&info));
     let mut run = RunDir::open_or_create(&folder, info)?;
+    if let Some(shard) = shard {
+        run = run.with_share(shard.number(), shard.of());
+    }
     let known = data.class_names.as_ref().or(model.class_names.as_ref());
     let names = report::class_names(&run, args.output.class_names.as_deref(), known)?;
     let earlier = report::earlier_seconds(&run);
@@ -139,16 +136,19 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     let images = data.images.view();
     let outcome = scan.run(&mut model.oracles, images, model.queries, budget, &mut run, &progress)?;
     drop(progress);
+    if let Some(shard) = shard {
+        return share::end(shard, &scan, &outcome, &run, args);
+    }
 
     let mut report = Report::new(run.info(), &outcome.observations, &outcome.assessment, &rule);
-    report.seconds = Some(seconds(begin, earlier, &outcome));
+    report.seconds = seconds(begin, earlier, &outcome);
     report.notes.extend(outcome.exhausted.map(|limit| limit_note(limit, args)));
     let is_interrupted = outcome.end == End::Stopped && outcome.exhausted.is_none();
     if purpose == Purpose::Verdict && !args.no_html && !is_interrupted {
         let left = args.max_queries.unwrap_or(u64::MAX).saturating_sub(report.queries);
         report::examples::make(&run, &report, &data, &mut model, args.seed.number, left)?;
     }
-    report::count_examples(&run, &mut report);
+    report::count_others(&run, &mut report, outcome.checks);
     report::store(&run, &mut report, &outcome.observations)?;
     if purpose == Purpose::Verdict {
         if !args.no_html {
@@ -163,6 +163,17 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     Ok(ExitStatus::of(&outcome.assessment.verdict, args.output.fail_on))
 }
 
+/// Refuses perturbations alone of a model that does not see them.
+fn refuse_unseen(lenses: Lenses, model: &LoadedModel) -> anyhow::Result<()> {
+    if lenses != Lenses::Only(LensName::Perturbations) || model.sees_small_changes {
+        return Ok(());
+    }
+    Err(Hinted::error(
+        format!("{} sees pixels in steps of 1/255, which are too coarse for perturbations", plain(&model.name)),
+        "look for triggers: --lens trigger",
+    ))
+}
+
 /// Scans a clean model to compare with.
 fn of_reference(model: &Path, out: &Path, args: &ScanArgs) -> anyhow::Result<()> {
     let args = args.clone().with_model(model.to_owned(), out.to_owned());
@@ -170,13 +181,10 @@ fn of_reference(model: &Path, out: &Path, args: &ScanArgs) -> anyhow::Result<()>
     if status.is_interrupted() { Err(Stopped.into()) } else { Ok(()) }
 }
 
-/// Duration of the whole scan. An earlier run may have done a part of it. If it did everything, its duration is that of
-/// the scan.
-fn seconds(begin: Instant, earlier: Option<f64>, outcome: &Outcome) -> f64 {
-    match earlier {
-        Some(earlier) if !outcome.searched => earlier,
-        earlier => begin.elapsed().as_secs_f64() + earlier.unwrap_or(0.0),
-    }
+/// Duration of the whole scan, if it is known. An earlier run may have done a part of it. If others did everything, such as the
+/// shares, nobody knows.
+fn seconds(begin: Instant, earlier: Option<f64>, outcome: &Outcome) -> Option<f64> {
+    if outcome.searched { Some(begin.elapsed().as_secs_f64() + earlier.unwrap_or(0.0)) } else { earlier }
 }
 
 /// The command that continues this scan. A seed that was drawn has to be named.

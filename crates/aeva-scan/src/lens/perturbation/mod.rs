@@ -9,7 +9,7 @@ mod store;
 
 use aeva_artifact::{ArtifactError, RunInfo};
 use aeva_attack::PlanError;
-use aeva_attack::perturbation::{PerturbationPlan, PerturbationSettings, QueryCounts};
+use aeva_attack::perturbation::{PairPlan, PerturbationPlan, PerturbationSettings, QueryCounts};
 use aeva_stats::{LensEvidence, PublishedDecision, Reason};
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub use request::{PERTURBATION_BUDGET, PerturbationRequest};
 pub use store::PerturbationStore;
 
 use super::left_out::LeftOut;
-use super::{Cost, Judging, Lens, Planning, Reporting};
+use super::{Cost, Judging, Lens, Planning, Reporting, Shared};
 use crate::rule::DecisionRule;
 use crate::session::{Ended, Failure, Session};
 use store::PerturbationMemory;
@@ -80,6 +80,22 @@ impl Lens for Perturbations {
         let searches = plan.plan.searches();
         let queries = request::expected_queries(&plan.settings.params, searches, plan.values);
         (PerturbationWork { perturbation_searches: searches }, Cost { queries: (queries, queries), images: 0 })
+    }
+
+    /// A unit is a pair of labels.
+    fn units(plan: &PerturbationSearches) -> Vec<u64> {
+        let (params, values) = (&plan.settings.params, plan.values);
+        let cost = |pair: &PairPlan| request::expected_queries(params, pair.samples.len(), values);
+        plan.plan.pairs.iter().map(cost).collect()
+    }
+
+    fn keep(plan: &mut PerturbationSearches, own: &[bool]) {
+        let mut own = own.iter();
+        plan.plan.pairs.retain(|_| own.next() == Some(&true));
+    }
+
+    fn shared(plan: &PerturbationSearches) -> Shared {
+        Shared { pairs: plan.plan.pairs.iter().map(|pair| (pair.source, pair.target)).collect(), ..Shared::default() }
     }
 
     fn describe(work: &PerturbationWork) -> Option<String> {

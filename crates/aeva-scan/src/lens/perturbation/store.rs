@@ -74,15 +74,16 @@ impl PerturbationStore for RunDir {
     }
 
     fn has_begun_pairs(&self) -> bool {
-        let work = self.perturbation_work();
-        self.partial_path(&work).exists() || self.has_journal(&work)
+        self.perturbation_works().iter().any(|work| self.partial_path(work).exists() || self.has_journal(work))
     }
 
     fn pair_answers(&self) -> Result<Answers, ArtifactError> {
-        let work = self.perturbation_work();
-        let partial = self.load_partial(&work)?.filter(|partial| partial.search_version == SEARCH_VERSION);
-        let searches = partial.map_or_else(Vec::new, |partial| partial.searches);
-        let records = self.read_journals(&work, SEARCH_VERSION)?;
+        let (mut searches, mut records) = (Vec::new(), Vec::new());
+        for work in self.perturbation_works() {
+            let partial = self.load_partial(&work)?.filter(|partial| partial.search_version == SEARCH_VERSION);
+            searches.extend(partial.map_or_else(Vec::new, |partial| partial.searches));
+            records.extend(self.read_journals(&work, SEARCH_VERSION)?);
+        }
         // A search goes on from its first missing answer.
         let known = |([source, target, sample], answers): ([u32; 3], Vec<u32>)| {
             let answers = answers.into_iter().take_while(|&answer| answer != UNANSWERED);
@@ -92,9 +93,10 @@ impl PerturbationStore for RunDir {
     }
 
     fn store_pair_answers(&mut self, answers: Option<Answers>) -> Result<(), ArtifactError> {
-        let work = self.perturbation_work();
         let Some(answers) = answers else {
-            self.remove_partial(&work);
+            for work in self.perturbation_works() {
+                self.remove_partial(&work);
+            }
             return Ok(());
         };
         let search = |(job, answers): (JobId, Vec<bool>)| AnsweredSearch {

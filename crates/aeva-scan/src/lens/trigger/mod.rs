@@ -5,6 +5,7 @@ mod observations;
 mod plan;
 mod report;
 mod run;
+mod share;
 mod store;
 
 use aeva_artifact::{ArtifactError, RunInfo};
@@ -18,7 +19,7 @@ pub use plan::{Observation, Passes, TriggerPlan};
 pub use report::{FoundTrigger, PassReport, TriggerReport};
 pub use store::{StoredPass, TriggerStore};
 
-use super::{Cost, Judging, Lens, Planning, Reporting};
+use super::{Cost, Judging, Lens, Planning, Reporting, Shared};
 use crate::effort::Effort;
 use crate::rule::DecisionRule;
 use crate::session::{Ended, Failure, Session};
@@ -34,6 +35,8 @@ pub(crate) struct TriggerSearches {
     rule: DecisionRule,
     /// Shape `[h, w, c]` of the images.
     shape: [usize; 3],
+    /// The passes of a share; `None` for a whole scan.
+    share: Option<Vec<PassId>>,
 }
 
 /// The passes that a scan makes.
@@ -46,6 +49,11 @@ pub struct TriggerWork {
 }
 
 impl TriggerSearches {
+    /// Whether it is no share.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.share.is_none()
+    }
+
     /// What a scan of this effort is expected to take, at least (unless the verdict is clear earlier) and at most.
     pub(crate) fn queries(&self, effort: Effort) -> (u64, u64) {
         let (explored, refined) = TriggerPlan::settings(self.shape, effort);
@@ -85,18 +93,47 @@ impl Lens for Triggers {
         }
         let search =
             TriggerSearch::new(ImageSplit::new(planning.correct, planning.seed), planning.seed, planning.batch_rows);
-        Ok(Some(TriggerSearches { search, rule: planning.rule.clone(), shape: planning.spec.shape() }))
+        Ok(Some(TriggerSearches { search, rule: planning.rule.clone(), shape: planning.spec.shape(), share: None }))
     }
 
     fn work(plan: &TriggerSearches) -> (TriggerWork, Cost) {
         let (_, effort) = plan.rule.of_triggers();
         let (explored, refined) = TriggerPlan::settings(plan.shape, effort);
-        let (exploring_passes, refining_passes) = (explored.len(), refined.len());
+        let (exploring_passes, refining_passes) = match &plan.share {
+            None => (explored.len(), refined.len()),
+            Some(share) => {
+                let refining = share.iter().filter(|id| id.pass == Pass::Refine).count();
+                (share.len() - refining, refining)
+            }
+        };
+        let queries = plan.share.as_ref().map_or_else(
+            || plan.queries(effort),
+            |share| {
+                let queries = share.iter().map(|&id| plan.search.expected_queries(id)).sum();
+                (queries, queries)
+            },
+        );
         let kept = plan.search.split().classes() as usize + OTHER_FINDINGS;
         let triggers = CANDIDATES + (exploring_passes + refining_passes) * kept;
         let values: usize = plan.shape.iter().product();
         let images = (triggers * Trigger::most_values(plan.shape)).div_ceil(values.max(1));
-        (TriggerWork { exploring_passes, refining_passes }, Cost { queries: plan.queries(effort), images })
+        (TriggerWork { exploring_passes, refining_passes }, Cost { queries, images })
+    }
+
+    /// A unit is a family of triggers.
+    fn units(plan: &TriggerSearches) -> Vec<u64> {
+        let (_, effort) = plan.rule.of_triggers();
+        let cost = |chain: Vec<PassId>| chain.into_iter().map(|id| plan.search.expected_queries(id)).sum();
+        share::chains(plan.shape, effort).into_iter().map(cost).collect()
+    }
+
+    fn keep(plan: &mut TriggerSearches, own: &[bool]) {
+        let (_, effort) = plan.rule.of_triggers();
+        plan.share = Some(share::passes(plan.shape, effort, own));
+    }
+
+    fn shared(plan: &TriggerSearches) -> Shared {
+        Shared { passes: plan.share.clone().unwrap_or_default(), ..Shared::default() }
     }
 
     fn describe(work: &TriggerWork) -> Option<String> {
@@ -110,7 +147,10 @@ impl Lens for Triggers {
         session: &mut Session<'_, '_>,
         store: &'s mut (dyn TriggerStore + 's),
     ) -> Result<(Ended, Option<TriggerObservations>), Failure> {
-        let (ended, results) = run::run(&plan.search, &plan.rule, session, store)?;
+        let (ended, results) = match &plan.share {
+            Some(passes) => run::share(&plan.search, passes, session, store)?,
+            None => run::run(&plan.search, &plan.rule, session, store)?,
+        };
         let classes = plan.search.split().classes();
         Ok((ended, Some(TriggerObservations::of_results(results, plan.shape, classes, &plan.rule))))
     }

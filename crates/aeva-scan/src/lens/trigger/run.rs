@@ -15,41 +15,89 @@ pub(super) fn run(
     rule: &DecisionRule,
     session: &mut Session<'_, '_>,
     store: &mut dyn TriggerStore,
-) -> Result<(Ended, Vec<(PassId, PassResult)>), Failure> {
+) -> Result<Results, Failure> {
     let (_, height, width, channels) = session.images.dim();
     let shape = [height, width, channels];
     let classes = search.split().classes();
     let (of_triggers, effort) = rule.of_triggers();
     let plan = TriggerPlan::new(shape, of_triggers, effort);
-    let (mut results, mut observations) = (Vec::<(PassId, PassResult)>::new(), Vec::<Observation>::new());
-    let (mut kept, mut searched) = (0, false);
+    let mut observations = Vec::<Observation>::new();
+    let mut passes = Made::default();
     while let Some(id) = plan.next(&observations) {
-        let result = if let Some(result) = stored(store, id, shape)? {
-            kept += 1;
-            session.ledger.count(result.queries);
-            session.observer.known(result.queries);
-            result
-        } else {
-            searched = true;
-            session.observer.begins(&id.to_string());
-            let Some(result) = pass(search, id, shape, &results, session, store)? else {
-                return Ok((Ended { end: End::Stopped, searched }, results));
-            };
-            result
+        let Some(result) = passes.make(search, id, session, store)? else {
+            return Ok(passes.end(End::Stopped, session));
         };
-        let observation = Observation::new(id, &result, shape, classes);
+        let observation = Observation::new(id, result, shape, classes);
         for (label, goal) in observation.tally.labels.iter().enumerate().filter(|(_, goal)| goal.pooled().trials() > 0)
         {
             session.observer.reached(label, goal.pooled());
         }
         observations.push(observation);
-        results.push((id, result));
     }
-    if kept > 0 {
-        let noun = if kept == 1 { "pass over triggers was" } else { "passes over triggers were" };
-        tracing::info!("{kept} {noun} already {}", session.place);
+    Ok(passes.end(End::Complete, session))
+}
+
+/// Runs these passes, as far as the store does not have them; returns their results.
+pub(super) fn share(
+    search: &TriggerSearch,
+    share: &[PassId],
+    session: &mut Session<'_, '_>,
+    store: &mut dyn TriggerStore,
+) -> Result<Results, Failure> {
+    let mut passes = Made::default();
+    for &id in share {
+        if passes.make(search, id, session, store)?.is_none() {
+            return Ok(passes.end(End::Stopped, session));
+        }
     }
-    Ok((Ended { end: End::Complete, searched }, results))
+    Ok(passes.end(End::Complete, session))
+}
+
+/// How the lens ended, and the results of all passes, in order.
+type Results = (Ended, Vec<(PassId, PassResult)>);
+
+/// The passes so far.
+#[derive(Default)]
+struct Made {
+    results: Vec<(PassId, PassResult)>,
+    /// How many of them were in the store.
+    kept: usize,
+    searched: bool,
+}
+
+impl Made {
+    /// The result of a pass, which runs unless the store has it; `None` if it is stopped.
+    fn make(
+        &mut self,
+        search: &TriggerSearch,
+        id: PassId,
+        session: &mut Session<'_, '_>,
+        store: &mut dyn TriggerStore,
+    ) -> Result<Option<&PassResult>, Failure> {
+        let (_, height, width, channels) = session.images.dim();
+        let shape = [height, width, channels];
+        let result = if let Some(result) = stored(store, id, shape)? {
+            self.kept += 1;
+            session.ledger.count(result.queries);
+            session.observer.known(result.queries);
+            result
+        } else {
+            self.searched = true;
+            session.observer.begins(&id.to_string());
+            let Some(result) = pass(search, id, shape, &self.results, session, store)? else { return Ok(None) };
+            result
+        };
+        self.results.push((id, result));
+        Ok(self.results.last().map(|(_, result)| result))
+    }
+
+    fn end(self, end: End, session: &Session<'_, '_>) -> Results {
+        if self.kept > 0 && end == End::Complete {
+            let noun = if self.kept == 1 { "pass over triggers was" } else { "passes over triggers were" };
+            tracing::info!("{} {noun} already {}", self.kept, session.place);
+        }
+        (Ended { end, searched: self.searched }, self.results)
+    }
 }
 
 /// Runs one pass, resuming from stored answers; `None` if it is stopped again.
