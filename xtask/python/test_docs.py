@@ -174,6 +174,7 @@ def prepare(place: Path, models: Path, scanned: Path | None) -> Path:
     for name in ["clean-1.onnx", "clean-2.onnx", "clean/a.onnx", "old.onnx"]:
         shutil.copy(clean, place / name)
     shutil.copy(models / "digits.npz", place / "images.npz")
+    (place / "models.txt").write_text("clean-1.onnx\nmodel.onnx\n", encoding="utf-8")
     if scanned is not None:
         shutil.copytree(scanned, place / "run")
     return place

@@ -70,11 +70,15 @@ def missing():
         return "Slurm is for Linux"
     if os.geteuid() != 0:
         return "only root can start the daemons of Slurm for a test"
-    if asked.install:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-            subprocess.run(["apt-get", "--quiet", *words], check=True, env=environment, timeout=PATIENCE)
     absent = [name for name in PROGRAMS if not shutil.which(name, path=SEARCH)]
+    if absent and asked.install:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        try:
+            for words in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
+                subprocess.run(["apt-get", "--quiet", *words], check=True, env=environment, timeout=PATIENCE)
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"Slurm cannot be installed: {error}"
+        absent = [name for name in PROGRAMS if not shutil.which(name, path=SEARCH)]
     if absent:
         return f"there is no {', '.join(absent)} ({parser.prog} --install)"
     return None if is_named() else "the name of this machine is not that of 127.0.0.1, and cannot be changed for a test"

@@ -7,6 +7,7 @@ mod licences;
 mod metadata;
 mod picture;
 mod sbom;
+mod slurm;
 mod test;
 #[cfg_attr(not(unix), path = "torture/elsewhere.rs")]
 mod torture;
@@ -37,6 +38,8 @@ enum Task {
     TestWheel,
     /// Scans the shipped models behind real prediction servers, in an environment of their own.
     TestEndpoints(endpoints::Args),
+    /// Scans a shipped model in shares under a real Slurm on this machine, kills one and loses a node.
+    TestSlurm(slurm::Args),
     /// Converts a Keras model (.h5, .keras) to ONNX, checks that the labels agree, and writes a manifest beside it.
     Convert(convert::Args),
     /// Trains the shipped models again.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::TestWheel => wheel::run(),
         Task::TestEndpoints(args) => endpoints::run(&args),
+        Task::TestSlurm(args) => slurm::run(&args),
         Task::Convert(args) => convert::run(&args),
         Task::TrainDemo => train_demo::run(),
         Task::Picture => picture::run(),

@@ -124,7 +124,11 @@ fn python_of(folder: &Path) -> PathBuf {
     if cfg!(windows) { folder.join("Scripts").join("python.exe") } else { folder.join("bin").join("python") }
 }
 
-fn system_python() -> anyhow::Result<&'static str> {
+/// A Python of the machine, without packages.
+///
+/// # Errors
+/// When there is no Python 3.11 to 3.13.
+pub fn system_python() -> anyhow::Result<&'static str> {
     let versions = ["python3.12", "python3.11", "python3.13", "python3", "python"];
     for name in versions {
         let print = "import sys; print(sys.version_info[0] * 100 + sys.version_info[1])";
@@ -133,5 +137,5 @@ fn system_python() -> anyhow::Result<&'static str> {
             return Ok(name);
         }
     }
-    bail!("no Python 3.11, 3.12 or 3.13 was found (tried {}); TensorFlow needs one of them", versions.join(", "))
+    bail!("no Python 3.11, 3.12 or 3.13 was found (tried {})", versions.join(", "))
 }
