@@ -37,6 +37,9 @@ pub enum Evaluation {
     /// Measures how time and memory of a scan grow, and draws `docs/growth.svg`.
     #[command(disable_help_flag = true)]
     Growth(Arguments),
+    /// Simulates shares of the published search on a cluster, and prints what it costs with many labels.
+    #[command(disable_help_flag = true)]
+    Cluster(Arguments),
 }
 
 /// The arguments of a command.
@@ -60,6 +63,7 @@ impl Evaluation {
             Self::Sweep(arguments) => ("sweep", arguments),
             Self::Compare(arguments) => ("compare", arguments),
             Self::Growth(arguments) => ("growth", arguments),
+            Self::Cluster(arguments) => ("cluster", arguments),
         };
         let mut command = aeva_eval();
         command.arg(name).args(rest);

@@ -14,6 +14,8 @@ pub(crate) const TEMPORARY: &str = ".writing-";
 /// Older temporary files are abandoned: no single write takes that long. Only the age counts, because machines and
 /// containers may share a folder, and process numbers mean nothing across them.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
+/// How often a file is written whose temporary file vanishes.
+const TRIES: u32 = 3;
 
 /// Writes `bytes` to `path`: first to a temporary file in the same folder, flushed to disk, which is then renamed to
 /// `path`. Finally the folder is flushed, so that the new name survives a power cut as well.
@@ -23,30 +25,47 @@ const LEFT_BEHIND: Duration = Duration::from_hours(24);
 /// survive a power cut.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
     let error = |source| ArtifactError::Io { action: "write", path: path.to_owned(), source };
-    let file = written(path, bytes).map_err(error)?;
-    file.persist(path).map_err(|persist| error(persist.error))?;
+    again(|| written(path, bytes)?.persist(path).map_err(Into::into)).map_err(error)?;
     flush_folder(&folder_of(path)).map_err(error)
 }
 
 /// Like [`write_atomically`], but an existing `path` stays as it is. Returns whether the file was written.
 pub(crate) fn create_atomically(path: &Path, bytes: &[u8]) -> Result<bool, ArtifactError> {
     let error = |source| ArtifactError::Io { action: "write", path: path.to_owned(), source };
-    let file = written(path, bytes).map_err(error)?;
-    match file.persist_noclobber(path) {
-        Ok(_) => {}
-        Err(persist) if persist.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+    let is_new = again(|| created(path, bytes)).map_err(error)?;
+    if is_new {
+        flush_folder(&folder_of(path)).map_err(error)?;
+    }
+    Ok(is_new)
+}
+
+/// Tries again if a temporary file has vanished: another machine, whose clock is ahead by days, takes it for an old one.
+fn again<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..TRIES {
+        match attempt() {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+            tried => return tried,
+        }
+    }
+    attempt()
+}
+
+/// Whether the file is new.
+fn created(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    match written(path, bytes)?.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(persist) if persist.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(persist) if is_unsupported(&persist.error) => {
             // Some file systems have neither hard links nor a rename that never replaces. Two processes can collide
             // there for a moment.
             if path.symlink_metadata().is_ok() {
                 return Ok(false);
             }
-            persist.file.persist(path).map_err(|persist| error(persist.error))?;
+            persist.file.persist(path)?;
+            Ok(true)
         }
-        Err(persist) => return Err(error(persist.error)),
+        Err(persist) => Err(persist.error),
     }
-    flush_folder(&folder_of(path)).map_err(error)?;
-    Ok(true)
 }
 
 /// A flushed temporary file beside `path` with these bytes.

@@ -136,22 +136,7 @@ impl RunDir {
         let folder = self.path().join(PARTIAL_FOLDER);
         self.check_provenance(&folder, &head.provenance)?;
         let begin = head.to_bytes().map_err(|source| ArtifactError::Encode { path: folder.clone(), source })?;
-        self.sub_folder(PARTIAL_FOLDER)?;
-        let error = |source| ArtifactError::Io { action: "write", path: folder.clone(), source };
-        let mut builder = tempfile::Builder::new();
-        let prefix = prefix(&head.work);
-        builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(8);
-        #[cfg(unix)]
-        {
-            // As any other new file (umask applies).
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let (mut file, path) = builder.tempfile_in(&folder).and_then(|file| Ok(file.keep()?)).map_err(error)?;
-        file.write_all(&begin).and_then(|()| flush_folder(&folder)).map_err(error)?;
-        let now = Instant::now();
-        let state = State { file, waiting: Vec::new(), written: now, flushed: now, failed: None };
-        Ok(Journal { path, state: Mutex::new(state) })
+        self.in_partial_folder(|folder| begin_in(folder, &head.work, &begin))
     }
 
     /// Whether there is a journal of this work.
@@ -201,6 +186,25 @@ impl RunDir {
         paths.sort_unstable();
         paths.into_iter()
     }
+}
+
+/// A new journal in a folder, with its beginning.
+fn begin_in(folder: &Path, work: &str, begin: &[u8]) -> Result<Journal, ArtifactError> {
+    let error = |source| ArtifactError::Io { action: "write", path: folder.to_owned(), source };
+    let mut builder = tempfile::Builder::new();
+    let prefix = prefix(work);
+    builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(8);
+    #[cfg(unix)]
+    {
+        // As any other new file (umask applies).
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let (mut file, path) = builder.tempfile_in(folder).and_then(|file| Ok(file.keep()?)).map_err(error)?;
+    file.write_all(begin).and_then(|()| flush_folder(folder)).map_err(error)?;
+    let now = Instant::now();
+    let state = State { file, waiting: Vec::new(), written: now, flushed: now, failed: None };
+    Ok(Journal { path, state: Mutex::new(state) })
 }
 
 /// No container is shorter.

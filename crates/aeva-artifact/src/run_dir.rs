@@ -333,8 +333,22 @@ impl RunDir {
         let path = self.partial_path(&answers.work);
         self.check_provenance(&path, &answers.provenance)?;
         let bytes = answers.to_bytes().map_err(|source| ArtifactError::Encode { path: path.clone(), source })?;
-        self.sub_folder(PARTIAL_FOLDER)?;
-        write_atomically(&path, &bytes)
+        self.in_partial_folder(|_| write_atomically(&path, &bytes))
+    }
+
+    /// Writes something into the folder of unfinished work, which another process may remove when its own is done.
+    pub(crate) fn in_partial_folder<T>(
+        &self,
+        attempt: impl Fn(&Path) -> Result<T, ArtifactError>,
+    ) -> Result<T, ArtifactError> {
+        const TRIES: u32 = 5;
+        for _ in 1..TRIES {
+            match attempt(&self.sub_folder(PARTIAL_FOLDER)?) {
+                Err(ArtifactError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                tried => return tried,
+            }
+        }
+        attempt(&self.sub_folder(PARTIAL_FOLDER)?)
     }
 
     /// The model's answers to a piece of unfinished work; `None` if there are none.

@@ -3,6 +3,7 @@
 //! Whatever does not need the libraries of AEVA (other programs, Python environments, conversion) is in the library of `xtask`.
 
 mod bank;
+mod cluster;
 mod compare;
 mod evaluate;
 mod growth;
@@ -51,6 +52,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Simulates shares of the published search on a cluster, and prints what it costs with many labels.
+    Cluster(cluster::Args),
     /// Trains two models on shipped data and evaluates them: a part of `cargo xtask test`.
     #[command(hide = true)]
     SmallZoo,
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Task::Sweep(args) => sweep::run(&args),
         Task::Compare(args) => compare::run(&args),
         Task::Growth { quick } => growth::run(quick),
+        Task::Cluster(args) => cluster::run(&args),
         Task::SmallZoo => small_zoo::run(),
         Task::Tables { check } => tables::run(check),
         Task::Wheels => wheels::run(),

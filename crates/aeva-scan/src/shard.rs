@@ -38,7 +38,7 @@ impl Shard {
 
     /// Which units of work this share has, given what each costs: the dearest unit first, each goes to the share that has the
     /// least so far. All shares together have each unit once.
-    pub(crate) fn of_units(self, costs: &[u64]) -> Vec<bool> {
+    pub fn of_units(self, costs: &[u64]) -> Vec<bool> {
         let mut order: Vec<usize> = (0..costs.len()).collect();
         order.sort_by_key(|&unit| Reverse(costs[unit]));
         let mut shares: BinaryHeap<Reverse<(u64, u32)>> = (1..=self.of).map(|number| Reverse((0, number))).collect();

@@ -30,6 +30,7 @@ mod run;
 mod scarce;
 mod security;
 mod setup;
+mod shards;
 mod signals;
 mod together;
 mod trace;
@@ -40,7 +41,7 @@ use std::path::PathBuf;
 /// What to try, and how hard.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Parts to try, of: kills, disk, together, corruption, readers, signals, oracles, environment, security, determinism.
+    /// Parts to try, of: kills, shards, disk, together, corruption, readers, signals, oracles, environment, security, determinism.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
     /// Seed of all random choices.

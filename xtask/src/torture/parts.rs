@@ -11,13 +11,15 @@ use super::context::Context;
 use super::findings::Findings;
 use super::run::Call;
 use super::{
-    Args, corruption, determinism, disk, environment, folder, kills, oracles, readers, security, signals, together,
+    Args, corruption, determinism, disk, environment, folder, kills, oracles, readers, security, shards, signals,
+    together,
 };
 
 type Part = fn(&Context, &mut Findings) -> anyhow::Result<()>;
 
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 11] = [
     ("kills", kills::run),
+    ("shards", shards::run),
     ("disk", disk::run),
     ("together", together::run),
     ("corruption", corruption::run),

@@ -22,6 +22,7 @@ pub(super) fn run(
         tracing::info!("{done} of {} pairs are already {}", plan.pairs.len(), session.place);
     }
     if rest.pairs.is_empty() {
+        drop_answers(store)?;
         return Ok(Ended { end: End::Complete, searched: false });
     }
     let mut answers = usable(store.pair_answers(), Answers::new(), "its queries are repeated")?;
@@ -49,6 +50,19 @@ pub(super) fn run(
         Err(error) => return Err(error.into()),
     };
     Ok(Ended { end, searched: true })
+}
+
+/// Drops answers that nobody needs any more: a kill may have come between the last result and their end.
+fn drop_answers(store: &mut dyn PerturbationStore) -> Result<(), Failure> {
+    if !store.has_begun_pairs() {
+        return Ok(());
+    }
+    let stored: BTreeSet<(Label, Label)> = store.pairs()?.into_iter().collect();
+    let answers = usable(store.pair_answers(), Answers::new(), "they are dropped")?;
+    if answers.keys().all(|job| stored.contains(&(job.source, job.target))) {
+        store.store_pair_answers(None)?;
+    }
+    Ok(())
 }
 
 /// The part of the plan that is not in the store. Damaged pairs are searched again.

@@ -78,6 +78,7 @@ impl Made {
         let shape = [height, width, channels];
         let result = if let Some(result) = stored(store, id, shape)? {
             self.kept += 1;
+            store.drop_answers(id);
             session.ledger.count(result.queries);
             session.observer.known(result.queries);
             result
