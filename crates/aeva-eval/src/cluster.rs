@@ -140,7 +140,7 @@ mod tests {
         let hours = |machines: u32| simulate(&units, machines, &ARGS).unwrap().0 / HOUR;
         assert!((hours(1) - 128.0 * 10.0 - 0.05).abs() < 1e-9);
         assert!((hours(64) - 2.0 * 10.0 - 0.05).abs() < 1e-9);
-        let failing = Args { between_failures: 1000.0, ..ARGS };
+        let failing = Args { between_failures: 100.0, ..ARGS };
         let (seconds, losses) = simulate(&units, 64, &failing).unwrap();
         assert!(losses > 0 && seconds / HOUR < hours(64) + f64::from(losses) * 0.06, "{losses}: {}", seconds / HOUR);
     }
