@@ -69,6 +69,12 @@ def main() -> None:
     for version in (1, 2):
         seed("run", f"version-{version}", (DATA / f"run-v{version}.json").read_bytes())
     # `run/version-3` is of a scan of the shipped model, and `answers/version-1` of a stopped one, with few answers.
+    key = json.loads((HERE / "corpus" / "run" / "version-3").read_bytes())["key"]
+    share = {"version": 1, "shard": 1, "of": 2, "run": key, "complete": True, "missing": []}
+    for name, file in [("absent", "triggers-v1/patch-04.aeva"), ("outside", "../x/run.json")]:
+        seed("share", name, json.dumps({**share, "files": {file: "00" * 32}}))
+    seed("share", "none", json.dumps({**share, "files": {}, "of": 10_000}))
+    seed("share", "too-many", json.dumps({**share, "files": {}, "of": 2**32 - 1}))
 
     # Their checksums are made by the target.
     record = struct.pack("<4IQ2I", 2, 0, 0, 0, 3, 5, 6)

@@ -6,6 +6,7 @@ mod fuzz;
 mod licences;
 mod metadata;
 mod picture;
+mod provenance;
 mod sbom;
 mod slurm;
 mod test;
@@ -56,6 +57,8 @@ enum Task {
     Licences,
     /// Writes what the program is made of, for CycloneDX, to target/sbom.
     Sbom,
+    /// Writes where the files of a release come from, for SLSA, to target/provenance.
+    Provenance(provenance::Args),
     /// Writes the generated documentation.
     Docs {
         /// Fail if it is not up to date, and write nothing.
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Licences => licences::run(),
         Task::Sbom => sbom::run(),
+        Task::Provenance(args) => provenance::run(&args),
         Task::Docs { check } => docs::run(check),
     };
     match result {

@@ -42,6 +42,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
         fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
     }
     process::run(
-        aeva_eval().args(["reproduce-paper", "--scale", "quick", "--assets"]).arg(folder).arg("--out").arg(out),
+        aeva_eval().args(["reproduce-paper", "--scale", "trial", "--assets"]).arg(folder).arg("--out").arg(out),
     )
 }

@@ -59,7 +59,7 @@ pub use atomic::write_atomically;
 pub use error::{ArtifactError, DecodeError, EncodeError, RunInfoError};
 pub use journal::{Journal, Record, with_records};
 pub use limits::MAX_CLASSES;
-pub use manifest::{Completeness, ShardManifest, ShardState};
+pub use manifest::{Completeness, MAX_SHARDS, ShardManifest, ShardState};
 pub use merge::{Merged, merge};
 pub use pair::PairArtifact;
 pub use provenance::{

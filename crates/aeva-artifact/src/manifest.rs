@@ -15,6 +15,8 @@ use crate::run_dir::RunDir;
 
 const FOLDER: &str = "shards";
 const VERSION: u32 = 1;
+/// Most shares of a scan.
+pub const MAX_SHARDS: u32 = 10_000;
 /// Largest manifest: a million files.
 const MAX_BYTES: u64 = 1 << 28;
 
@@ -136,7 +138,7 @@ impl RunDir {
         if manifest.version != VERSION {
             return Err(wrong(format!("its version is {}, expected {VERSION}", manifest.version)));
         }
-        if manifest.shard == 0 || manifest.shard > manifest.of {
+        if manifest.shard == 0 || manifest.shard > manifest.of || manifest.of > MAX_SHARDS {
             return Err(wrong(format!("it is of share {} of {}", manifest.shard, manifest.of)));
         }
         if manifest.run != self.info().key {

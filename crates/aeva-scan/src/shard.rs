@@ -5,6 +5,8 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::str::FromStr;
 
+use aeva_artifact::MAX_SHARDS;
+
 /// The `number`-th of `of` shares, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
@@ -12,13 +14,10 @@ pub struct Shard {
     of: u32,
 }
 
-/// Most shares of a scan.
-const MOST: u32 = 10_000;
-
 impl Shard {
     /// A share; `None` unless `1 <= number <= of <= 10 000`.
     pub fn new(number: u32, of: u32) -> Option<Self> {
-        (1 <= number && number <= of && of <= MOST).then_some(Self { number, of })
+        (1 <= number && number <= of && of <= MAX_SHARDS).then_some(Self { number, of })
     }
 
     /// Its number, from 1.
@@ -63,7 +62,7 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("expected K/N, the K-th of N shares, with 1 <= K <= N <= {MOST}");
+        let expected = || format!("expected K/N, the K-th of N shares, with 1 <= K <= N <= {MAX_SHARDS}");
         let parsed = |text: &str| text.parse().map_err(|_| expected());
         let (number, of) = text.split_once('/').ok_or_else(expected)?;
         Self::new(parsed(number)?, parsed(of)?).ok_or_else(expected)

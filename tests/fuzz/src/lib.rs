@@ -7,18 +7,20 @@ use std::fs;
 use std::path::Path;
 
 use aeva_artifact::{
-    ArtifactError, PairArtifact, PartialAnswers, RunDir, RunInfoError, TriggerArtifact, sha256_hex, with_records,
+    ArtifactError, Completeness, PairArtifact, PartialAnswers, RunDir, RunInfoError, ShardState, TriggerArtifact,
+    sha256_hex, with_records,
 };
 use aeva_model::{DataOptions, Dataset, ImageSize, Manifest, ModelFile};
 use tempfile::TempDir;
 
 /// Everything that can be run: the names are those of the folders in `corpus`.
-pub const TARGETS: [(&str, fn(&[u8])); 14] = [
+pub const TARGETS: [(&str, fn(&[u8])); 15] = [
     ("pair", pair),
     ("triggers", triggers),
     ("answers", answers),
     ("journal", journal),
     ("run", run),
+    ("share", share),
     ("npy", npy),
     ("npz", npz),
     ("cifar", cifar),
@@ -112,6 +114,19 @@ pub fn run(bytes: &[u8]) {
         let info = run.info().clone();
         let again = RunDir::open_or_create(folder.path(), info.clone()).expect("a run is the same as itself");
         assert_eq!(again.info(), &info);
+    }
+}
+
+/// The manifest of a share, in a run folder.
+pub fn share(bytes: &[u8]) {
+    let folder = folder();
+    write(&folder.path().join("run.json"), include_bytes!("../corpus/run/version-3"));
+    fs::create_dir(folder.path().join("shards")).expect("a new folder");
+    write(&folder.path().join("shards").join("1-of-2.json"), bytes);
+    let run = RunDir::open(folder.path()).expect("a kept run");
+    if let Ok(states) = run.shard_states() {
+        let complete = |state: &ShardState| state.state == Completeness::Complete && state.files > 0;
+        assert!(!states.values().flatten().any(complete), "no artifact is there");
     }
 }
 

@@ -64,7 +64,8 @@ impl Protocol {
         let url = url.trim_end_matches('/');
         match self {
             Self::KserveV2 | Self::KserveV2Binary if !url.ends_with("/infer") => format!("{url}/infer"),
-            Self::TfServing if !url.ends_with(":predict") => format!("{url}:predict"),
+            // Not for a host without a path, where it would be a port.
+            Self::TfServing if !url.ends_with(":predict") && has_path(url) => format!("{url}:predict"),
             _ => url.to_owned(),
         }
     }
@@ -155,6 +156,11 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// Whether there is anything behind the host of an address.
+fn has_path(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "known values")]
 mod tests {
@@ -166,6 +172,7 @@ mod tests {
         assert_eq!(of("kserve-v2", "http://h/v2/models/m"), "http://h/v2/models/m/infer");
         assert_eq!(of("kserve-v2-binary", "http://h/v2/models/m/infer"), "http://h/v2/models/m/infer");
         assert_eq!(of("tf-serving", "http://h/v1/models/m/"), "http://h/v1/models/m:predict");
+        assert_eq!(of("tf-serving", "http://h:8080/"), "http://h:8080");
         assert_eq!(of("mlflow", "http://h/invocations"), "http://h/invocations");
         assert_eq!(of("torchserve", "http://h/predictions/m"), "http://h/predictions/m");
         assert!("grpc".parse::<Protocol>().unwrap_err().contains("expected kserve-v2, kserve-v2-binary, tf-serving"));
