@@ -341,9 +341,9 @@ impl RunDir {
         &self,
         attempt: impl Fn(&Path) -> Result<T, ArtifactError>,
     ) -> Result<T, ArtifactError> {
-        const TRIES: u32 = 5;
+        const TRIES: u32 = 20;
         for _ in 1..TRIES {
-            match attempt(&self.sub_folder(PARTIAL_FOLDER)?) {
+            match self.sub_folder(PARTIAL_FOLDER).and_then(|folder| attempt(&folder)) {
                 Err(ArtifactError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 tried => return tried,
             }
