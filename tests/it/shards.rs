@@ -1,6 +1,7 @@
 //! Scans that several processes share, and fleets of models.
 
 use std::fs;
+use std::thread;
 
 use serde_json::Value;
 
@@ -39,6 +40,23 @@ fn shares_are_merged_to_the_scan_that_was_never_divided() {
 }
 
 #[test]
+fn shares_that_run_together_are_the_scan_that_was_never_divided() {
+    let aeva = Aeva::new();
+    let scan = |extra: &[&str]| aeva.scan("digits-clean.onnx", &[&SMALL[..], &["--no-html"], extra].concat());
+    scan(&["--out", "whole"]).ends_with(0);
+    thread::scope(|scope| {
+        for shard in ["1/3", "2/3", "3/3"] {
+            scope.spawn(move || scan(&["--out", "run", "--shard", shard, "--together", "--threads", "1"]).ends_with(0));
+        }
+    });
+    aeva.run(&["merge", "run"]).ends_with(0);
+    let last = scan(&["--out", "run"]).ends_with(0);
+    assert!(last.stderr.contains("12 passes over triggers were already"), "{}", last.stderr);
+    assert_eq!(aeva.artifacts("run"), aeva.artifacts("whole"));
+    assert!(!aeva.path("run/partial-v1").exists(), "no unfinished work is left");
+}
+
+#[test]
 fn shares_that_do_not_fit_are_refused() {
     let aeva = Aeva::new();
     let scan = |extra: &[&str]| aeva.scan("digits-clean.onnx", &[&["--effort", "screen"], extra].concat());
@@ -46,6 +64,8 @@ fn shares_that_do_not_fit_are_refused() {
     assert!(drawn.stderr.contains("state it: --seed NUMBER"), "{}", drawn.stderr);
     let wrong = scan(&["--out", "run", "--shard", "3/2"]).ends_with(2);
     assert!(wrong.stderr.contains("expected K/N"), "{}", wrong.stderr);
+    let alone = scan(&["--out", "run", "--together"]).ends_with(2);
+    assert!(alone.stderr.contains("--shard"), "{}", alone.stderr);
     let stopped = scan(&["--out", "run", "--shard", "1/2", "--max-queries", "1500"]).ends_with(3);
     assert!(stopped.stdout.contains("is not complete"), "{}", stopped.stdout);
     let incomplete = aeva.run(&["merge", "run"]).ends_with(3);

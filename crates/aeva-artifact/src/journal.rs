@@ -85,6 +85,19 @@ impl Journal {
         }
     }
 
+    /// Writes what waits for more, so that other processes can read it.
+    pub fn write(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.failed.is_none() && !state.waiting.is_empty() {
+            state.failed = state.write().err();
+        }
+    }
+
+    /// Path of its file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether a write failed. The work should stop: what it finds later may be lost, too.
     pub fn has_failed(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).failed.is_some()
@@ -175,7 +188,7 @@ impl RunDir {
     }
 
     /// The journals of this work, in the order of their names.
-    fn journals(&self, work: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    pub(crate) fn journals(&self, work: &str) -> impl Iterator<Item = PathBuf> + use<> {
         let prefix = prefix(work);
         let is_of_work = move |path: &Path| {
             let name = path.file_name().and_then(|name| name.to_str());
@@ -215,14 +228,14 @@ fn prefix(work: &str) -> String {
 }
 
 /// The beginning of a journal, and its records.
-fn split(bytes: &[u8]) -> Result<(PartialAnswers, &[u8]), DecodeError> {
+pub(crate) fn split(bytes: &[u8]) -> Result<(PartialAnswers, &[u8]), DecodeError> {
     let length =
         crate::container::length(bytes).ok_or(DecodeError::TooShort { found: bytes.len(), needed: SMALLEST_HEAD })?;
     let (head, rest) = bytes.split_at(length);
     Ok((PartialAnswers::from_bytes(head)?, rest))
 }
 
-fn encode(search: [u32; 3], at: usize, answers: &[u32], bytes: &mut Vec<u8>) {
+pub(crate) fn encode(search: [u32; 3], at: usize, answers: &[u32], bytes: &mut Vec<u8>) {
     let begin = bytes.len();
     bytes.extend_from_slice(&u32::try_from(answers.len()).unwrap_or(u32::MAX).to_le_bytes());
     for number in search {
@@ -236,13 +249,14 @@ fn encode(search: [u32; 3], at: usize, answers: &[u32], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&digest[..BEHIND]);
 }
 
-/// Reads records up to the end, or to the first that is not whole.
-fn decode(mut bytes: &[u8], records: &mut Vec<Record>) {
+/// Reads records up to the end, or to the first that is not whole; returns the number of bytes that are left.
+pub(crate) fn decode(mut bytes: &[u8], records: &mut Vec<Record>) -> usize {
     // Each turn takes a record.
     while let Some((record, rest)) = first(bytes) {
         records.push(record);
         bytes = rest;
     }
+    bytes.len()
 }
 
 fn first(bytes: &[u8]) -> Option<(Record, &[u8])> {

@@ -51,6 +51,7 @@ mod read;
 mod run_dir;
 mod run_file;
 mod run_info;
+mod teamwork;
 mod trigger;
 mod wire;
 
@@ -69,4 +70,5 @@ pub use provenance::{
 pub use read::{MAX_ARTIFACT_BYTES, read_regular};
 pub use run_dir::RunDir;
 pub use run_info::RunInfo;
+pub use teamwork::Teamwork;
 pub use trigger::TriggerArtifact;

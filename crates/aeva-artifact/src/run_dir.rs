@@ -43,6 +43,8 @@ pub struct RunDir {
     pairs: String,
     /// The share of a scan that is made, as a part of names.
     share: Option<String>,
+    /// The number of the share, if it shares its passes with others.
+    pub(crate) team: Option<u32>,
 }
 
 impl RunDir {
@@ -76,7 +78,11 @@ impl RunDir {
     /// [`ArtifactError::NotARun`], [`ArtifactError::RunDescription`], [`ArtifactError::Refused`], and errors of reading.
     pub fn open(path: &Path) -> Result<Self, ArtifactError> {
         refused(path)?;
-        Ok(Self { path: path.to_owned(), info: describe(path)?, pairs: PAIRS_FOLDER.to_owned(), share: None })
+        Ok(Self::at(path, describe(path)?, PAIRS_FOLDER.to_owned()))
+    }
+
+    fn at(path: &Path, info: RunInfo, pairs: String) -> Self {
+        Self { path: path.to_owned(), info, pairs, share: None, team: None }
     }
 
     /// Makes sure that the folder at a path, if there is one, was not marked by [`refuse`](Self::refuse).
@@ -370,6 +376,7 @@ impl RunDir {
     pub fn remove_partial(&self, work: &str) {
         let _ = fs::remove_file(self.partial_path(work));
         self.remove_journals(work);
+        self.remove_taken(work);
         // Succeeds only if the folder is empty.
         let _ = fs::remove_dir(self.path.join(PARTIAL_FOLDER));
     }
@@ -386,7 +393,7 @@ impl RunDir {
         })?;
         // `run.json` is the first file of a run, so that a folder with results always says which run they belong to.
         if is_vacant(path)? && create_atomically(&file, &text)? {
-            return Ok(Self { path: path.to_owned(), info, pairs: PAIRS_FOLDER.to_owned(), share: None });
+            return Ok(Self::at(path, info, PAIRS_FOLDER.to_owned()));
         }
         Self::join(path, &describe(path)?, info)
     }
@@ -400,7 +407,7 @@ impl RunDir {
         } else {
             format!("{PAIRS_FOLDER}-{}", &info.perturbations.key()[..KEY_LENGTH])
         };
-        let run = Self { path: path.to_owned(), info, pairs, share: None };
+        let run = Self::at(path, info, pairs);
         run.same_run(found)?;
         let differences = found.other_figures(&run.info);
         if !differences.is_empty() {

@@ -164,6 +164,9 @@ pub enum ScanError {
     /// The observer asked to stop, or a limit of the oracle is reached.
     #[error("the scan was stopped")]
     Stopped,
+    /// Another process has finished the pass in the meantime ([`Peers`](crate::Peers)).
+    #[error("another process has finished the pass")]
+    FinishedElsewhere,
     /// There is no oracle.
     #[error("a scan needs at least one oracle")]
     NoOracle,

@@ -1,6 +1,7 @@
-//! Observers of a scan. They cannot influence its results; all they can do is ask it to stop.
+//! Observers of a scan. They cannot influence its results; all they can do is ask it to stop, and bring answers that the model
+//! has given to others.
 
-use crate::{JobId, Label};
+use crate::{JobId, Label, Peers};
 
 /// State of one search after an iteration.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,11 @@ pub trait ScanObserver: Sync {
     /// A search completed an iteration.
     fn iteration(&self, progress: &Progress<'_>) {
         let _ = progress;
+    }
+
+    /// Others that make the same trigger pass at the same time.
+    fn peers(&self) -> Option<&dyn Peers> {
+        None
     }
 
     /// Called before every batch. True ends the scan and drops what is not finished.

@@ -195,6 +195,10 @@ pub(crate) struct ScanArgs {
     /// them together, and the same command without this option gives it.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
+    /// Divide passes over triggers further, among the shares that run at the same time in the same folder: a share that is complete
+    /// helps the others. For all shares of a scan or none.
+    #[arg(long, requires = "shard")]
+    pub(crate) together: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

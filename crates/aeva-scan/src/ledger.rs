@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use aeva_artifact::{ArtifactError, Journal};
-use aeva_attack::{JobId, Label, Progress, ScanObserver};
+use aeva_attack::{JobId, Label, Peers, Progress, ScanObserver};
 
 /// Limits of a scan. By default there are none.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,6 +70,8 @@ pub(crate) struct Counted<'a> {
     pub(crate) ledger: &'a Ledger,
     /// Where answers are kept for the case of a kill.
     pub(crate) journal: Option<&'a Journal>,
+    /// Others that make the same pass.
+    pub(crate) peers: Option<&'a dyn Peers>,
 }
 
 /// Ends a journal whose answers are stored by now, or useless as the work is done.
@@ -102,6 +104,10 @@ impl ScanObserver for Counted<'_> {
         self.observer.answered(job, at, answers);
     }
 
+    fn peers(&self) -> Option<&dyn Peers> {
+        self.peers
+    }
+
     fn iteration(&self, progress: &Progress<'_>) {
         self.observer.iteration(progress);
     }
@@ -120,7 +126,7 @@ mod tests {
     #[test]
     fn a_limit_is_never_passed() {
         let ledger = Ledger::new(Budget { queries: Some(100), deadline: None }, 40);
-        let counted = Counted { observer: &(), ledger: &ledger, journal: None };
+        let counted = Counted { observer: &(), ledger: &ledger, journal: None, peers: None };
         let mut asked = 0;
         while !counted.stop() {
             counted.classified(40);

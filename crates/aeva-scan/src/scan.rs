@@ -12,7 +12,9 @@ use crate::assess::Assessment;
 use crate::effort::Effort;
 use crate::estimate::{Basis, EffortEstimate, Estimate};
 use crate::ledger::{Budget, Exhausted, Ledger};
-use crate::lens::{LeftOut, LensName, Observations, PerturbationRequest, Planning, Plans, Progress, Shared, Store};
+use crate::lens::{
+    LeftOut, LensName, Observations, PerturbationRequest, Planning, Plans, Progress, Shared, Store, help,
+};
 use crate::observer::Observer;
 use crate::rule::DecisionRule;
 use crate::session::{End, Failure, Session};
@@ -80,6 +82,8 @@ pub struct Outcome {
     pub exhausted: Option<Exhausted>,
     /// Whether there was anything to search that was not in the store.
     pub searched: bool,
+    /// Queries of this run and of those before it, as counted for the budget.
+    pub spent: u64,
     /// Images that oracles asked about besides; see [`HardLabelOracle::checks`].
     pub checks: u64,
     /// What the scan saw.
@@ -227,6 +231,32 @@ impl Scan {
         let observations = seen.with_stored(store, self.spec.classes, &self.rule)?;
         let assessment = observations.assess(&self.rule);
         let checks = oracles.iter().map(|oracle| oracle.checks()).sum();
-        Ok(Outcome { end: ended.end, exhausted, searched: ended.searched, checks, observations, assessment })
+        let (end, searched, spent) = (ended.end, ended.searched, ledger.spent());
+        Ok(Outcome { end, exhausted, searched, spent, checks, observations, assessment })
+    }
+
+    /// What a share does when [`run`](Self::run) has completed it: helps others, in the same folder, with the passes over triggers
+    /// that they are making, and waits some time for such work. `outcome` is that of the run; the limits of the budget hold
+    /// for both together.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn help(
+        &self,
+        oracles: &mut [Box<dyn HardLabelOracle + '_>],
+        images: ArrayView4<'_, f32>,
+        outcome: &Outcome,
+        budget: Budget,
+        store: &mut dyn Store,
+        observer: &dyn Observer,
+    ) -> Result<(), Failure> {
+        let Some(plan) = &self.plans.triggers else { return Ok(()) };
+        let ledger = Ledger::new(budget, self.batch_rows * oracles.len());
+        ledger.count(outcome.spent);
+        let mut session = Session { oracles, images, place: String::new(), observer, ledger: &ledger };
+        let helped = help(plan, &mut session, store);
+        refuse_if_changed(helped, store)?;
+        let confirmed = oracles.first_mut().map_or(Ok(()), |oracle| oracle.confirm());
+        refuse_if_changed(confirmed.map_err(|error| ScanError::from(error).into()), store)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::findings::Findings;
 use super::folder::{self, Finished};
 use super::random::Random;
 use super::run::Call;
@@ -121,5 +122,31 @@ impl Context {
 
     pub(crate) fn reference_folder(&self, recipe: Recipe) -> PathBuf {
         self.scratch.join(format!("reference-{}", recipe.name))
+    }
+
+    /// Scans with recipes in turn, each of which `kill` kills some times and compares with its undisturbed result, until so many
+    /// kills are made, at most so many scans.
+    pub(crate) fn kill_scans(
+        &self,
+        findings: &mut Findings,
+        recipes: &[Recipe],
+        wanted: usize,
+        most_scans: usize,
+        mut kill: impl FnMut(&mut Findings, Recipe, &Finished) -> anyhow::Result<usize>,
+    ) -> anyhow::Result<()> {
+        let references: Vec<Finished> =
+            recipes.iter().map(|&recipe| self.reference(recipe)).collect::<anyhow::Result<_>>()?;
+        let mut kills = 0;
+        // Scans that are too quick to be killed must not keep this loop running.
+        for round in 0..most_scans {
+            if kills >= wanted {
+                break;
+            }
+            let place = round % recipes.len();
+            kills += kill(findings, recipes[place], &references[place])?;
+        }
+        findings.check(kills >= wanted, || format!("only {kills} processes could be killed of {wanted}"));
+        findings.add("kills", kills);
+        Ok(())
     }
 }

@@ -23,23 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
     let recipes = [Recipe::INFECTED_TRIGGERS, Recipe::CLEAN_TRIGGERS, Recipe::INFECTED_PAIRS, Recipe::CLEAN_PAIRS];
-    let mut references = Vec::new();
-    for recipe in recipes {
-        references.push((recipe, context.reference(recipe)?));
-    }
-    let mut random = context.random("kills");
-    let (mut kills, wanted) = (0, KILLS * context.effort);
-    // Scans that are too quick to be killed must not keep this loop running.
-    for round in 0..wanted * 2 {
-        if kills >= wanted {
-            break;
-        }
-        let (recipe, reference) = &references[round % references.len()];
-        kills += one_scan(context, findings, &mut random, *recipe, reference)?;
-    }
-    findings.check(kills >= wanted, || format!("only {kills} scans could be killed of {wanted}"));
-    findings.add("kills", kills);
-    Ok(())
+    let (mut random, wanted) = (context.random("kills"), KILLS * context.effort);
+    context.kill_scans(findings, &recipes, wanted, 2 * wanted, |findings, recipe, reference| {
+        one_scan(context, findings, &mut random, recipe, reference)
+    })
 }
 
 /// Kills a scan again and again, and then lets it end; returns the number of kills.

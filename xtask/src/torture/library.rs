@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::compile;
 use super::context::Context;
 use super::findings::Findings;
 use super::folder;
@@ -44,12 +45,9 @@ fn named(context: &Context, findings: &mut Findings, installed: &Installed) -> a
     Ok(())
 }
 
-/// Compiles a shared library; `None` if there is no compiler.
+/// Compiles a library with these exports; `None` if there is no compiler.
 fn compiled(context: &Context, name: &str, body: &str) -> anyhow::Result<Option<PathBuf>> {
-    let (source, target) = (context.scratch.join(format!("{name}.c")), context.scratch.join(format!("{name}.so")));
-    fs::write(&source, format!("{PRELUDE}{body}"))?;
-    let call = Call::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&target).arg(&source);
-    Ok(call.run()?.exited(0).then_some(target))
+    compile::library(context, name, &format!("{PRELUDE}{body}"))
 }
 
 /// Libraries that load but have nothing behind their functions, or crash.

@@ -4,6 +4,8 @@
 //! the same bytes after any interruption, a message for every error, and no verdict without evidence.
 
 mod artifact;
+mod clock;
+mod compile;
 mod context;
 mod corruption;
 mod deflate;

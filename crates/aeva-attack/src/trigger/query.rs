@@ -14,7 +14,7 @@ use ndarray::ArrayView4;
 
 use super::Trigger;
 use crate::oracle::check_oracles;
-use crate::{HardLabelOracle, Label, NO_LABEL, OracleError, ScanError, ScanObserver, UNANSWERED};
+use crate::{HardLabelOracle, Label, NO_LABEL, OracleError, Peers, ScanError, ScanObserver, UNANSWERED, Waited};
 
 /// An image: its index in the data set and its label.
 pub(super) type Image = (usize, Label);
@@ -39,6 +39,17 @@ pub(super) struct Request<'a> {
     /// Indices in the data set.
     pub(super) images: Vec<usize>,
 }
+
+/// A trigger and the image that it is stamped on.
+type Row<'a> = (&'a Trigger, usize);
+
+/// Queries are divided among peers into about so many pieces, within limits for each: few queries, and those of one request to a
+/// service.
+const PIECES: usize = 32;
+const SMALLEST_PIECE: usize = 8;
+const LARGEST_PIECE: usize = 64;
+/// How often peers are given up and may come back, before one goes on alone.
+const ROUNDS: u32 = 8;
 
 /// The black box and the images that triggers are stamped on.
 pub(super) struct Queries<'a, 'o> {
@@ -94,37 +105,102 @@ impl<'a, 'o> Queries<'a, 'o> {
     /// [`ScanError::Stopped`] if the observer asked to stop, and the errors of the oracles. The answers up to that
     /// point are kept.
     pub(super) fn ask(&mut self, requests: &[Request<'_>]) -> Result<Vec<Vec<Label>>, ScanError> {
-        let rows: Vec<(&Trigger, usize)> =
+        let rows: Vec<Row<'_>> =
             requests.iter().flat_map(|request| request.images.iter().map(|&image| (request.trigger, image))).collect();
         let begin = self.asked;
         self.asked += rows.len();
         if self.answers.len() < self.asked {
             self.answers.resize(self.asked, UNANSWERED);
         }
-        // Positions of the queries without an answer.
-        let open: Vec<usize> = (begin..self.asked).filter(|&at| self.answers[at] == UNANSWERED).collect();
+        let result = match self.observer.peers() {
+            Some(peers) => self.ask_with(peers, &rows, begin),
+            None => self.ask_alone(&rows, begin),
+        };
+        if result.is_err() {
+            let known = self.answers.iter().rposition(|&answer| answer != UNANSWERED).map_or(0, |last| last + 1);
+            self.answers.truncate(known);
+        }
+        result?;
+        let mut labels = self.answers[begin..].iter().copied();
+        Ok(requests.iter().map(|request| labels.by_ref().take(request.images.len()).collect()).collect())
+    }
+
+    /// Positions from `begin` on of the queries without an answer.
+    fn open(&self, begin: usize) -> Vec<usize> {
+        (begin..self.asked).filter(|&at| self.answers[at] == UNANSWERED).collect()
+    }
+
+    fn ask_alone(&mut self, rows: &[Row<'_>], begin: usize) -> Result<(), ScanError> {
+        let open = self.open(begin);
         let batches: Vec<&[usize]> = open.chunks(self.batch_rows).collect();
-        let (next, answers) = (AtomicUsize::new(0), Mutex::new(vec![Vec::new(); batches.len()]));
-        let (pixels, shape, observer) = (self.pixels, self.shape, self.observer);
+        self.classify(rows, begin, &batches, |_| true)
+    }
+
+    /// Divides the queries among all that make the pass now, and waits for what the others have taken. If they are silent, it
+    /// asks that as well.
+    fn ask_with(&mut self, peers: &dyn Peers, rows: &[Row<'_>], begin: usize) -> Result<(), ScanError> {
+        // All of them must have the same pieces, whatever their batches.
+        let size = (rows.len() / PIECES).clamp(SMALLEST_PIECE, LARGEST_PIECE);
+        let piece = |at: usize| (at - begin) / size;
+        for round in 0..ROUNDS {
+            peers.gather(self.answers);
+            let open = self.open(begin);
+            let pieces: Vec<&[usize]> = open.chunk_by(|&a, &b| piece(a) == piece(b)).collect();
+            self.classify(rows, begin, &pieces, |first| peers.take(begin + piece(first) * size, round))?;
+            // Bounded by the silence of the others.
+            loop {
+                peers.gather(self.answers);
+                if self.open(begin).is_empty() {
+                    return Ok(());
+                }
+                if self.observer.stop() {
+                    return Err(ScanError::Stopped);
+                }
+                match peers.wait() {
+                    Waited::Moment => {}
+                    Waited::Silence => break,
+                    Waited::Finished => return Err(ScanError::FinishedElsewhere),
+                }
+            }
+        }
+        self.ask_alone(rows, begin)
+    }
+
+    /// Classifies pieces of the queries, given the positions of each, on all oracles; `take` says whether to ask a piece, given
+    /// its first position.
+    fn classify(
+        &mut self,
+        rows: &[Row<'_>],
+        begin: usize,
+        pieces: &[&[usize]],
+        take: impl Fn(usize) -> bool + Sync,
+    ) -> Result<(), ScanError> {
+        let (next, answers) = (AtomicUsize::new(0), Mutex::new(vec![Vec::new(); pieces.len()]));
+        let (pixels, shape, observer, batch_rows) = (self.pixels, self.shape, self.observer, self.batch_rows);
         let work = |oracle: &mut dyn HardLabelOracle| -> Result<(), ScanError> {
             let (mut buffer, mut labels, mut stamped) = (Vec::new(), Vec::new(), Vec::new());
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(batch) = batches.get(at) else { return Ok(()) };
-                if observer.stop() {
-                    return Err(ScanError::Stopped);
+                let Some(piece) = pieces.get(at) else { return Ok(()) };
+                if !take(piece[0]) {
+                    continue;
                 }
-                stamped.clear();
-                stamped.extend(batch.iter().map(|position| rows[position - begin]));
-                classify(oracle, &stamped, pixels, shape, &mut buffer, &mut labels)?;
-                observer.classified(batch.len() as u64);
-                report(observer, batch, &labels);
-                answers.lock().unwrap_or_else(PoisonError::into_inner)[at].clone_from(&labels);
+                for batch in piece.chunks(batch_rows) {
+                    if observer.stop() {
+                        return Err(ScanError::Stopped);
+                    }
+                    stamped.clear();
+                    stamped.extend(batch.iter().map(|position| rows[position - begin]));
+                    classify(oracle, &stamped, pixels, shape, &mut buffer, &mut labels)?;
+                    observer.classified(batch.len() as u64);
+                    report(observer, batch, &labels);
+                    answers.lock().unwrap_or_else(PoisonError::into_inner)[at].extend_from_slice(&labels);
+                }
             }
         };
         let result = match self.oracles.split_first_mut() {
             // A few rows are not worth a thread.
-            Some((first, _)) if batches.len() <= 1 => work(first.as_mut()),
+            Some((first, _)) if pieces.len() <= 1 => work(first.as_mut()),
             Some((first, others)) => thread::scope(|scope| {
                 let workers: Vec<_> = others.iter_mut().map(|oracle| scope.spawn(|| work(oracle.as_mut()))).collect();
                 let mut result = work(first.as_mut());
@@ -139,18 +215,12 @@ impl<'a, 'o> Queries<'a, 'o> {
             None => Ok(()),
         };
         let answered = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for (batch, labels) in batches.iter().zip(answered) {
-            for (&at, label) in batch.iter().zip(labels) {
+        for (piece, labels) in pieces.iter().zip(answered) {
+            for (&at, label) in piece.iter().zip(labels) {
                 self.answers[at] = label;
             }
         }
-        if result.is_err() {
-            let known = self.answers.iter().rposition(|&answer| answer != UNANSWERED).map_or(0, |last| last + 1);
-            self.answers.truncate(known);
-        }
-        result?;
-        let mut labels = self.answers[begin..].iter().copied();
-        Ok(requests.iter().map(|request| labels.by_ref().take(request.images.len()).collect()).collect())
+        result
     }
 }
 
@@ -166,7 +236,7 @@ fn report(observer: &dyn ScanObserver, positions: &[usize], labels: &[Label]) {
 
 fn classify(
     oracle: &mut dyn HardLabelOracle,
-    batch: &[(&Trigger, usize)],
+    batch: &[Row<'_>],
     pixels: &[f32],
     shape: [usize; 3],
     buffer: &mut Vec<f32>,

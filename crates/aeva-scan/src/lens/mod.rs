@@ -22,6 +22,7 @@ pub use perturbation::{
     PERTURBATION_BUDGET, PairSummary, PerturbationObservations, PerturbationReport, PerturbationRequest,
     PerturbationStore, PerturbationWork,
 };
+pub(crate) use trigger::help;
 pub use trigger::{
     FoundTrigger, Observation, PassReport, Passes, StoredPass, TriggerObservations, TriggerPlan, TriggerReport,
     TriggerStore, TriggerWork,

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Provenance, RunDir, RunInfo};
 use aeva_attack::perturbation::PairResult;
@@ -99,6 +100,22 @@ impl HardLabelOracle for Bars {
     }
 }
 
+struct Slow {
+    bars: Bars,
+    pause: Duration,
+}
+
+impl HardLabelOracle for Slow {
+    fn spec(&self) -> &InputSpec {
+        &SPEC
+    }
+
+    fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+        std::thread::sleep(self.pause * u32::try_from(batch.dim().0).unwrap());
+        self.bars.classify(batch, labels)
+    }
+}
+
 /// Counts what an oracle is asked, and fails when it was asked often enough.
 struct Watched {
     oracle: Box<dyn HardLabelOracle>,
@@ -138,6 +155,11 @@ impl BlackBox {
 
     pub(crate) fn bars(backdoor: Backdoor, count: usize) -> Self {
         Self::several(count, || Bars { backdoor })
+    }
+
+    /// Takes so long for an image.
+    pub(crate) fn slow_bars(backdoor: Backdoor, pause: Duration) -> Self {
+        Self::several(1, || Slow { bars: Bars { backdoor }, pause })
     }
 
     pub(crate) fn bars_that_fail(backdoor: Backdoor, batches: u64) -> Self {

@@ -124,10 +124,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
 
     let info = describe(args, &data, &model, measured);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&info));
-    let mut run = RunDir::open_or_create(&folder, info)?;
-    if let Some(shard) = shard {
-        run = run.with_share(shard.number(), shard.of());
-    }
+    let mut run = share::folder(RunDir::open_or_create(&folder, info)?, shard, args);
     let known = data.class_names.as_ref().or(model.class_names.as_ref());
     let names = report::class_names(&run, args.output.class_names.as_deref(), known)?;
     let earlier = report::earlier_seconds(&run);
@@ -135,10 +132,13 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     let progress = ScanProgress::new(estimate.queries);
     let images = data.images.view();
     let outcome = scan.run(&mut model.oracles, images, model.queries, budget, &mut run, &progress)?;
-    drop(progress);
     if let Some(shard) = shard {
-        return share::end(shard, &scan, &outcome, &run, args);
+        return share::end(shard, &scan, &outcome, run, args, |run| {
+            let progress = progress;
+            scan.help(&mut model.oracles, images, &outcome, budget, run, &progress)
+        });
     }
+    drop(progress);
 
     let mut report = Report::new(run.info(), &outcome.observations, &outcome.assessment, &rule);
     report.seconds = seconds(begin, earlier, &outcome);

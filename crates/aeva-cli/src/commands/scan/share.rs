@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aeva_artifact::RunDir;
-use aeva_scan::{End, Outcome, Scan, Shard};
+use aeva_scan::{End, Failure, Outcome, Scan, Shard};
 
 use crate::args::ScanArgs;
 use crate::exit::{ExitStatus, FailOn};
@@ -23,19 +23,33 @@ pub(super) fn check(args: &ScanArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the manifest of a share, and says how it ended.
+/// The run folder of a share, if it is one.
+pub(super) fn folder(run: RunDir, shard: Option<Shard>, args: &ScanArgs) -> RunDir {
+    let Some(shard) = shard else { return run };
+    let run = run.with_share(shard.number(), shard.of());
+    if args.together { run.in_team(shard.number()) } else { run }
+}
+
+/// Writes the manifest of a share, helps others if it is complete and that is asked for, and says how it ended.
 pub(super) fn end(
     shard: Shard,
     scan: &Scan,
     outcome: &Outcome,
-    run: &RunDir,
+    mut run: RunDir,
     args: &ScanArgs,
+    help: impl FnOnce(&mut RunDir) -> Result<(), Failure>,
 ) -> anyhow::Result<ExitStatus> {
     let work = scan.shared();
     let passes = work.passes.iter().map(|&id| run.trigger_path(id));
     let pairs = work.pairs.iter().map(|&(source, target)| run.pair_path(source, target));
     let artifacts: Vec<PathBuf> = passes.chain(pairs).collect();
     let manifest = run.store_manifest(shard.number(), shard.of(), &artifacts)?;
+    if args.together && outcome.end == End::Complete {
+        help(&mut run)?;
+    } else {
+        // It has the progress bar.
+        drop(help);
+    }
     let is_interrupted = outcome.end == End::Stopped && outcome.exhausted.is_none();
     show(&if args.output.format() == Format::Json {
         serde_json::to_string_pretty(&manifest)?

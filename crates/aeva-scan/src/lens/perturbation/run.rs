@@ -37,7 +37,8 @@ pub(super) fn run(
     }
     session.observer.begins("perturbations");
     let journal = store.pair_journal()?;
-    let counted = Counted { observer: session.observer, ledger: session.ledger, journal: journal.as_ref() };
+    let counted =
+        Counted { observer: session.observer, ledger: session.ledger, journal: journal.as_ref(), peers: None };
     let mut keep = |result: PairResult| store.store_pair(result).map_err(Into::into);
     let end = search(session.oracles, session.images, &rest, settings, &mut answers, &counted, &mut keep);
     // Stored even without an answer: the verdict must wait for searches that have begun.

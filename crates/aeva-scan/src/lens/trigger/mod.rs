@@ -1,5 +1,6 @@
 //! The trigger lens: searches one change for all images that sends them to a label.
 
+mod help;
 mod memory;
 mod observations;
 mod plan;
@@ -7,6 +8,7 @@ mod report;
 mod run;
 mod share;
 mod store;
+mod together;
 
 use aeva_artifact::{ArtifactError, RunInfo};
 use aeva_attack::PlanError;
@@ -64,6 +66,16 @@ impl TriggerSearches {
         let most = exploring + queries(&refined, Pass::Refine);
         (if effort == Effort::Exhaustive { most } else { exploring }, most)
     }
+}
+
+/// Helps other shares with the passes that they are making.
+pub(crate) fn help(
+    plan: &TriggerSearches,
+    session: &mut Session<'_, '_>,
+    store: &mut dyn TriggerStore,
+) -> Result<(), Failure> {
+    let (_, effort) = plan.rule.of_triggers();
+    help::help(&plan.search, &share::chains(plan.shape, effort), session, store)
 }
 
 /// Candidates kept in memory while a setting is explored.

@@ -1,10 +1,13 @@
 //! The trigger lens: one pass after another, each stored as soon as it is finished.
 
+use std::sync::Mutex;
+
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION, TriggerSearch, WarmStart};
-use aeva_attack::{Label, ScanError, UNANSWERED};
+use aeva_attack::{Label, Peers, ScanError, UNANSWERED};
 
 use super::plan::{Observation, TriggerPlan};
 use super::store::TriggerStore;
+use super::together::Together;
 use crate::ledger::{Counted, end_journal};
 use crate::rule::DecisionRule;
 use crate::session::{End, Ended, Failure, Session, usable};
@@ -58,7 +61,7 @@ type Results = (Ended, Vec<(PassId, PassResult)>);
 
 /// The passes so far.
 #[derive(Default)]
-struct Made {
+pub(super) struct Made {
     results: Vec<(PassId, PassResult)>,
     /// How many of them were in the store.
     kept: usize,
@@ -92,6 +95,35 @@ impl Made {
         Ok(self.results.last().map(|(_, result)| result))
     }
 
+    /// The stored passes that a pass of one of `chains` may start from: those of its own chain, and the baseline.
+    pub(super) fn stored_before(
+        id: PassId,
+        chains: &[Vec<PassId>],
+        session: &Session<'_, '_>,
+        store: &dyn TriggerStore,
+    ) -> Result<Self, Failure> {
+        let (_, height, width, channels) = session.images.dim();
+        let mut made = Self::default();
+        let family = id.setting.family;
+        let is_before = |other: &PassId| other.setting.family == family || other.setting.family.spec().is_baseline;
+        for &other in chains.iter().flatten().filter(|other| is_before(other)) {
+            let result = stored(store, other, [height, width, channels])?;
+            made.results.extend(result.map(|result| (other, result)));
+        }
+        Ok(made)
+    }
+
+    /// Makes a pass that another process is making.
+    pub(super) fn help(
+        mut self,
+        search: &TriggerSearch,
+        id: PassId,
+        session: &mut Session<'_, '_>,
+        store: &mut dyn TriggerStore,
+    ) -> Result<(), Failure> {
+        self.make(search, id, session, store).map(|_| ())
+    }
+
     fn end(self, end: End, session: &Session<'_, '_>) -> Results {
         if self.kept > 0 && end == End::Complete {
             let noun = if self.kept == 1 { "pass over triggers was" } else { "passes over triggers were" };
@@ -120,21 +152,33 @@ fn pass(
     let find = |wanted: PassId| made.iter().find(|(id, _)| *id == wanted).map(|(_, result)| result);
     let warm = WarmStart::of(id, shape, find);
     let journal = store.pass_journal(id)?;
-    let counted = Counted { observer: session.observer, ledger: session.ledger, journal: journal.as_ref() };
+    let teamwork = journal.as_ref().and_then(|journal| Some((journal, store.pass_teamwork(id, journal)?)));
+    let (observer, ledger, classes) = (session.observer, session.ledger, search.split().classes());
+    let together =
+        teamwork.map(|(journal, work)| Together { work, journal, ledger, observer, classes, clock: Mutex::default() });
+    let peers = together.as_ref().map(|together| -> &dyn Peers { together });
+    let counted = Counted { observer, ledger, journal: journal.as_ref(), peers };
     let found = search.run(id, session.oracles, session.images, &warm, &mut answers, &counted);
-    if found.is_err() && known(&answers) > before {
-        store.store_pass_answers(id, answers)?;
-    }
+    drop(together);
     match found {
         // Storing the result ends all journals of the pass.
         Ok(result) => {
             store.store_pass(id, shape, &result)?;
             Ok(Some(result))
         }
-        Err(ScanError::Stopped) => end_journal(journal).map(|()| None).map_err(Into::into),
-        Err(error) => {
+        Err(ScanError::FinishedElsewhere) => {
             end_journal(journal)?;
-            Err(error.into())
+            store.drop_answers(id);
+            // It is there, unless something else removed it again.
+            let result = stored(store, id, shape)?;
+            result.map_or_else(|| Err(ScanError::FinishedElsewhere.into()), |result| Ok(Some(result)))
+        }
+        Err(error) => {
+            if known(&answers) > before {
+                store.store_pass_answers(id, answers)?;
+            }
+            end_journal(journal)?;
+            if matches!(error, ScanError::Stopped) { Ok(None) } else { Err(error.into()) }
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aeva_artifact::{
-    AnsweredSearch, ArtifactError, Journal, PartialAnswers, RunDir, TriggerArtifact, WorkProvenance, with_records,
+    AnsweredSearch, ArtifactError, Journal, PartialAnswers, RunDir, Teamwork, TriggerArtifact, WorkProvenance,
+    with_records,
 };
 use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION};
 use aeva_attack::{Label, NO_LABEL, UNANSWERED};
@@ -59,6 +60,23 @@ pub trait TriggerStore {
         let _ = id;
         Ok(None)
     }
+
+    /// The part in a pass that others may make at the same time; `own` is the journal of this process.
+    fn pass_teamwork(&self, id: PassId, own: &Journal) -> Option<Teamwork> {
+        let _ = (id, own);
+        None
+    }
+
+    /// Whether there is a result of a pass; it may be damaged.
+    fn has_pass(&self, id: PassId) -> bool {
+        matches!(self.pass(id), Ok(Some(_)))
+    }
+
+    /// A number that grows while some process makes a pass.
+    fn pass_progress(&self, id: PassId) -> u64 {
+        let _ = id;
+        0
+    }
 }
 
 /// Trigger passes in memory.
@@ -69,7 +87,7 @@ pub(crate) struct TriggerMemory {
 }
 
 /// A pass has only one search, so its identifier carries no information.
-const ONLY: [u32; 3] = [0; 3];
+pub(super) const ONLY: [u32; 3] = [0; 3];
 
 impl TriggerStore for RunDir {
     fn pass(&self, id: PassId) -> Result<Option<StoredPass>, ArtifactError> {
@@ -115,6 +133,18 @@ impl TriggerStore for RunDir {
 
     fn pass_journal(&self, id: PassId) -> Result<Option<Journal>, ArtifactError> {
         self.begin_journal(&partial(self, id, Vec::new())).map(Some)
+    }
+
+    fn pass_teamwork(&self, id: PassId, own: &Journal) -> Option<Teamwork> {
+        self.teamwork(partial(self, id, Vec::new()), self.trigger_path(id), own)
+    }
+
+    fn has_pass(&self, id: PassId) -> bool {
+        self.trigger_path(id).is_file()
+    }
+
+    fn pass_progress(&self, id: PassId) -> u64 {
+        self.journal_bytes(&id.to_string())
     }
 }
 
