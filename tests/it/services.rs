@@ -120,14 +120,14 @@ fn requests_have_a_limit_and_go_on_from_there() {
 }
 
 #[test]
-fn a_killed_scan_pays_for_no_image_of_the_search_twice() {
+fn a_killed_scan_pays_for_no_image_twice() {
     let aeva = Aeva::new();
     let service = Service::start(&aeva, 0, "", 0);
     let url = service.url("v2/models/centres");
     let args = |out: &str| [&KSERVE[..], &["--connections", "2", "--out", out]].concat().join(" ");
     scan(&aeva, &url, &args("whole").split(' ').collect::<Vec<_>>()).ends_with(3);
     let (_, whole) = service.count();
-    // What is asked before the search, at each start, to see that the model is the same.
+    // What is asked before the search.
     let dry = [&args("dry")[..], "--dry-run"].join(" ");
     scan(&aeva, &url, &dry.split(' ').collect::<Vec<_>>()).ends_with(0);
     let begin = service.count().1;
@@ -153,9 +153,15 @@ fn a_killed_scan_pays_for_no_image_of_the_search_twice() {
     scan(&aeva, &url, &args("run").split(' ').collect::<Vec<_>>()).ends_with(3);
     let both = service.count().1 - begin;
     assert_eq!(aeva.files("run/triggers-v1"), aeva.files("whole/triggers-v1"));
-    // Two requests under way, and the probes among the images.
-    let most = whole + start + 2 * 64 + whole / 32;
+    // Two requests under way, the probes among the images, and a part of the start, to see that the model is the same.
+    let most = whole + start / 8 + 2 * 64 + whole / 64;
     assert!(both <= most, "{both} images for both, {whole} for a whole scan, {start} for a start");
+    assert!(aeva.path("run/partial-v1/start.answers").is_file(), "it has not ended");
+    // Another model is there now: what was answered before does not hide it.
+    let other = service.url("v2/models/cuts");
+    let ran = scan(&aeva, &other, &args("run").split(' ').collect::<Vec<_>>()).ends_with(2);
+    assert!(ran.stderr.contains("answers differently than before"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("run"), "{}", ran.stderr);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aeva_model::loader::ServiceOptions;
+use aeva_model::loader::{KnownAnswers, ServiceOptions};
 use aeva_model::{AwsKeys, EndpointOptions, Protocol, Secret, Template};
 use anyhow::Context;
 use clap::Args;
@@ -88,7 +88,8 @@ impl ServiceArgs {
         if let Some(seconds) = self.request_timeout {
             options.timeout = Duration::from_secs_f64(seconds);
         }
-        Ok(Some(ServiceOptions { options, connections: self.connections.map_or(CONNECTIONS, NonZeroUsize::get) }))
+        let connections = self.connections.map_or(CONNECTIONS, NonZeroUsize::get);
+        Ok(Some(ServiceOptions { options, connections, known: KnownAnswers::default() }))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::thread;
 
+use aeva_model::loader::KnownAnswers;
 use aeva_model::{Build, Dataset, LoadedModel, Runtime, check_installation, library_folder};
 use aeva_stats::IMAGES_NEEDED;
 
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
     };
     let data = args.images.load(data_path)?;
     about_data(&data)?;
-    let model = model::load(path, &args.input, &data, args.device, cores)?;
+    let model = model::load(path, &args.input, &data, args.device, cores, KnownAnswers::default())?;
     about_model(&model, &data)?;
     drop(model);
     scan::run(&ScanArgs::of_doctor(path.clone(), data_path.clone(), args)?)

@@ -3,22 +3,23 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aeva_model::loader::{PreprocessingSource, Request};
+use aeva_model::loader::{KnownAnswers, PreprocessingSource, Request};
 use aeva_model::{Dataset, Device, LoadError, LoadedModel, Loader, Stated, ValueRange};
 
 use crate::args::InputArgs;
 use crate::hint;
 use crate::signals;
 
-/// Loads the model for `data`, and notes the assumptions about its pixels.
+/// Loads the model for `data`, given what a service is known to answer, and notes the assumptions about its pixels.
 pub(super) fn load(
     path: &Path,
     args: &InputArgs,
     data: &Dataset,
     device: Device,
     threads: usize,
+    known: KnownAnswers,
 ) -> anyhow::Result<LoadedModel> {
-    with_loader(path, args, device, threads, |loader| {
+    with(path, args, device, threads, known, |loader| {
         let mut model = loader.load(data)?;
         note_preprocessing(&mut model);
         model.notes.extend(data.notes.iter().cloned());
@@ -34,7 +35,21 @@ pub(super) fn with_loader<T>(
     threads: usize,
     load: impl FnOnce(&Loader<'_>) -> Result<T, LoadError>,
 ) -> anyhow::Result<T> {
-    let stated = stated(args)?;
+    with(path, args, device, threads, KnownAnswers::default(), load)
+}
+
+fn with<T>(
+    path: &Path,
+    args: &InputArgs,
+    device: Device,
+    threads: usize,
+    known: KnownAnswers,
+    load: impl FnOnce(&Loader<'_>) -> Result<T, LoadError>,
+) -> anyhow::Result<T> {
+    let mut stated = stated(args)?;
+    if let Some(service) = &mut stated.service {
+        service.known = known;
+    }
     let request = Request { model: path, stated: &stated, device, threads, stop: &signals::stopping };
     match load(&Loader::new(request)) {
         Err(LoadError::Stopped) => Err(signals::Stopped.into()),

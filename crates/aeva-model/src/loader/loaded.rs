@@ -5,6 +5,7 @@ use aeva_attack::{CorrectImages, HardLabelOracle, InputSpec, OracleError, agreem
 use ndarray::{ArrayView4, Axis};
 
 use super::error::LoadError;
+use super::known::KnownAnswers;
 use super::precision::Precision;
 use crate::Device;
 use crate::conventions::Fit;
@@ -36,6 +37,8 @@ pub struct LoadedModel<O: ?Sized = dyn HardLabelOracle> {
     pub queries: u64,
     /// Images that all oracles together classify in a second.
     pub queries_per_second: f64,
+    /// What a service answered at the start, if the same scan need not ask it again.
+    pub known: KnownAnswers,
     /// How it is known how images go in.
     pub preprocessing: PreprocessingSource,
     /// What else was found out that a reader of the verdict should know.
@@ -125,6 +128,7 @@ impl From<LoadedModel<dyn RawRuns>> for LoadedModel {
             answers: model.answers,
             queries: model.queries,
             queries_per_second: model.queries_per_second,
+            known: model.known,
             preprocessing: model.preprocessing,
             notes: model.notes,
             identity: model.identity,

@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod fingerprint;
 mod kind;
+mod known;
 mod loaded;
 mod onnx;
 mod precision;
@@ -27,6 +28,7 @@ use std::thread;
 use ndarray::Array4;
 
 pub use error::{LoadError, Misunderstanding};
+pub use known::KnownAnswers;
 pub use loaded::{Identity, LoadedModel, PreprocessingSource, RawRuns};
 pub use precision::Precision;
 pub use request::{Request, ServiceOptions, Stated};

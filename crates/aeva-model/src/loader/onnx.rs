@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::error::LoadError;
 use super::kind::Kind;
+use super::known::KnownAnswers;
 use super::loaded::{Identity, LoadedModel, PreprocessingSource, RawRuns, batch_rows};
 use super::preprocessing::understand;
 use super::questions::{Answers, Questions, check_labelled};
@@ -193,6 +194,7 @@ impl Opened {
             correct: measured.answers.correct,
             queries: measured.queries,
             queries_per_second: measured.queries_per_second,
+            known: KnownAnswers::default(),
             preprocessing: measured.source,
             notes: element.note().map(str::to_owned).into_iter().collect(),
             identity: Identity {

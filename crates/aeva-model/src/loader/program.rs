@@ -8,6 +8,7 @@ use ndarray::Array4;
 use super::error::LoadError;
 use super::fingerprint::fingerprint;
 use super::kind::Kind;
+use super::known::KnownAnswers;
 use super::loaded::{Identity, LoadedModel, PreprocessingSource, RawRuns};
 use super::questions::Questions;
 use super::request::{Request, Stated};
@@ -84,6 +85,7 @@ fn load(request: &Request<'_>, data: &Dataset, checked: bool) -> Result<LoadedMo
         correct: answers.correct,
         queries,
         queries_per_second,
+        known: KnownAnswers::default(),
         preprocessing: PreprocessingSource::Stated,
         notes: vec![
             "the model is known by its answers alone: a program gave them, which may answer for another model next time"

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aeva_endpoint::EndpointOptions;
 
+use super::known::KnownAnswers;
 use crate::{Device, Layout, ValueRange};
 
 /// A model, where and how to run it.
@@ -29,6 +30,8 @@ pub struct ServiceOptions {
     pub options: EndpointOptions,
     /// Requests at the same time.
     pub connections: usize,
+    /// What it answered at the start of an earlier run of the same scan.
+    pub known: KnownAnswers,
 }
 
 /// What the user states about a model. Each item goes before the manifest's; an item that neither states is found out.

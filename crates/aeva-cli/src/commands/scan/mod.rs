@@ -3,6 +3,7 @@
 mod dry_run;
 mod request;
 mod share;
+mod start;
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -12,11 +13,13 @@ use std::time::Instant;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Provenance, RunDir, RunInfo};
 use aeva_model::{Dataset, LoadError, LoadedModel};
-use aeva_scan::{Budget, DecisionRule, End, Exhausted, LensName, Lenses, Outcome, Report, Scan, reference_rule};
+use aeva_scan::{
+    Budget, DecisionRule, End, Estimate, Exhausted, LensName, Lenses, Outcome, Report, Scan, reference_rule,
+};
 use aeva_stats::LABELS_NEEDED;
 use anyhow::Context;
 
-use super::{model, references};
+use super::references;
 use crate::args::ScanArgs;
 use crate::exit::{ExitStatus, FailOn};
 use crate::hint::Hinted;
@@ -78,7 +81,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     check_classes(&data, lenses, needed)?;
     let perturbations = request::perturbations(args, data.image_shape().iter().product())?;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
-    let mut model = model::load(args.model(), &args.input, &data, args.device, threads.get())?;
+    let mut model = start::load(args, &data, threads.get())?;
     tracing::info!(
         "{}: {} classes, clean accuracy {:.1} % on {} images",
         plain(&model.name),
@@ -117,14 +120,12 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     if args.dry_run {
         return dry_run::print(&estimate, &model.name, args.output.format());
     }
-    let is_limited = args.max_time.is_some() || args.max_queries.is_some();
-    if lenses == Lenses::Only(LensName::Perturbations) && !is_limited {
-        dry_run::refuse_hours(&estimate)?;
-    }
+    refuse_hours(lenses, args, &estimate)?;
 
     let info = describe(args, &data, &model, measured);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&info));
     let mut run = share::folder(RunDir::open_or_create(&folder, info)?, shard, args);
+    start::keep(&run, &model)?;
     let known = data.class_names.as_ref().or(model.class_names.as_ref());
     let names = report::class_names(&run, args.output.class_names.as_deref(), known)?;
     let earlier = report::earlier_seconds(&run);
@@ -150,6 +151,7 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
     }
     report::count_others(&run, &mut report, outcome.checks);
     report::store(&run, &mut report, &outcome.observations)?;
+    start::forget(&run, &outcome);
     if purpose == Purpose::Verdict {
         if !args.no_html {
             report::store_page(&run, &report, &names)?;
@@ -161,6 +163,16 @@ pub(super) fn scan(args: &ScanArgs, purpose: Purpose) -> anyhow::Result<ExitStat
         return Ok(ExitStatus::Interrupted(signals::received()));
     }
     Ok(ExitStatus::of(&outcome.assessment.verdict, args.output.fail_on))
+}
+
+/// Refuses perturbations alone that take hours, unless a limit is stated.
+fn refuse_hours(lenses: Lenses, args: &ScanArgs, estimate: &Estimate) -> anyhow::Result<()> {
+    let is_limited = args.max_time.is_some() || args.max_queries.is_some();
+    if lenses == Lenses::Only(LensName::Perturbations) && !is_limited {
+        dry_run::refuse_hours(estimate)
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses perturbations alone of a model that does not see them.

@@ -1,17 +1,21 @@
 //! Loads models behind a service: `http://...` or `https://...`.
 
 mod oracle;
+mod start;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use aeva_attack::InputSpec;
 use aeva_endpoint::{Endpoint, EndpointError, Pixels};
 use ndarray::Array4;
 
 use self::oracle::{EndpointOracle, shape};
+use self::start::Start;
 use super::error::LoadError;
 use super::fingerprint::fingerprint;
 use super::kind::Kind;
+use super::known::KnownAnswers;
 use super::loaded::{Identity, LoadedModel, RawRuns, batch_rows};
 use super::preprocessing::understand;
 use super::probes::Probes;
@@ -58,6 +62,10 @@ impl Kind for Service {
         let mut oracles: Vec<EndpointOracle> = (1..service.connections.max(1)).map(|_| oracle.another()).collect();
         oracles.push(oracle);
 
+        let start = Arc::new(Start::new(service.known.clone()));
+        for oracle in &mut oracles {
+            oracle.set_start(Some(Arc::clone(&start)));
+        }
         let name = name_of(&url);
         let named = Request { model: Path::new(&name), ..*request };
         let mut questions = Questions::new(&named, &mut oracles, data)?;
@@ -68,6 +76,12 @@ impl Kind for Service {
         let fingerprint = fingerprint(&mut questions)?;
         let sight = sight::measure(&mut questions, &understanding.answers.labels, pixels != Pixels::Numbers)?;
         let queries = questions.queries;
+        for oracle in &mut oracles {
+            oracle.set_start(None);
+        }
+        // Of a service that answers the same image differently, each start has to see how differently.
+        let known = if asks > 1 { KnownAnswers::default() } else { start.all() };
+        let per_second = start.images_per_second(oracles.len()).unwrap_or(understanding.queries_per_second);
         let answers = understanding.answers;
 
         let protocol = service.options.protocol;
@@ -106,7 +120,8 @@ impl Kind for Service {
             answers: answers.sha256(),
             correct: answers.correct,
             queries,
-            queries_per_second: understanding.queries_per_second / asks as f64,
+            queries_per_second: per_second / asks as f64,
+            known,
             preprocessing: understanding.source,
             notes,
             identity: Identity {

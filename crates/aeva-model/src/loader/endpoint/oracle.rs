@@ -1,9 +1,13 @@
 //! A connection to a service as an oracle.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use aeva_attack::{HardLabelOracle, InputSpec, Label, Meaning, OracleError};
 use aeva_endpoint::{Endpoint, EndpointError};
 use ndarray::{Array4, ArrayView4, Axis, concatenate};
 
+use super::start::Start;
 use crate::input::InputWriter;
 use crate::loader::loaded::RawRuns;
 use crate::loader::preprocessing::Prepares;
@@ -22,6 +26,8 @@ pub(super) struct EndpointOracle {
     values: Vec<f32>,
     /// How often each image is asked about; the most frequent label counts.
     asks: usize,
+    /// At the start of a scan: the answers that it keeps.
+    start: Option<Arc<Start>>,
     /// Images that go with the others, to see that it is still the same model.
     probes: Option<Probes>,
     /// Images asked about besides.
@@ -36,7 +42,18 @@ impl EndpointOracle {
             1 => SINGLE_ROWS,
             rows => rows - rows.div_ceil(PERIOD),
         };
-        Self { endpoint, spec, layout, writer, values: Vec::new(), asks: 1, probes: None, checks: 0, rows: [rows] }
+        Self {
+            endpoint,
+            spec,
+            layout,
+            writer,
+            values: Vec::new(),
+            asks: 1,
+            start: None,
+            probes: None,
+            checks: 0,
+            rows: [rows],
+        }
     }
 
     /// Another connection.
@@ -48,6 +65,7 @@ impl EndpointOracle {
             writer: self.writer.clone(),
             values: Vec::new(),
             asks: self.asks,
+            start: self.start.clone(),
             probes: self.probes.clone(),
             checks: 0,
             rows: self.rows,
@@ -57,6 +75,11 @@ impl EndpointOracle {
     /// Asks about each image so often from now on.
     pub(super) fn set_asks(&mut self, asks: usize) {
         self.asks = asks;
+    }
+
+    /// Keeps the answers of a start from now on, or no longer.
+    pub(super) fn set_start(&mut self, start: Option<Arc<Start>>) {
+        self.start = start;
     }
 
     /// Sends these with the images from now on.
@@ -89,6 +112,41 @@ impl EndpointOracle {
         Ok(())
     }
 
+    /// The same at the start of a scan: of what an earlier run was answered, a part is asked about again.
+    fn ask_at_start(
+        &mut self,
+        start: &Start,
+        batch: ArrayView4<'_, f32>,
+        labels: &mut Vec<Label>,
+    ) -> Result<(), OracleError> {
+        let standard = batch.as_standard_layout();
+        let images = standard.as_slice().unwrap_or_default();
+        let mut sent = vec![0.0; images.len()];
+        self.writer.write(images, &mut sent);
+        let (rows, asks) = (batch.dim().0, self.asks);
+        let values: Vec<&[f32]> = sent.chunks_exact((sent.len() / rows.max(1)).max(1)).collect();
+        let mut all: Vec<Option<Label>> = values.iter().map(|values| start.known(values, asks)).collect();
+        let is_open = |&row: &usize| all[row].is_none() || Start::is_checked(values[row], asks);
+        let open: Vec<usize> = (0..rows).filter(is_open).collect();
+        let begin = Instant::now();
+        if !open.is_empty() {
+            self.ask(batch.select(Axis(0), &open).view(), labels)?;
+        }
+        let differ = open.iter().zip(&*labels).filter(|&(&row, label)| all[row].is_some_and(|known| known != *label));
+        let differ = differ.count();
+        if differ > 0 {
+            return Err(self.changed(differ, open.len()));
+        }
+        let answers = open.iter().zip(&*labels).map(|(&row, &label)| (values[row], label));
+        start.answered(answers, asks, begin.elapsed(), rows - open.len());
+        for (&row, &label) in open.iter().zip(&*labels) {
+            all[row] = Some(label);
+        }
+        labels.clear();
+        labels.extend(all.into_iter().flatten());
+        Ok(())
+    }
+
     fn changed(&self, differ: usize, images: usize) -> OracleError {
         let url = self.endpoint.url().to_owned();
         OracleError::new(EndpointError::Changed { url, differ, images }).meaning(Meaning::Changed)
@@ -101,6 +159,9 @@ impl HardLabelOracle for EndpointOracle {
     }
 
     fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+        if let Some(start) = self.start.clone() {
+            return self.ask_at_start(&start, batch, labels);
+        }
         let rows = batch.dim().0;
         let due = self.probes.as_mut().map_or_else(Vec::new, |probes| probes.due(rows));
         let Some(probes) = self.probes.clone().filter(|_| !due.is_empty()) else { return self.ask(batch, labels) };
