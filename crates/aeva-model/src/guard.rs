@@ -1,7 +1,7 @@
-//! Turns panics of the bindings to ONNX Runtime into errors.
+//! Turns panics of libraries into errors.
 //!
-//! The bindings panic when ONNX Runtime gives an answer that they consider impossible, which it does for some hostile models. Such a
-//! panic is an error of the model, not of this program.
+//! The bindings to ONNX Runtime panic when it gives an answer that they consider impossible, which it does for some hostile models,
+//! and decoders of pictures panic at some damaged files. Such a panic is an error of the file, not of this program.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -14,8 +14,11 @@ thread_local! {
 
 static QUIET: Once = Once::new();
 
-/// Does `work`. The message of a panic becomes the error and is not printed.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// What a panic of the bindings means.
+pub(crate) const BINDINGS: &str = "ONNX Runtime gave an answer that its bindings cannot read";
+
+/// Does `work`. The message of a panic becomes the error, behind what it means, and is not printed.
+pub(crate) fn guarded<T>(meaning: &str, work: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -25,16 +28,16 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         }));
     });
     let outer = GUARDED.replace(true);
-    // All callers drop what `work` leaves unfinished, together with the session.
+    // All callers drop what `work` leaves unfinished, together with the session or the file.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
-    result.map_err(|panic| text(panic.as_ref()))
+    result.map_err(|panic| format!("{meaning} ({})", text(panic.as_ref())))
 }
 
 fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    format!("ONNX Runtime gave an answer that its bindings cannot read ({})", text.unwrap_or_default())
+    text.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -43,9 +46,9 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_with_its_text() {
-        assert_eq!(guarded(|| 7), Ok(7));
-        let error = guarded(|| -> u8 { panic!("no {}", "shape") }).unwrap_err();
-        assert!(error.contains("(no shape)"), "{error}");
+        assert_eq!(guarded(BINDINGS, || 7), Ok(7));
+        let error = guarded("it failed", || -> u8 { panic!("no {}", "shape") }).unwrap_err();
+        assert_eq!(error, "it failed (no shape)");
         assert!(!GUARDED.get());
     }
 }

@@ -13,7 +13,7 @@ use ort::value::TensorRef;
 use crate::answer::{Answer, answer, push_labels, stated_classes};
 use crate::batching::Portions;
 use crate::element::{Buffer, Element};
-use crate::guard::guarded;
+use crate::guard::{BINDINGS, guarded};
 use crate::input::InputWriter;
 use crate::io_binding::Bound;
 use crate::label_graph;
@@ -336,8 +336,9 @@ impl OnnxOracle {
         let (bound, session) = (&mut self.bound, &mut self.session);
         if let Some(bound) = bound {
             let writer = &self.writer;
-            let outputs =
-                guarded(move || watched.within(limit, move || bound.run(session, options, shape, writer, images)));
+            let outputs = guarded(BINDINGS, move || {
+                watched.within(limit, move || bound.run(session, options, shape, writer, images))
+            });
             let outputs = outputs.map_err(|why| failed(&why))?.ok_or_else(timed_out)?;
             return take(answer(&outputs.map_err(|error| failed(&error))?, self.output, run, path)?);
         }
@@ -350,7 +351,7 @@ impl OnnxOracle {
         };
         let tensor = tensor.map_err(|error| failed(&error))?;
         let name = self.input.as_str();
-        let outputs = guarded(move || {
+        let outputs = guarded(BINDINGS, move || {
             watched.within(limit, move || session.run_with_options(ort::inputs![name => tensor], options))
         });
         let outputs = outputs.map_err(|why| failed(&why))?.ok_or_else(timed_out)?;

@@ -9,7 +9,7 @@ use ort::ep::ExecutionProviderDispatch;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
-use crate::guard::guarded;
+use crate::guard::{BINDINGS, guarded};
 use crate::watch::{Stoppable, Watched};
 use crate::{Device, ModelError, ModelFile, OpenVinoHardware, Runtime};
 
@@ -47,7 +47,7 @@ pub(crate) fn session(
         }
         let watched = Watched::new(Stoppable::Load(builder.canceler()));
         let limit = if device == Device::Cpu { LOAD_TIMEOUT } else { Duration::MAX };
-        let loaded = guarded(|| watched.within(limit, || builder.commit_from_memory(bytes)));
+        let loaded = guarded(BINDINGS, || watched.within(limit, || builder.commit_from_memory(bytes)));
         match loaded {
             Ok(Some(session)) => session.map_err(|error| refused(&error)),
             Ok(None) => Err(refused(&format!("it took more than {} s", limit.as_secs()))),

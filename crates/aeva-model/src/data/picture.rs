@@ -11,6 +11,7 @@ use ndarray::Array4;
 use super::size::ImageSize;
 use super::{checked_values, form, read_regular, room, unit};
 use crate::DataError;
+use crate::guard::guarded;
 
 /// Largest file of one image, in bytes: `MAX_PIXELS` pixels of 4 channels that compression does not make smaller.
 const MAX_FILE: u64 = 1 << 26;
@@ -18,6 +19,9 @@ const MAX_FILE: u64 = 1 << 26;
 const MAX_PIXELS: u64 = 1 << 24;
 /// Largest memory of a decoder, in bytes: 16 bits for each of 4 channels, and as much again.
 const MAX_DECODER_BYTES: u64 = 16 * MAX_PIXELS;
+
+/// What a panic of the decoder means.
+const DECODER: &str = "the file is damaged in a way that the decoder does not understand";
 
 /// The images of all files.
 pub(super) struct Pictures {
@@ -112,7 +116,8 @@ impl<'a> Picture<'a> {
         let mut limits = Limits::default();
         limits.max_alloc = Some(MAX_DECODER_BYTES);
         reader.limits(limits);
-        let decoder = reader.into_decoder().map_err(|error| decode(error.to_string()))?;
+        let decoder = guarded(DECODER, || reader.into_decoder().map_err(|error| error.to_string()));
+        let decoder = decoder.and_then(|decoder| decoder).map_err(decode)?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > MAX_PIXELS {
             let expected = format!("at most {MAX_PIXELS} pixels: no classifier takes an image this large");
@@ -158,8 +163,9 @@ impl<'a> Picture<'a> {
 
     /// Decodes to 8 bits in each of 1, 3 or 4 channels.
     fn decode(self, channels: usize) -> Result<DynamicImage, DataError> {
-        let image = DynamicImage::from_decoder(self.decoder)
-            .map_err(|error| DataError::Decode { path: self.path.to_owned(), why: error.to_string() })?;
+        let (path, decoder) = (self.path, self.decoder);
+        let image = guarded(DECODER, || DynamicImage::from_decoder(decoder).map_err(|error| error.to_string()));
+        let image = image.and_then(|image| image).map_err(|why| DataError::Decode { path: path.to_owned(), why })?;
         Ok(match channels {
             1 => image.into_luma8().into(),
             3 => image.into_rgb8().into(),
