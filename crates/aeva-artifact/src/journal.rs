@@ -303,19 +303,19 @@ pub fn with_records(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::provenance::examples;
     use crate::{RunInfo, WorkProvenance};
     use aeva_attack::HopSkipJumpBuilder;
     use proptest::prelude::*;
 
-    fn run(folder: &Path) -> RunDir {
+    pub(crate) fn run(folder: &Path) -> RunDir {
         let provenance = crate::PerturbationProvenance::new(&HopSkipJumpBuilder::PUBLISHED.check().unwrap(), 40);
         RunDir::open_or_create(folder, RunInfo::new(examples::run(), provenance)).unwrap()
     }
 
-    fn head(work: &str) -> PartialAnswers {
+    pub(crate) fn head(work: &str) -> PartialAnswers {
         let (provenance, searches) = (WorkProvenance::Run(examples::run()), Vec::new());
         PartialAnswers { provenance, search_version: 4, work: work.to_owned(), searches }
     }

@@ -1,7 +1,7 @@
 //! Several processes that do the same work at the same time in one run folder: which of them asks what, and what the others
 //! were answered.
 //!
-//! A process takes a piece of the queries by creating an empty file, which only one of them can. The files are in
+//! A process takes a piece of the queries by creating a file, which only one of them can. The files are in
 //! `partial-v1/WORK.taken`, named after the piece, and hold the number of the share that took it. They go when the work is done.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,19 +165,7 @@ fn read_from(path: &Path, begin: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provenance::examples;
-    use crate::{RunInfo, WorkProvenance};
-    use aeva_attack::HopSkipJumpBuilder;
-
-    fn run(folder: &Path) -> RunDir {
-        let provenance = crate::PerturbationProvenance::new(&HopSkipJumpBuilder::PUBLISHED.check().unwrap(), 40);
-        RunDir::open_or_create(folder, RunInfo::new(examples::run(), provenance)).unwrap()
-    }
-
-    fn head(work: &str) -> PartialAnswers {
-        let (provenance, searches) = (WorkProvenance::Run(examples::run()), Vec::new());
-        PartialAnswers { provenance, search_version: 4, work: work.to_owned(), searches }
-    }
+    use crate::journal::tests::{head, run};
 
     fn member(run: &RunDir, share: u32) -> (Teamwork, Journal) {
         let journal = run.begin_journal(&head("patch-03")).unwrap();
