@@ -48,8 +48,10 @@ pub struct ShardState {
     pub state: Completeness,
     /// Artifacts that are there.
     pub files: usize,
-    /// Artifacts that are missing, or other than the manifest says.
+    /// Artifacts that are missing.
     pub missing: Vec<String>,
+    /// Artifacts that are there with another content than the manifest says.
+    pub differing: Vec<String>,
 }
 
 /// How far a share is.
@@ -165,23 +167,26 @@ impl RunDir {
 
     fn shard_state(&self, shard: u32, manifest: Option<&ShardManifest>) -> Result<ShardState, ArtifactError> {
         let Some(manifest) = manifest else {
-            return Ok(ShardState { shard, state: Completeness::Missing, files: 0, missing: Vec::new() });
+            let state = Completeness::Missing;
+            return Ok(ShardState { shard, state, files: 0, missing: Vec::new(), differing: Vec::new() });
         };
-        let mut missing = manifest.missing.clone();
+        let (mut missing, mut differing) = (manifest.missing.clone(), Vec::new());
         for (name, digest) in &manifest.files {
             // A name may be anything that somebody wrote.
             let there = match self.artifact_path(name) {
                 Some(path) => read_if_there(&path, MAX_ARTIFACT_BYTES)?,
                 None => None,
             };
-            if there.is_none_or(|bytes| sha256_hex(&bytes) != *digest) {
-                missing.push(name.clone());
+            match there {
+                None => missing.push(name.clone()),
+                Some(bytes) if sha256_hex(&bytes) != *digest => differing.push(name.clone()),
+                Some(_) => {}
             }
         }
-        let complete = manifest.complete && missing.is_empty();
+        let complete = manifest.complete && missing.is_empty() && differing.is_empty();
         let state = if complete { Completeness::Complete } else { Completeness::Incomplete };
-        let files = (manifest.files.len() + manifest.missing.len()).saturating_sub(missing.len());
-        Ok(ShardState { shard, state, files, missing })
+        let files = (manifest.files.len() + manifest.missing.len()).saturating_sub(missing.len() + differing.len());
+        Ok(ShardState { shard, state, files, missing, differing })
     }
 
     /// The path of an artifact by its name in a manifest: `FOLDER/FILE.aeva`.

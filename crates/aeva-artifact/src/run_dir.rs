@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::atomic::{TEMPORARY, create_atomically, flush_folder, sweep};
-use aeva_attack::trigger::{Pass, PassId, Setting};
+use aeva_attack::trigger::PassId;
 
 use crate::answers::{PartialAnswers, WorkProvenance};
 use crate::atomic::write_atomically;
@@ -180,8 +180,7 @@ impl RunDir {
 
     /// The passes that have triggers. The files are not read.
     pub fn stored_passes(&self) -> Vec<PassId> {
-        let ids = Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }));
-        ids.filter(|&id| self.trigger_path(id).is_file()).collect()
+        PassId::all().filter(|&id| self.trigger_path(id).is_file()).collect()
     }
 
     /// Everything that the perturbations of this run depend on.

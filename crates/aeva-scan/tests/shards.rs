@@ -161,7 +161,11 @@ fn shares_of_different_scans_and_damaged_ones_are_noticed() {
     assert!(matches!(merge(&path("merged"), &path("other")), Err(ArtifactError::Differs { .. })));
 
     let name = state_file(&path("part-2"));
-    fs::remove_file(path("merged").join("triggers-v1").join(&name)).unwrap();
+    let artifact = path("merged").join("triggers-v1").join(&name);
+    fs::write(&artifact, "another content").unwrap();
+    assert_eq!((state(2).state, state(2).missing.len()), (Completeness::Incomplete, 0));
+    assert_eq!(state(2).differing, [format!("triggers-v1/{name}")]);
+    fs::remove_file(artifact).unwrap();
     assert_eq!(state(2).missing, [format!("triggers-v1/{name}")]);
     let damaged = path("part-2").join("triggers-v1").join(&name);
     let mut bytes = fs::read(&damaged).unwrap();

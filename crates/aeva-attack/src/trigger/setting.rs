@@ -34,6 +34,13 @@ pub struct PassId {
     pub pass: Pass,
 }
 
+impl PassId {
+    /// Both passes over every setting, whether a scan has them or not.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| Self { setting, pass }))
+    }
+}
+
 /// On images of at most this side in pixels, the weakest patch is hardly larger than a dot.
 const SIDE_WITHOUT_DOTS: usize = 64;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use aeva_artifact::{
     ArtifactError, DecodeError, MAX_ARTIFACT_BYTES, PairArtifact, RunDir, TriggerArtifact, read_regular,
 };
-use aeva_attack::trigger::{Pass, PassId, Setting};
+use aeva_attack::trigger::PassId;
 use aeva_stats::{PairTally, Tally, peak_share};
 
 use crate::args::InspectArgs;
@@ -110,7 +110,7 @@ fn inspect_run(path: &Path) -> anyhow::Result<()> {
         }
     }
     let mut made = 0;
-    for id in Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass })) {
+    for id in PassId::all() {
         match run.load_triggers(id) {
             Ok(triggers) => made += usize::from(triggers.is_some()),
             Err(error) => {

@@ -24,7 +24,7 @@ struct Summary {
     shards: BTreeMap<u32, Vec<ShardState>>,
 }
 
-/// Missing artifacts of a share that are named.
+/// Artifacts of a share that are missing or differ and are named.
 const NAMED: usize = 3;
 
 pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<ExitStatus> {
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<ExitStatus> {
 fn text(summary: &Summary, run: &RunDir) -> String {
     let mut text = String::new();
     for (of, states) in &summary.shards {
-        for ShardState { shard, state, files, missing } in states {
+        for ShardState { shard, state, files, missing, differing } in states {
             let state = match state {
                 Completeness::Complete => "complete",
                 Completeness::Incomplete => "not complete",
@@ -60,10 +60,12 @@ fn text(summary: &Summary, run: &RunDir) -> String {
             };
             // Writing to a string cannot fail.
             let _ = write!(text, "share {shard} of {of}: {state}, {files} artifacts");
-            if !missing.is_empty() {
-                let named: Vec<String> = missing.iter().take(NAMED).map(|name| plain(name)).collect();
-                let more = if missing.len() > NAMED { ", ..." } else { "" };
-                let _ = write!(text, ", without {} ({}{more})", missing.len(), named.join(", "));
+            for (what, names) in [("without", missing), ("with another content than was made in", differing)] {
+                if !names.is_empty() {
+                    let named: Vec<String> = names.iter().take(NAMED).map(|name| plain(name)).collect();
+                    let more = if names.len() > NAMED { ", ..." } else { "" };
+                    let _ = write!(text, ", {what} {} ({}{more})", names.len(), named.join(", "));
+                }
             }
             text.push('\n');
         }

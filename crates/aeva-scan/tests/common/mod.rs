@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aeva_artifact::{DataProvenance, ModelProvenance, PerturbationProvenance, Provenance, RunDir, RunInfo};
 use aeva_attack::perturbation::PairResult;
-use aeva_attack::trigger::{Pass, PassId, Setting};
+use aeva_attack::trigger::PassId;
 use aeva_attack::{
     CorrectImages, HardLabelOracle, HopSkipJumpBuilder, InputSpec, Label, NO_LABEL, OracleError, ScanObserver,
     classify_all,
@@ -351,14 +351,9 @@ pub(crate) fn request(lenses: Lenses, params: HopSkipJumpBuilder) -> Request {
     }
 }
 
-/// Both passes over every setting.
-pub(crate) fn all_passes() -> impl Iterator<Item = PassId> {
-    Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }))
-}
-
 /// Everything finished that is in a store.
 pub(crate) fn contents(store: &dyn Store) -> (Vec<(PassId, StoredPass)>, Vec<PairResult>) {
-    let passes = all_passes().filter_map(|id| store.pass(id).unwrap().map(|pass| (id, pass))).collect();
+    let passes = PassId::all().filter_map(|id| store.pass(id).unwrap().map(|pass| (id, pass))).collect();
     let pairs = store.pairs().unwrap().into_iter();
     (passes, pairs.map(|(source, target)| store.pair(source, target).unwrap().unwrap()).collect())
 }

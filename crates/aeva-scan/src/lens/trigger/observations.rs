@@ -34,7 +34,7 @@ impl TriggerObservations {
         let there = stored(store)?;
         // Damaged answers, too, say that the first pass was begun.
         let begun = |id| !store.pass_answers(id).is_ok_and(|answers| answers.is_empty());
-        if there.is_empty() && !ids().any(begun) {
+        if there.is_empty() && !PassId::all().any(begun) {
             return Ok(None);
         }
         let (shape, there) = of_this_version(there);
@@ -95,14 +95,10 @@ impl TriggerObservations {
     }
 }
 
-fn ids() -> impl Iterator<Item = PassId> {
-    Setting::all().flat_map(|setting| [Pass::Explore, Pass::Refine].map(|pass| PassId { setting, pass }))
-}
-
 /// The passes in a store.
 fn stored(store: &dyn TriggerStore) -> Result<Vec<(PassId, StoredPass)>, ArtifactError> {
     let mut there = Vec::new();
-    for id in ids() {
+    for id in PassId::all() {
         there.extend(store.pass(id)?.map(|stored| (id, stored)));
     }
     Ok(there)
