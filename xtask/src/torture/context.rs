@@ -43,6 +43,8 @@ impl Recipe {
         Self { name: "infected-pairs", model: INFECTED, options: &["--lens", "perturbation", "--iterations", "12"] };
     pub(crate) const CLEAN_PAIRS: Self =
         Self { name: "clean-pairs", model: CLEAN, options: &["--lens", "perturbation", "--iterations", "12"] };
+    /// Triggers of several kinds in little time. The infected model shows its backdoor to the first kind, and gets no others.
+    pub(crate) const CLEAN_SCREEN: Self = Self { name: "clean-screen", model: CLEAN, options: &["--effort", "screen"] };
     /// Pairs again, in a third of the time.
     pub(crate) const SHORT_PAIRS: Self = Self {
         name: "short-pairs",

@@ -56,7 +56,7 @@ pub(crate) fn commands(
         calls.push(aeva(&["export"]).arg(&victim).arg("--out").arg(place.join("one.npy")));
     }
     calls.push(aeva(&["export"]).arg(&run).arg("--out").arg(place.join("all.npz")));
-    let recipe = if target.run == shared.pairs { Recipe::SHORT_PAIRS } else { Recipe::INFECTED_TRIGGERS };
+    let recipe = if target.run == shared.pairs { Recipe::SHORT_PAIRS } else { Recipe::CLEAN_SCREEN };
     if target.run == shared.triggers {
         for aim in [&["--label", "3"][..], &["--map"]] {
             let call = aeva(&["stamp"]).arg(&run).arg("--data").arg(shared.context.data()).args(aim);

@@ -102,14 +102,14 @@ const SECTIONS: [&str; 9] =
     ["npz", "cifar", "pictures", "onnx", "onnx crafted", "manifest", "artifacts", "run.json", "arguments"];
 
 pub(crate) fn run(context: &Context, findings: &mut Findings) -> anyhow::Result<()> {
-    context.reference(Recipe::INFECTED_TRIGGERS)?;
+    context.reference(Recipe::CLEAN_SCREEN)?;
     context.reference(Recipe::SHORT_PAIRS)?;
     let shared = Shared {
         context,
         digits: Digits::read(&context.data())?,
         model: fs::read(context.model(CLEAN))?,
         manifest: fs::read_to_string(context.model(CLEAN).with_extension("toml"))?,
-        triggers: context.reference_folder(Recipe::INFECTED_TRIGGERS),
+        triggers: context.reference_folder(Recipe::CLEAN_SCREEN),
         pairs: context.reference_folder(Recipe::SHORT_PAIRS),
         times: (context.effort / ALL).max(1),
     };

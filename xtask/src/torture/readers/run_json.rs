@@ -60,7 +60,7 @@ pub(crate) fn cases<'shared>(shared: &'shared Shared) -> anyhow::Result<Vec<Case
         ("a field that nobody knows", "\"notes\": []", "\"notes\": [], \"surprise\": 1"),
         ("another provider", "onnxruntime", "../../../x"),
         ("another version", "\"schema_version\": ", "\"schema_version\": 9"),
-        ("another name", "digits-infected", "digits-harmless"),
+        ("another name", "digits-clean", "digits-harmless"),
     ] {
         let changed = text.replacen(from, to, 1);
         anyhow::ensure!(changed != text, "run.json has nothing to change for {name}");
