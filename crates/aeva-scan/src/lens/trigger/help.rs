@@ -15,10 +15,11 @@ const LINGER: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Helps with the passes of `chains` that are under way, until all are finished, nobody is at work, or the scan is stopped.
-/// A pass of a chain starts from those before it.
+/// `before` has the passes that one may start from.
 pub(super) fn help(
     search: &TriggerSearch,
     chains: &[Vec<PassId>],
+    before: impl Fn(PassId) -> Vec<PassId>,
     session: &mut Session<'_, '_>,
     store: &mut dyn TriggerStore,
 ) -> Result<(), Failure> {
@@ -33,7 +34,7 @@ pub(super) fn help(
         let busy = open.into_iter().filter(|&(_, id)| watched.grows(id, store)).max_by_key(|&(left, _)| left);
         if let Some((_, id)) = busy {
             tracing::info!("helping with {id}");
-            let made = Made::stored_before(id, chains, session, store)?;
+            let made = Made::stored(&before(id), session, store)?;
             made.help(search, id, session, store)?;
             begin = Instant::now();
         } else if begin.elapsed() > LINGER {

@@ -75,7 +75,8 @@ pub(crate) fn help(
     store: &mut dyn TriggerStore,
 ) -> Result<(), Failure> {
     let (_, effort) = plan.rule.of_triggers();
-    help::help(&plan.search, &share::chains(plan.shape, effort), session, store)
+    let before = |id| share::before(plan.shape, effort, id);
+    help::help(&plan.search, &share::chains(plan.shape, effort), before, session, store)
 }
 
 /// Candidates kept in memory while a setting is explored.

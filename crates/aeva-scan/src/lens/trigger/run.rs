@@ -95,20 +95,17 @@ impl Made {
         Ok(self.results.last().map(|(_, result)| result))
     }
 
-    /// The stored passes that a pass of one of `chains` may start from: those of its own chain, and the baseline.
-    pub(super) fn stored_before(
-        id: PassId,
-        chains: &[Vec<PassId>],
+    /// Those of `passes` that are stored.
+    pub(super) fn stored(
+        passes: &[PassId],
         session: &Session<'_, '_>,
         store: &dyn TriggerStore,
     ) -> Result<Self, Failure> {
         let (_, height, width, channels) = session.images.dim();
         let mut made = Self::default();
-        let family = id.setting.family;
-        let is_before = |other: &PassId| other.setting.family == family || other.setting.family.spec().is_baseline;
-        for &other in chains.iter().flatten().filter(|other| is_before(other)) {
-            let result = stored(store, other, [height, width, channels])?;
-            made.results.extend(result.map(|result| (other, result)));
+        for &id in passes {
+            let result = stored(store, id, [height, width, channels])?;
+            made.results.extend(result.map(|result| (id, result)));
         }
         Ok(made)
     }

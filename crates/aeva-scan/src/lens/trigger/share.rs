@@ -41,6 +41,14 @@ pub(super) fn passes(shape: [usize; 3], effort: Effort, own: &[bool]) -> Vec<Pas
     all.iter().copied().filter(|id| own.contains(id) || (needs_baseline && is_baseline(id))).collect()
 }
 
+/// The passes that one may start from: of those before it in a scan, those of its family, and the baseline. A baseline that
+/// comes after it has no part in it, also if another share has made it already.
+pub(super) fn before(shape: [usize; 3], effort: Effort, id: PassId) -> Vec<PassId> {
+    let family = id.setting.family;
+    let counts = |other: &PassId| other.setting.family == family || other.setting.family.spec().is_baseline;
+    settled(shape, effort).into_iter().take_while(|other| *other != id).filter(counts).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -64,6 +72,18 @@ mod tests {
                 assert!(passes(shape, effort, &vec![false; count]).is_empty());
             }
         }
+    }
+
+    #[test]
+    fn a_pass_starts_from_what_comes_before_it_in_a_scan() {
+        let of = |name: &str| {
+            let all = settled(SHAPES[1], Effort::Standard);
+            let id = all.into_iter().find(|id| id.to_string() == name).expect("a pass");
+            before(SHAPES[1], Effort::Standard, id).iter().map(ToString::to_string).collect::<Vec<String>>()
+        };
+        assert_eq!(of("patch-02"), [""; 0], "the baseline comes later");
+        assert_eq!(of("patch-08"), ["patch-02", "square-10", "patch-04"]);
+        assert_eq!(of("overlay-16"), ["square-10"]);
     }
 
     #[test]
