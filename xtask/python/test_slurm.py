@@ -287,11 +287,9 @@ class Slurm:
 
 def artifacts(run):
     """The SHA-256 of each artifact, by its path in the run folder."""
-    run = Path(run)
-    return {
-        path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(run.rglob("*.aeva"))
-    }
+    # Shares that work together remove folders of unfinished work meanwhile, at which `Path.rglob` fails.
+    found = sorted(Path(folder, name) for folder, _, names in os.walk(run) for name in names if name.endswith(".aeva"))
+    return {path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
 def digest(found):
