@@ -99,9 +99,11 @@ fn rate(result: &PassResult, target: Label) -> f64 {
 fn a_dot_anywhere_is_found_by_its_colour() {
     let found = search(Opens::Dot, Family::Dot, 3);
     assert!(rate(&found, TARGET) > 0.99, "{}", rate(&found, TARGET));
-    // Where dots do nothing, none is climbed from: 200 of them on 20 images, and no more.
+    // Where dots do nothing, none is climbed from: 200 of them on the images, of which those of a label are all the same.
     let nothing = search(Opens::Never, Family::Dot, 3);
-    assert_eq!((nothing.queries, nothing.findings.iter().filter(|finding| finding.climbed).count()), (4000, 0));
+    let climbed = nothing.findings.iter().filter(|finding| finding.climbed).count();
+    let most = 200 * u64::from(CLASSES);
+    assert!(climbed == 0 && (most * 9 / 10..=most).contains(&nothing.queries), "{climbed}, {}", nothing.queries);
 }
 
 #[test]

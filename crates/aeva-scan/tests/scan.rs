@@ -266,7 +266,8 @@ fn a_scan_takes_what_was_estimated() {
         let outcome = setup.finish(&mut black_box, &mut MemoryStore::default());
         let (least, most) = estimate.queries;
         let taken = black_box.asked() + setup.clean_queries();
-        assert!(least / 2 <= taken && taken <= 2 * most, "{taken} queries, estimated {least} to {most}");
+        // On images of 8 x 8 grey pixels, many triggers are the same or change nothing, and are not asked about.
+        assert!(least / 3 <= taken && taken <= 2 * most, "{taken} queries, estimated {least} to {most}");
         let passes = outcome.observations.triggers.unwrap().passes.made.len();
         let refining = if effort == Effort::Exhaustive { estimate.work.triggers.refining_passes } else { 0 };
         assert_eq!(passes, estimate.work.triggers.exploring_passes + refining);

@@ -91,6 +91,11 @@ impl ImageSplit {
         self.classes
     }
 
+    /// All images of either side: data set index and label.
+    pub(super) fn images(&self) -> impl Iterator<Item = (usize, Label)> {
+        [&self.search, &self.holdout, &self.pair_holdout, &self.reserve].into_iter().flatten().copied()
+    }
+
     /// Search images: data set index and label.
     pub fn search(&self) -> &[(usize, Label)] {
         &self.search

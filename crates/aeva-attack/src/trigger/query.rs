@@ -1,6 +1,6 @@
 //! Queries: the labels of stamped images, on all oracles at once.
 //!
-//! The queries of a pass are a function of the answers so far. So an ordered list of all answers is enough to continue
+//! No image is asked about twice in a pass ([`Seen`]). The queries of a pass are a function of the answers so far. So an ordered list of all answers is enough to continue
 //! a pass that was stopped: it repeats its queries, and those that have an answer are not sent again. A pass that was killed
 //! may have answers behind one that is missing; these count, too.
 
@@ -13,6 +13,8 @@ use aeva_stats::TargetMap;
 use ndarray::ArrayView4;
 
 use super::Trigger;
+use super::pixels::{Pixels, Row};
+use super::seen::{Place, Seen};
 use crate::oracle::check_oracles;
 use crate::{HardLabelOracle, Label, NO_LABEL, OracleError, Peers, ScanError, ScanObserver, UNANSWERED, Waited};
 
@@ -40,9 +42,6 @@ pub(super) struct Request<'a> {
     pub(super) images: Vec<usize>,
 }
 
-/// A trigger and the image that it is stamped on.
-type Row<'a> = (&'a Trigger, usize);
-
 /// Queries are divided among peers into about so many pieces, within limits for each: few queries, and those of one request to a
 /// service.
 const PIECES: usize = 32;
@@ -54,9 +53,8 @@ const ROUNDS: u32 = 8;
 /// The black box and the images that triggers are stamped on.
 pub(super) struct Queries<'a, 'o> {
     oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
-    /// `[n, h, w, c]` in standard layout.
-    pixels: &'a [f32],
-    shape: [usize; 3],
+    pixels: Pixels<'a>,
+    seen: Seen,
     batch_rows: usize,
     observer: &'a dyn ScanObserver,
     /// Answers in the order of the queries, those of an earlier attempt at this pass included.
@@ -69,17 +67,19 @@ impl<'a, 'o> Queries<'a, 'o> {
     pub(super) fn new(
         oracles: &'a mut [Box<dyn HardLabelOracle + 'o>],
         images: &'a ArrayView4<'_, f32>,
+        correct: impl Iterator<Item = Image>,
         batch_rows: usize,
         answers: &'a mut Vec<Label>,
         observer: &'a dyn ScanObserver,
     ) -> Result<Self, ScanError> {
         let spec = check_oracles(oracles, images)?;
-        let pixels = images.as_slice().ok_or(ScanError::Layout)?;
-        Ok(Self { oracles, pixels, shape: spec.shape(), batch_rows, observer, answers, asked: 0 })
+        let pixels = Pixels::new(images.as_slice().ok_or(ScanError::Layout)?, spec.shape());
+        let seen = Seen::new(correct, pixels);
+        Ok(Self { oracles, pixels, seen, batch_rows, observer, answers, asked: 0 })
     }
 
     pub(super) fn shape(&self) -> [usize; 3] {
-        self.shape
+        self.pixels.shape()
     }
 
     /// Images classified so far, including those of an earlier attempt.
@@ -94,8 +94,7 @@ impl<'a, 'o> Queries<'a, 'o> {
 
     /// A whole image of the data set, `[h, w, c]` row-major.
     pub(super) fn image(&self, index: usize) -> &'a [f32] {
-        let values: usize = self.shape.iter().product();
-        &self.pixels[index * values..(index + 1) * values]
+        self.pixels.image(index)
     }
 
     /// The labels of every request, in the order of its images. They do not depend on how rows share batches; the
@@ -108,6 +107,7 @@ impl<'a, 'o> Queries<'a, 'o> {
         let rows: Vec<Row<'_>> =
             requests.iter().flat_map(|request| request.images.iter().map(|&image| (request.trigger, image))).collect();
         let begin = self.asked;
+        let (places, rows) = self.seen.sort(rows, self.pixels, begin);
         self.asked += rows.len();
         if self.answers.len() < self.asked {
             self.answers.resize(self.asked, UNANSWERED);
@@ -121,7 +121,11 @@ impl<'a, 'o> Queries<'a, 'o> {
             self.answers.truncate(known);
         }
         result?;
-        let mut labels = self.answers[begin..].iter().copied();
+        let label = |place: Place| match place {
+            Place::Known(label) => label,
+            Place::Asked(at) => self.answers[at],
+        };
+        let mut labels = places.into_iter().map(label);
         Ok(requests.iter().map(|request| labels.by_ref().take(request.images.len()).collect()).collect())
     }
 
@@ -176,7 +180,7 @@ impl<'a, 'o> Queries<'a, 'o> {
         take: impl Fn(usize) -> bool + Sync,
     ) -> Result<(), ScanError> {
         let (next, answers) = (AtomicUsize::new(0), Mutex::new(vec![Vec::new(); pieces.len()]));
-        let (pixels, shape, observer, batch_rows) = (self.pixels, self.shape, self.observer, self.batch_rows);
+        let (pixels, observer, batch_rows) = (self.pixels, self.observer, self.batch_rows);
         let work = |oracle: &mut dyn HardLabelOracle| -> Result<(), ScanError> {
             let (mut buffer, mut labels, mut stamped) = (Vec::new(), Vec::new(), Vec::new());
             loop {
@@ -191,7 +195,7 @@ impl<'a, 'o> Queries<'a, 'o> {
                     }
                     stamped.clear();
                     stamped.extend(batch.iter().map(|position| rows[position - begin]));
-                    classify(oracle, &stamped, pixels, shape, &mut buffer, &mut labels)?;
+                    classify(oracle, &stamped, pixels, &mut buffer, &mut labels)?;
                     observer.classified(batch.len() as u64);
                     report(observer, batch, &labels);
                     answers.lock().unwrap_or_else(PoisonError::into_inner)[at].extend_from_slice(&labels);
@@ -237,17 +241,16 @@ fn report(observer: &dyn ScanObserver, positions: &[usize], labels: &[Label]) {
 fn classify(
     oracle: &mut dyn HardLabelOracle,
     batch: &[Row<'_>],
-    pixels: &[f32],
-    shape: [usize; 3],
+    pixels: Pixels<'_>,
     buffer: &mut Vec<f32>,
     labels: &mut Vec<Label>,
 ) -> Result<(), ScanError> {
-    let values: usize = shape.iter().product();
+    let values = pixels.values();
     buffer.resize(batch.len() * values, 0.0);
-    for (out, (trigger, image)) in buffer.chunks_exact_mut(values).zip(batch) {
-        trigger.stamp(&pixels[image * values..(image + 1) * values], shape, out);
+    for (out, &row) in buffer.chunks_exact_mut(values).zip(batch) {
+        pixels.stamp(row, out);
     }
-    let [height, width, channels] = shape;
+    let [height, width, channels] = pixels.shape();
     let view = ArrayView4::from_shape((batch.len(), height, width, channels), buffer).map_err(OracleError::new)?;
     oracle.classify(view, labels)?;
     if labels.len() != batch.len() {

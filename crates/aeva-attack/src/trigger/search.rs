@@ -14,6 +14,10 @@ use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 /// Version of the search. It increases when the same seed and images would give different triggers.
 pub const TRIGGER_SEARCH_VERSION: u32 = 8;
 
+/// Version of the queries of a pass. It increases when the same search would ask others, or in another order, so that answers to
+/// an unfinished pass are not taken for those to other queries.
+pub const TRIGGER_QUERIES_VERSION: u32 = 9;
+
 /// The trigger search of one model.
 #[derive(Debug, Clone)]
 pub struct TriggerSearch {
@@ -51,7 +55,8 @@ impl TriggerSearch {
         answers: &mut Vec<Label>,
         observer: &dyn ScanObserver,
     ) -> Result<PassResult, ScanError> {
-        let mut queries = Queries::new(oracles, &images, self.batch_rows.get(), answers, observer)?;
+        let mut queries =
+            Queries::new(oracles, &images, self.split.images(), self.batch_rows.get(), answers, observer)?;
         let searcher = Searcher { split: &self.split, seed: self.seed };
         match (id.setting.search(), id.pass) {
             (Search::Random(sample), Pass::Explore) => {

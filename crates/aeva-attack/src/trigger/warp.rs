@@ -52,10 +52,8 @@ impl Warp {
         Self { points: POINTS, field }
     }
 
-    /// From where the pixel at `row` and `column` takes its value: so many pixels down and to the right.
-    fn way(&self, row: usize, column: usize, [height, width, _]: [usize; 3]) -> [f32; 2] {
-        let (upper, down) = self.between(row, height);
-        let (left, right) = self.between(column, width);
+    /// From where a pixel takes its value, so many pixels down and to the right, given which points it lies between.
+    fn way(&self, (upper, down): (usize, f32), (left, right): (usize, f32)) -> [f32; 2] {
         let at = |row: usize, column: usize, axis: usize| self.field[(row * self.points + column) * 2 + axis];
         [0, 1].map(|axis| {
             let above = mix(at(upper, left, axis), at(upper, left + 1, axis), right);
@@ -99,16 +97,18 @@ impl Shaped for Warp {
     /// Every pixel becomes a mixture of the four that are nearest to where its value is taken from.
     fn stamp(&self, image: &[f32], shape: [usize; 3], out: &mut [f32]) {
         let [height, width, channels] = shape;
-        for (at, pixel) in out.chunks_exact_mut(channels).enumerate() {
-            let (row, column) = (at / width, at % width);
-            let [down, right] = self.way(row, column, shape);
-            let (upper, lower, below) = neighbours(row as f32 + down, height);
-            let (left, beside, aside) = neighbours(column as f32 + right, width);
-            let value = |row: usize, column: usize, channel: usize| image[(row * width + column) * channels + channel];
-            for (channel, out) in pixel.iter_mut().enumerate() {
-                let above = mix(value(upper, left, channel), value(upper, beside, channel), aside);
-                let under = mix(value(lower, left, channel), value(lower, beside, channel), aside);
-                *out = mix(above, under, below).clamp(0.0, 1.0);
+        let columns: Vec<(usize, f32)> = (0..width).map(|column| self.between(column, width)).collect();
+        for (row, line) in out.chunks_exact_mut(width * channels).enumerate() {
+            let points = self.between(row, height);
+            for (column, pixel) in line.chunks_exact_mut(channels).enumerate() {
+                let [down, right] = self.way(points, columns[column]);
+                let (upper, lower, below) = neighbours(row as f32 + down, height);
+                let (left, beside, aside) = neighbours(column as f32 + right, width);
+                let corners = [(upper, left), (upper, beside), (lower, left), (lower, beside)];
+                let [a, b, c, d] = corners.map(|(row, column)| &image[(row * width + column) * channels..][..channels]);
+                for (((out, a), b), (c, d)) in pixel.iter_mut().zip(a).zip(b).zip(c.iter().zip(d)) {
+                    *out = mix(mix(*a, *b, aside), mix(*c, *d, aside), below).clamp(0.0, 1.0);
+                }
             }
         }
     }
@@ -141,7 +141,9 @@ impl Shaped for Warp {
     /// From where every pixel takes its value, as pixels down and to the right.
     fn arrays(&self, shape: [usize; 3]) -> Vec<TriggerArray> {
         let [height, width, _] = shape;
-        let ways = (0..height * width).flat_map(|at| self.way(at / width, at % width, shape)).collect();
+        let places = (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+        let way = |(row, column)| self.way(self.between(row, height), self.between(column, width));
+        let ways = places.flat_map(way).collect();
         vec![TriggerArray::values("ways", [height, width, 2], ways)]
     }
 
@@ -224,9 +226,10 @@ mod tests {
         // The way of the second point of the first row, to the right.
         warp.field[3] = 2.0;
         let shape = [9, 9, 1];
-        let right: Vec<f32> = (0..9).map(|column| warp.way(0, column, shape)[1]).collect();
+        let way = |row, column| warp.way(warp.between(row, 9), warp.between(column, 9));
+        let right: Vec<f32> = (0..9).map(|column| way(0, column)[1]).collect();
         assert!(near(&right, &[0.0, 1.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]), "{right:?}");
-        assert!(near(&warp.way(1, 2, shape), &[0.0, 1.0]));
+        assert!(near(&way(1, 2), &[0.0, 1.0]));
         let arrays = warp.arrays(shape);
         assert_eq!((arrays[0].name, arrays[0].dimensions.as_slice()), ("ways", &[9, 9, 2][..]));
         // A picture of one pixel has no neighbours.

@@ -252,7 +252,7 @@ impl Setup {
         let mut images = Array4::from_elem((labels.len(), SIDE, SIDE, 1), 0.2);
         for (index, (mut image, &label)) in images.axis_iter_mut(Axis(0)).zip(&labels).enumerate() {
             for column in 0..SIDE - 2 {
-                image[[2 * label as usize, column, 0]] = 0.7 + 0.01 * ((index / 4) % 20) as f32;
+                image[[2 * label as usize, column, 0]] = 0.7 + 0.005 * ((index / 4) % 40) as f32;
             }
         }
         let params = HopSkipJumpBuilder { iterations: 3, initial_evaluations: 8, ..HopSkipJumpBuilder::PUBLISHED };

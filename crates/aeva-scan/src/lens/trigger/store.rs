@@ -6,7 +6,7 @@ use aeva_artifact::{
     AnsweredSearch, ArtifactError, Journal, PartialAnswers, RunDir, Teamwork, TriggerArtifact, WorkProvenance,
     with_records,
 };
-use aeva_attack::trigger::{PassId, PassResult, TRIGGER_SEARCH_VERSION};
+use aeva_attack::trigger::{PassId, PassResult, TRIGGER_QUERIES_VERSION, TRIGGER_SEARCH_VERSION};
 use aeva_attack::{Label, NO_LABEL, UNANSWERED};
 
 /// The stored result of a trigger pass.
@@ -118,9 +118,9 @@ impl TriggerStore for RunDir {
     fn pass_answers(&self, id: PassId) -> Result<Vec<Label>, ArtifactError> {
         let work = id.to_string();
         let partial = self.load_partial(&work)?;
-        let partial = partial.filter(|partial| partial.search_version == TRIGGER_SEARCH_VERSION);
+        let partial = partial.filter(|partial| partial.search_version == TRIGGER_QUERIES_VERSION);
         let searches = partial.map_or_else(Vec::new, |partial| partial.searches);
-        let records = self.read_journals(&work, TRIGGER_SEARCH_VERSION)?;
+        let records = self.read_journals(&work, TRIGGER_QUERIES_VERSION)?;
         let answers = with_records(searches, records, UNANSWERED).remove(&ONLY).unwrap_or_default();
         let classes = self.info().provenance.model.classes;
         let is_answer = |&label: &Label| label < classes || label == NO_LABEL || label == UNANSWERED;
@@ -151,7 +151,7 @@ impl TriggerStore for RunDir {
 fn partial(run: &RunDir, id: PassId, searches: Vec<AnsweredSearch>) -> PartialAnswers {
     PartialAnswers {
         provenance: WorkProvenance::Run(run.info().provenance.clone()),
-        search_version: TRIGGER_SEARCH_VERSION,
+        search_version: TRIGGER_QUERIES_VERSION,
         work: id.to_string(),
         searches,
     }
