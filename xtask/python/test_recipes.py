@@ -73,7 +73,8 @@ def action(root: Path, models: Path, work: Path) -> str:
         cases += 1
         place = work / name
         place.mkdir()
-        given = {"model": str(model), "data": str(data)} | {
+        # A drawn seed may raise a false alarm.
+        given = {"model": str(model), "data": str(data), "seed": "0"} | {
             key.replace("_", "-"): value for key, value in inputs.items()
         }
         found, outputs, summary, log = run_action(root, place, given)
@@ -91,12 +92,12 @@ def action(root: Path, models: Path, work: Path) -> str:
             expect((place / given.get("out", "aeva-run") / "report.html").exists(), f"{name}: there is no page")
         return place, log
 
-    case("infected", infected, 1, "backdoored", "BACKDOORED")
+    case("infected", infected, 1, "backdoored", "BACKDOORED", seed="random")
     case("clean", clean, 0, "clean", "CLEAN")
     # A judge that does not know of the effort would call a screen inconclusive.
     case("screen", clean, 0, "clean", "CLEAN", options="--effort screen")
     case("screen-two-lines", clean, 0, "clean", "CLEAN", options="--threads 2\n\n  --effort=screen  ", out="run")
-    case("limit", infected, 3, "inconclusive", "INCONCLUSIVE", options="--max-queries\n1000", seed="0")
+    case("limit", infected, 3, "inconclusive", "INCONCLUSIVE", options="--max-queries\n1000")
     case("fail-on", infected, 0, "inconclusive", "INCONCLUSIVE", options="--max-queries 1000", fail_on="backdoored")
     case("places", infected, 1, "backdoored", "BACKDOORED", sarif="a folder/of its own/x.sarif", out="a run")
     case("missing", "missing.onnx", 2, "error", None)
@@ -155,6 +156,8 @@ def run_action(root: Path, place: Path, given: dict[str, str]) -> tuple[int, dic
 def gitlab(root: Path, models: Path, work: Path) -> str:
     """The lines of the job, as GitLab would run them."""
     job = load(root / "docs" / "recipes" / "gitlab-ci.yml")["aeva"]
+    # A drawn seed may raise a false alarm.
+    job["script"] = [line.replace("--seed=random", "--seed=0") for line in job["script"]]
     for name, code, heading in [("infected", 1, "BACKDOORED"), ("clean", 0, "CLEAN"), ("missing", 2, None)]:
         place = work / name
         place.mkdir()
