@@ -1,8 +1,8 @@
 //! Queries: the labels of stamped images, on all oracles at once.
 //!
-//! No image is asked about twice in a pass ([`Seen`]). The queries of a pass are a function of the answers so far. So an ordered list of all answers is enough to continue
-//! a pass that was stopped: it repeats its queries, and those that have an answer are not sent again. A pass that was killed
-//! may have answers behind one that is missing; these count, too.
+//! No image is asked about twice in a pass ([`Seen`]). The queries of a pass are a function of the answers so far. So an ordered
+//! list of all answers is enough to continue a pass that was stopped: it repeats its queries, and those that have an answer are not
+//! sent again. A pass that was killed may have answers behind one that is missing; these count, too.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
