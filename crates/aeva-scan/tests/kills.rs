@@ -60,7 +60,7 @@ fn a_killed_scan_asks_nothing_again() {
             (BlackBox::bars(Backdoor::Unequal, workers), Watch::new(), setup.run_dir(&left));
         let outcome = setup.run(&mut rest, None, &mut store, &watch).unwrap();
         assert_eq!((contents(&store), outcome.assessment), (contents(&memory), reference.assessment.clone()));
-        // With one worker, nothing comes while the folder is copied. Few answers wait a moment for others before they are written.
+        // With one worker, nothing comes while the folder is copied. A few answers wait a moment for others before they are written.
         let kept = most - rest.asked();
         let is_near = kept + 64 > after && (kept <= after + 32 || workers > 1);
         assert!(is_near, "{kept} answers kept of {after} by {workers}");
