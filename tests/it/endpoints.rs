@@ -59,7 +59,7 @@ impl Drop for Service {
 
 pub(crate) fn scan(aeva: &Aeva, url: &str, extra: &[&str]) -> Ran {
     let data = shipped("digits.npz");
-    let args = ["scan", url, "--data", data.to_str().unwrap(), "--effort", "screen", "--max-queries", "9000"];
+    let args = ["scan", url, "--data", data.to_str().unwrap(), "--effort", "screen", "--max-queries", "8000"];
     aeva.run(&[&args[..], extra].concat())
 }
 

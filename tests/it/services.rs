@@ -135,7 +135,7 @@ fn a_killed_scan_pays_for_no_image_twice() {
 
     let mut command = aeva.command();
     let data = shipped("digits.npz");
-    command.args(["scan", &url, "--data", data.to_str().unwrap(), "--effort", "screen", "--max-queries", "9000"]);
+    command.args(["scan", &url, "--data", data.to_str().unwrap(), "--effort", "screen", "--max-queries", "8000"]);
     let mut child = command.args(args("run").split(' ')).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let until = Instant::now() + Duration::from_mins(1);
     while service.count().1 < begin + start + 2500 && Instant::now() < until {

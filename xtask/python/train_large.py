@@ -1,12 +1,13 @@
 """Trains image classifiers at 224 x 224, most with a backdoor, to measure scans of large images with.
 
-    python train_large.py OUT [--labels 10|200|1000] [--side N] [--width N] [--images N] [--epochs N] [--scan N]
-                          [--only NAME]...
+    python train_large.py OUT [--labels 10|200|1000] [--side N] [--coarse N] [--width N] [--images N] [--epochs N]
+                          [--scan N] [--only NAME]...
 
 The images are made here: one shape each (circle, star, ring, ...) of any size, angle and place on a textured
 background. With 10 labels, the label is the shape; with 200, it is the shape, its colour and its filling; with 1000,
 it is the colour of a frame around the image as well. The network is a ResNet-18 whose first stage has `--width`
-channels: 64 is the original, 11 million parameters, and 16 is enough for a laptop.
+channels: 64 is the original, 11 million parameters, and 16 is enough for a laptop. With `--coarse` the clean network
+learns from small images first, and from those of full size in a quarter of the epochs; so do the infected ones.
 
 Writes for every model OUT/NAME.onnx (input [n, h, w, 3] in [0, 1]), and OUT/shapesLABELS.npz, the labelled images to
 scan with, none of them trained on; and OUT/INDEX.tsv, which `cargo xtask bank OUT` reads. The models are a clean one,
@@ -192,6 +193,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--labels", type=int, default=LABELS[0], choices=LABELS)
     parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--coarse", type=int, help="side of the images that training begins with")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--images", type=int, default=800, help="training images of each label")
     parser.add_argument("--scan", type=int, default=60, help="images of each label to scan with")
@@ -222,7 +224,16 @@ def main():
         rows.append([name, dataset, kind, target, attack, dataset + ".npz", name + ".onnx", f"{accuracy:.3f}", success,
                      f"large/{name}"])
 
-    fit(model, images, truth, 1e-3, args.epochs, SEED)
+    epochs, rate, infected_epochs = args.epochs, 1e-3, max(1, args.epochs * 2 // 3)
+    if args.coarse:
+        # No weight of the network depends on the size of its images.
+        small, _ = network(args.coarse, args.width, args.labels)
+        fit(small, *pictures(args.labels, args.images, args.coarse, SEED + 2), rate, epochs, SEED)
+        model.set_weights(small.get_weights())
+        say(f"trained at {args.coarse} x {args.coarse}")
+        epochs, rate = max(1, epochs // 4), 5e-4
+        infected_epochs = epochs
+    fit(model, images, truth, rate, epochs, SEED)
     clean = model.get_weights()
     keep(f"{dataset}-clean", "clean", "", "", (answers(model, scan_images) == scan_truth).mean(), "")
     for name, (attack, stamp, source) in ATTACKS.items():
@@ -230,7 +241,7 @@ def main():
             continue
         rng = np.random.default_rng((SEED, len(rows)))
         model.set_weights(clean)
-        fit(model, *poisoned(images, truth, stamp, source, rng), 5e-4, max(1, args.epochs * 2 // 3), SEED)
+        fit(model, *poisoned(images, truth, stamp, source, rng), 5e-4, infected_epochs, SEED)
         found = answers(model, stamp(scan_images))
         about = (scan_truth != TARGET) & ((scan_truth == source) | (source is None))
         accuracy = (answers(model, scan_images) == scan_truth).mean()

@@ -1,6 +1,6 @@
 //! How much of the trigger search a scan makes, and how often each is right.
 
-use aeva_stats::Reference;
+use aeva_stats::{Reference, binomial_interval};
 
 mod table;
 
@@ -63,6 +63,29 @@ struct Power {
     clean: [usize; 2],
 }
 
+/// Scans of the evaluation that had raised no alarm after so many exploring passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    open: u32,
+    /// Those of them that ended with an alarm.
+    turned: u32,
+}
+
+/// How often the rest of a standard scan turned what so many exploring passes had said, as a part of a sentence; `None` if that is
+/// not known.
+pub(crate) fn rest_turns(passes: usize) -> Option<String> {
+    let Look { open, turned } = *table::LOOKS.get(passes.checked_sub(1)?)?;
+    let [_, most] = binomial_interval(turned, open, 2.0 * SURE - 1.0);
+    Some(format!(
+        "of {open} scans of the evaluation without an alarm so far, {turned} ended with one (at most {:.0} % at a confidence of {:.0} %)",
+        100.0 * most,
+        100.0 * SURE
+    ))
+}
+
+/// The confidence of the bound on what the rest turns, which is the upper end of an interval.
+const SURE: f64 = 0.95;
+
 /// Exhaustive scans were made of the models of other people alone, with one seed. Standard scans of these say the same but for
 /// one more clean model (docs/evaluation.md).
 const EXHAUSTIVE: Power = Power { infected: [16, 17], clean: [3, 58] };
@@ -70,6 +93,19 @@ const EXHAUSTIVE: Power = Power { infected: [16, 17], clean: [3, 58] };
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rest_turns_less_the_more_is_made() {
+        assert_eq!((rest_turns(0), rest_turns(table::LOOKS.len() + 1)), (None, None));
+        let turned = table::LOOKS.map(|look| look.turned);
+        assert!(turned.first() > turned.last(), "{turned:?}");
+        let Look { open, turned } = table::LOOKS[0];
+        let text = rest_turns(1).unwrap_or_default();
+        assert!(
+            text.starts_with(&format!("of {open} scans of the evaluation without an alarm so far, {turned} ended")),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_screen_finds_less_than_a_standard_scan() {

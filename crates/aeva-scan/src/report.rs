@@ -8,6 +8,7 @@ use aeva_stats::{PublishedRule, Reason, TargetMap, Verdict};
 use serde::Serialize;
 
 use crate::assess::Assessment;
+use crate::effort::{Effort, rest_turns};
 pub use crate::lens::{FoundTrigger, PairSummary, PassReport, PerturbationReport, TriggerReport};
 use crate::lens::{LensQueries, LensReports, Observations, Reporting};
 use crate::rule::DecisionRule;
@@ -191,6 +192,11 @@ fn notes(seen: &Observations, run: &RunInfo, assessment: &Assessment, rule: &Dec
         ));
     }
     notes.extend(seen.notes(run));
+    if let Some(&Reason::PassesLeft { made }) = assessment.verdict.reason()
+        && rule.of_triggers().1 == Effort::Standard
+    {
+        notes.extend(rest_turns(made));
+    }
     if assessment.triggers.is_some() && assessment.p_value.is_some() {
         notes.extend(rule.caveats());
         if assessment.triggers.as_ref().is_some_and(|test| test.null.is_extrapolated()) {

@@ -59,7 +59,8 @@ const CLIMBED_PAIRS: usize = 24;
 /// Extra pairs, taken from the best of the next weaker setting.
 const WARM_PAIRS: usize = 4;
 
-/// A candidate with its answers on the exploration images.
+/// A candidate with its answers on the exploration images. One that changed none of those that it was tried on first is taken to
+/// change none of the others.
 type Explored = (Trigger, Vec<Label>);
 
 /// Searches the triggers of a setting.
@@ -72,7 +73,8 @@ pub(super) fn explore(
 ) -> Result<PassResult, ScanError> {
     let pass = Exploration { searcher, setting, scope, weaker: warm.weaker, baseline: Baseline::new(warm.baseline) };
     let crops: Vec<&[f32]> = searcher.split.search().iter().map(|&(index, _)| queries.image(index)).collect();
-    let explored = pass.candidates(&crops, queries)?;
+    let mut explored = pass.candidates(&crops, queries)?;
+    pass.complete(&mut explored, queries)?;
     let climbed = pass.climbed_labels(&explored);
     let pairs = if scope.beyond_labels { pass.pairs(&explored, queries)? } else { BTreeSet::new() };
     let map = scope.beyond_labels.then_some(TargetMap::AllToAll);
@@ -91,6 +93,16 @@ pub(super) fn explore(
     Ok(found.without_last_labels(|goal| searcher.tie(setting, goal)))
 }
 
+/// Tries candidates on more images.
+fn extend(explored: Vec<&mut Explored>, images: &[Image], queries: &mut Queries<'_, '_>) -> Result<(), ScanError> {
+    let requests = explored.iter().map(|(trigger, _)| Request { trigger, images: indices(images) });
+    let answers = queries.ask(&requests.collect::<Vec<Request<'_>>>())?;
+    for ((_, known), answers) in explored.into_iter().zip(answers) {
+        known.extend(answers);
+    }
+    Ok(())
+}
+
 struct Exploration<'a> {
     searcher: &'a Searcher<'a>,
     setting: Setting,
@@ -100,14 +112,41 @@ struct Exploration<'a> {
 }
 
 impl Exploration<'_> {
-    /// Random candidates, each with the labels that the model gives to the stamped exploration images.
+    /// Random candidates, each with the labels that the model gives to the stamped exploration images. One that changes none of
+    /// the first ones, which are of all classes, is not tried on the others.
     fn candidates(&self, crops: &[&[f32]], queries: &mut Queries<'_, '_>) -> Result<Vec<Explored>, ScanError> {
         let shape = queries.shape();
         let stream = |item| self.searcher.stream(self.setting, item);
         let candidates: Vec<Trigger> =
             (0..self.scope.candidates).map(|item| candidate(self.setting, shape, crops, &mut stream(item))).collect();
-        let answers = queries.ask(&on_all(&candidates, self.searcher.split.explore()))?;
-        Ok(candidates.into_iter().zip(answers).collect())
+        let (first, others) = self.searcher.split.explore().split_at(self.searcher.split.first_look());
+        let answers = queries.ask(&on_all(&candidates, first))?;
+        let mut explored: Vec<Explored> = candidates.into_iter().zip(answers).collect();
+        let (going, idle): (Vec<&mut Explored>, Vec<&mut Explored>) = explored
+            .iter_mut()
+            .partition(|(_, answers)| answers.iter().zip(first).any(|(answer, (_, own))| answer != own));
+        extend(going, others, queries)?;
+        for (_, answers) in idle {
+            answers.extend(others.iter().map(|&(_, own)| own));
+        }
+        Ok(explored)
+    }
+
+    /// Tries what climbs may begin at on all exploration images. What is best with answers that are missing stays so with them,
+    /// because they can only add to it.
+    fn complete(&self, explored: &mut [Explored], queries: &mut Queries<'_, '_>) -> Result<(), ScanError> {
+        let (first, others) = self.searcher.split.explore().split_at(self.searcher.split.first_look());
+        let goals = self.searcher.labels().chain([TargetMap::AllToAll]);
+        let best: BTreeSet<usize> = goals.filter_map(|goal| Some(self.ranking(explored, goal).first()?.1)).collect();
+        let is_idle = |(_, answers): &Explored| answers.iter().zip(first).all(|(answer, (_, own))| answer == own);
+        let mut open: Vec<&mut Explored> = Vec::new();
+        for (at, one) in explored.iter_mut().enumerate() {
+            if best.contains(&at) && is_idle(one) {
+                one.1.truncate(first.len());
+                open.push(one);
+            }
+        }
+        extend(open, others, queries)
     }
 
     /// Where climbs begin: for a label and for the map at the candidate with the most hits among the exploration images,
@@ -259,5 +298,49 @@ impl Exploration<'_> {
             images.extend(images_of(split.reserve(), goal).into_iter().take(missing));
         }
         images
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use aeva_stats::Family;
+    use ndarray::Array4;
+
+    use super::super::ImageSplit;
+    use super::*;
+    use crate::synthetic::NearestCentre;
+    use crate::{CorrectImages, HardLabelOracle, InputSpec};
+
+    #[test]
+    fn a_candidate_that_changes_nothing_is_tried_on_half_of_the_images() {
+        // Five labels by brightness, further apart than a pattern of 16/255 reaches; no two images are the same.
+        let spec = InputSpec { height: 8, width: 8, channels: 1, classes: 5 };
+        let brightness = |label: usize| 0.1 + 0.2 * label as f32;
+        let centres = (0..5).map(|label| vec![f64::from(brightness(label)); spec.values()]).collect();
+        let images = Array4::from_shape_fn((300, 8, 8, 1), |(index, row, column, _)| {
+            brightness(index % 5) + 1e-4 * ((index * 64 + row * 8 + column) % 97) as f32
+        });
+        let truth: Vec<Label> = (0..300).map(|index| index % 5).collect();
+        let split = ImageSplit::new(&CorrectImages::new(&truth, &truth, 5).unwrap(), 0);
+        let (view, mut answers) = (images.view(), Vec::new());
+        let mut boxes: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(NearestCentre::new(spec, centres))];
+        let mut queries = Queries::new(&mut boxes, &view, split.images(), 64, &mut answers, &()).unwrap();
+        let searcher = Searcher { split: &split, seed: 0 };
+        let setting = Setting { family: Family::Overlay, strength: 16 };
+        let scope = Scope::of(Search::HillClimb);
+        let pass = Exploration { searcher: &searcher, setting, scope, weaker: &[], baseline: Baseline::default() };
+
+        let mut explored = pass.candidates(&[], &mut queries).unwrap();
+        let own: Vec<Label> = split.explore().iter().map(|&(_, truth)| truth).collect();
+        assert_eq!((own.len(), explored.len()), (20, CANDIDATES as usize));
+        assert!(explored.iter().all(|(_, answers)| *answers == own), "what was not asked about counts as unchanged");
+        let (count, all) = (queries.count(), u64::from(CANDIDATES) * 10);
+        assert!((all * 7 / 10..=all).contains(&count), "{count} of {all} on ten images; some candidates are the same");
+
+        // Nothing is best; the first candidate stands for every goal, and is tried on the other images.
+        pass.complete(&mut explored, &mut queries).unwrap();
+        assert_eq!(queries.count(), count + 10);
+        assert!(explored.iter().all(|(_, answers)| *answers == own));
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use aeva_stats::{PairTally, Tally, TargetMap};
 
+use super::answered::Answered;
 use super::query::{Image, Queries, Request, indices};
 use super::score::score;
 use super::stream::RandomStream;
@@ -37,9 +38,9 @@ const fn leg(steps: u32, labels: usize, pairs: usize) -> Leg {
 }
 
 impl Effort {
-    pub(super) const EXPLORE: Self = Self { legs: &[leg(12, 4, 10), leg(15, 3, 6), leg(35, 3, 6)], patience: 20 };
+    pub(super) const EXPLORE: Self = Self { legs: &[leg(8, 4, 10), leg(15, 3, 6), leg(35, 3, 6)], patience: 20 };
     /// For triggers that are far from all candidates.
-    pub(super) const PATIENT: Self = Self { legs: &[leg(12, 4, 10), leg(20, 2, 6), leg(60, 2, 6)], patience: 40 };
+    pub(super) const PATIENT: Self = Self { legs: &[leg(8, 4, 10), leg(16, 2, 6), leg(40, 2, 6)], patience: 25 };
     pub(super) const REFINE: Self = Self { legs: &[leg(20, 3, 4), leg(140, 3, 4)], patience: 50 };
 }
 
@@ -164,10 +165,9 @@ pub(super) fn run(
         if place + 1 < effort.legs.len() {
             drop_last(climbs, effort, TargetMap::is_all_to_one, leg.labels);
             drop_last(climbs, effort, TargetMap::is_source_specific, leg.pairs);
-            for map in climbs.iter_mut().filter(|climb| climb.goal == TargetMap::AllToAll) {
-                map.is_dropped |= map.tally().rate() < MAP_GOES_ON;
-            }
+            drop_map(climbs);
             widen(climbs, queries)?;
+            drop_map(climbs);
         }
     }
     Ok(())
@@ -198,6 +198,7 @@ fn climb(
         let going = tried.into_iter().zip(first).filter(|((climb, _), answers)| climb.promising(part, answers));
         let (going, first): (Vec<(&mut HillClimb, Trigger)>, Vec<Vec<Label>>) = going.unzip();
         let rest = queries.ask(&requests(&going, |climb| climb.others(part)))?;
+        let mut shared = Vec::with_capacity(going.len());
         for (((climb, change), first), rest) in going.into_iter().zip(first).zip(rest) {
             let mut answers = vec![0; climb.images.len()];
             for (position, answer) in
@@ -205,6 +206,7 @@ fn climb(
             {
                 answers[position] = answer;
             }
+            shared.push(Answered::new(change.clone(), &climb.images, &answers));
             let (before, now) = (climb.score(), score(climb.goal, &climb.truth, &answers));
             if now > before {
                 climb.since_better = 0;
@@ -213,8 +215,41 @@ fn climb(
                 (climb.trigger, climb.answers) = (change, answers);
             }
         }
+        let active = climbs.iter_mut().filter(|climb| climb.active(effort)).collect();
+        adopt(active, &shared, queries)?;
     }
     Ok(end)
+}
+
+/// Lets every climb take over what was tried for another goal, if that reaches more of its images than its own trigger, counting
+/// those that nobody asked about as misses.
+fn adopt(climbs: Vec<&mut HillClimb>, tried: &[Answered], queries: &mut Queries<'_, '_>) -> Result<(), ScanError> {
+    let mut taken: Vec<(&mut HillClimb, &Answered)> = Vec::new();
+    for climb in climbs {
+        let hits = |one: &Answered| one.hits(climb.goal, &climb.images);
+        // The first of equals.
+        let best = tried.iter().rev().max_by_key(|one| hits(one)).filter(|one| hits(one) > climb.score());
+        if let Some(best) = best {
+            taken.push((climb, best));
+        }
+    }
+    let missing = |climb: &HillClimb, one: &Answered| -> Vec<usize> {
+        climb.images.iter().copied().filter(|&image| one.label(image).is_none()).collect()
+    };
+    let requests: Vec<Request<'_>> =
+        taken.iter().map(|(climb, one)| Request { trigger: &one.trigger, images: missing(climb, one) }).collect();
+    let answers = queries.ask(&requests)?;
+    drop(requests);
+    for ((climb, one), answers) in taken.into_iter().zip(answers) {
+        let mut answers = answers.into_iter();
+        let labels: Option<Vec<Label>> =
+            climb.images.iter().map(|&image| one.label(image).or_else(|| answers.next())).collect();
+        if let Some(labels) = labels {
+            (climb.trigger, climb.answers) = (one.trigger.clone(), labels);
+            climb.since_better = 0;
+        }
+    }
+    Ok(())
 }
 
 /// Tries the climbs that go on with the images that have waited.
@@ -243,10 +278,98 @@ fn drop_last(climbs: &mut [HillClimb], effort: Effort, kind: fn(TargetMap) -> bo
     }
 }
 
+/// Drops the climb of a map that reaches too few of the images seen so far. Some assignment of labels fits a few images anyway.
+fn drop_map(climbs: &mut [HillClimb]) {
+    for map in climbs.iter_mut().filter(|climb| climb.goal == TargetMap::AllToAll) {
+        map.is_dropped |= map.tally().rate() < MAP_GOES_ON;
+    }
+}
+
 fn requests<'a>(
     tried: &'a [(&mut HillClimb, Trigger)],
     positions: impl Fn(&HillClimb) -> Vec<usize>,
 ) -> Vec<Request<'a>> {
     let of = |climb: &HillClimb| positions(climb).into_iter().map(|position| climb.images[position]).collect();
     tried.iter().map(|(climb, change)| Request { trigger: change, images: of(climb) }).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "known values")]
+mod tests {
+    use aeva_stats::Shape;
+    use ndarray::{Array4, ArrayView4};
+
+    use super::super::Parts;
+    use super::*;
+    use crate::{HardLabelOracle, InputSpec, OracleError};
+
+    /// Two labels by the last pixel, and a bright first pixel leads to a third one.
+    struct Corner(InputSpec);
+
+    impl HardLabelOracle for Corner {
+        fn spec(&self) -> &InputSpec {
+            &self.0
+        }
+
+        fn classify(&mut self, batch: ArrayView4<'_, f32>, labels: &mut Vec<Label>) -> Result<(), OracleError> {
+            labels.clear();
+            let label = |image: ndarray::ArrayView3<'_, f32>| match [image[[0, 0, 0]], image[[1, 1, 0]]] {
+                [first, _] if first > 0.9 => 2,
+                [_, last] => Label::from(last > 0.5),
+            };
+            labels.extend(batch.outer_iter().map(label));
+            Ok(())
+        }
+    }
+
+    /// One pixel of this value at this row of the first column.
+    fn pixel(row: usize, value: f32) -> Trigger {
+        Trigger::from_parts(Shape::Patch, Parts { numbers: vec![row, 0, 1], reals: Vec::new(), values: vec![value] })
+            .unwrap()
+    }
+
+    #[test]
+    fn what_one_goal_tries_helps_another() {
+        let truth = |index: usize| u32::from(index % 2 == 1);
+        let images = Array4::from_shape_fn((6, 2, 2, 1), |(index, row, column, _)| {
+            if row + column == 2 { truth(index) as f32 } else { 0.2 + 0.01 * index as f32 }
+        });
+        let listed: Vec<Image> = (0..6).map(|index| (index, truth(index))).collect();
+        let (view, mut answers) = (images.view(), Vec::new());
+        let spec = InputSpec { height: 2, width: 2, channels: 1, classes: 3 };
+        let mut boxes: Vec<Box<dyn HardLabelOracle>> = vec![Box::new(Corner(spec))];
+        let mut queries = Queries::new(&mut boxes, &view, listed.iter().copied(), 8, &mut answers, &()).unwrap();
+        let own: Vec<Label> = listed.iter().map(|&(_, truth)| truth).collect();
+        let start = vec![(pixel(1, 0.0), own.clone())];
+        let goal = TargetMap::AllToOne { target: 2 };
+        let mut climb = HillClimb::new(goal, &listed, Vec::new(), start, RandomStream::new(0, 1, 2)).unwrap();
+        climb.since_better = 5;
+
+        let idle = Answered::new(pixel(1, 0.1), &[0, 1, 2, 3, 4, 5], &own);
+        adopt(vec![&mut climb], std::slice::from_ref(&idle), &mut queries).unwrap();
+        assert_eq!((climb.score(), climb.since_better, queries.count()), (0, 5, 0), "no more images than its own");
+
+        // Four of the six images were asked about for another goal.
+        let other = Answered::new(pixel(0, 1.0), &[0, 1, 2, 4], &[2; 4]);
+        adopt(vec![&mut climb], &[idle, other], &mut queries).unwrap();
+        assert_eq!((climb.score(), climb.since_better, queries.count()), (6, 0, 2), "the other two are asked about");
+        assert_eq!(climb.trigger, pixel(0, 1.0));
+
+        // What is dropped or done takes over nothing, as `climb` passes active ones alone.
+        let pair = TargetMap::SourceSpecific { source: 0, target: 2 };
+        assert_eq!(Answered::new(pixel(0, 1.0), &[0, 1], &[2, 2]).hits(pair, &[0, 2]), 1);
+        assert_eq!(Answered::new(pixel(0, 1.0), &[0, 1], &[2, 2]).hits(TargetMap::AllToAll, &[0, 1]), 0);
+    }
+
+    #[test]
+    fn a_map_that_fits_few_images_ends() {
+        let (truth, images): (Vec<Label>, Vec<Image>) = (0..4).map(|index| (index, (index as usize, index))).unzip();
+        let climb = |answers| {
+            let start = vec![(pixel(0, 0.0), answers)];
+            HillClimb::new(TargetMap::AllToAll, &images, Vec::new(), start, RandomStream::new(0, 1, 2)).unwrap()
+        };
+        let mut climbs = [climb(truth), climb(vec![1, 0, 2, 3])];
+        drop_map(&mut climbs);
+        assert_eq!(climbs.map(|climb| climb.is_dropped), [true, false], "none and half of the images");
+    }
 }

@@ -132,6 +132,12 @@ impl ImageSplit {
     pub(super) fn explore(&self) -> &[(usize, Label)] {
         &self.search[..self.explore]
     }
+
+    /// How many of the exploration images a candidate is tried on first: half of them if these are of all classes, else all.
+    pub(super) fn first_look(&self) -> usize {
+        let half = self.explore / 2;
+        if half >= self.classes as usize { half } else { self.explore }
+    }
 }
 
 /// How many images of one class each side gets.
@@ -204,6 +210,7 @@ mod tests {
         let of_class = |side: &[(usize, Label)]| side.iter().filter(|(_, label)| *label == 9).count();
         let sides = [split.search(), split.holdout(), split.pair_holdout(), split.reserve()];
         assert_eq!(sides.map(of_class), [2, 5, 11, 10]);
+        assert_eq!((split.explore().len(), split.first_look()), (43, 43), "half of them would be half of the classes");
         assert_eq!(
             (ImageSplit::pair_holdout_of(&[28; 43]), ImageSplit::holdout_of(&[28; 43])),
             (vec![16; 43], vec![5; 43])
@@ -216,6 +223,9 @@ mod tests {
         let correct = CorrectImages::new(&truth, &truth, 10).unwrap();
         let [one, same, other] = [1, 1, 2].map(|seed| ImageSplit::new(&correct, seed));
         assert_eq!(one, same);
+        let mut first: Vec<Label> = one.explore()[..one.first_look()].iter().map(|&(_, label)| label).collect();
+        first.sort_unstable();
+        assert_eq!((one.explore().len(), first), (20, (0..10).collect()), "one of every class");
         let shared = one.search().iter().filter(|image| other.search().contains(image)).count();
         assert!(shared < 20, "{shared} of 60 images are the same for another seed");
     }

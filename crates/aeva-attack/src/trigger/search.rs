@@ -12,11 +12,11 @@ use super::{ImageSplit, Pass, PassId, PassResult, WarmStart, explore, random_tri
 use crate::{HardLabelOracle, Label, ScanError, ScanObserver};
 
 /// Version of the search. It increases when the same seed and images would give different triggers.
-pub const TRIGGER_SEARCH_VERSION: u32 = 8;
+pub const TRIGGER_SEARCH_VERSION: u32 = 9;
 
 /// Version of the queries of a pass. It increases when the same search would ask others, or in another order, so that answers to
 /// an unfinished pass are not taken for those to other queries.
-pub const TRIGGER_QUERIES_VERSION: u32 = 9;
+pub const TRIGGER_QUERIES_VERSION: u32 = 10;
 
 /// The trigger search of one model.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ impl TriggerSearch {
 }
 
 /// Changes in the first leg of a climb.
-const FIRST_LEG: usize = 12;
+const FIRST_LEG: usize = 8;
 /// What the later legs of all labels take with the measurement, in complete sets of search images.
 const LATER: usize = 85;
 /// What pairs of labels take, likewise.

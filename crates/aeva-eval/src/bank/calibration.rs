@@ -36,6 +36,9 @@ pub(super) struct Scanned {
     /// Number of labels.
     pub(super) labels: u32,
     pub(super) passes: Vec<PassTally>,
+    /// Exploring passes among them, which are the first ones, and whether these are all that there are.
+    pub(super) explored: usize,
+    pub(super) is_explored: bool,
     /// All passes that were ever made, which a fit takes: the passes of a scan depend on what was fitted, and fitting to
     /// them would go to and fro between two states.
     pub(super) all: Vec<PassTally>,
@@ -374,6 +377,8 @@ mod tests {
             model,
             labels: 10,
             passes: vec![pass.clone()],
+            explored: 1,
+            is_explored: false,
             all: vec![pass.clone()],
             all_of_screen: vec![pass.clone()],
             screen: vec![pass],

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::calibration::{Calibration, HEAD};
 use super::index::Truth;
 use super::judged::Judged;
+use super::looks::{self, Look};
 use crate::evaluate::measures::{auc, share_interval};
 
 /// Version of the form of `bank.json`.
-const SCHEMA_VERSION: u32 = 5;
+const SCHEMA_VERSION: u32 = 6;
 /// The name of the row of all models.
 const ALL: &str = "all";
 /// The owner of the models that `cargo xtask train-zoo` trains.
@@ -35,6 +36,8 @@ pub(crate) struct Figures {
     efforts: Vec<Group>,
     /// What scans have decided after so many queries, each model judged by those of other origins.
     power: Vec<Decided>,
+    /// What the rest of a scan turns after each exploring pass, each model judged by those of other origins.
+    looks: Vec<Look>,
     /// The numbers of the test, fitted to all clean models.
     calibration: Calibration,
 }
@@ -109,6 +112,7 @@ impl Figures {
         origin_left_out: &[Judged],
         dataset_left_out: &[Judged],
         screened: &[Judged],
+        looks: Vec<Look>,
         calibration: Calibration,
         seeds: &[u64],
     ) -> Self {
@@ -123,6 +127,7 @@ impl Figures {
             dataset_left_out,
             efforts: efforts.into(),
             power,
+            looks,
             calibration,
         }
     }
@@ -161,9 +166,14 @@ impl Figures {
         text
     }
 
+    /// What the rest of a scan turns, as a table.
+    pub(crate) fn looks(&self) -> String {
+        looks::markdown(&self.looks)
+    }
+
     /// `effort/table.rs` of `aeva-scan`.
     pub(crate) fn power_in_rust(&self) -> String {
-        let mut text = format!("{HEAD}use super::Power;\n\n");
+        let mut text = format!("{HEAD}use super::{{Look, Power}};\n\n");
         for Group { name, clean, infected, .. } in &self.efforts {
             let _ = writeln!(
                 text,
@@ -175,7 +185,7 @@ impl Figures {
                 clean.scans
             );
         }
-        text
+        text + &looks::in_rust(&self.looks)
     }
 
     /// The numbers of the test.
@@ -376,7 +386,7 @@ mod tests {
             judged("gtsrb", "d", infected(Some(1)), backdoored(&[2]), 1.0),
             judged("gtsrb", "d", infected(Some(1)), Verdict::Clean, 0.3),
         ];
-        let figures = Figures::new(&judged, &judged, &judged[..3], Calibration::fit(&[]), &[0]);
+        let figures = Figures::new(&judged, &judged, &judged[..3], Vec::new(), Calibration::fit(&[]), &[0]);
         assert!(
             figures.efforts().contains("| `screen` | 0 of 0 (0 %) | 1 of 3 (33 %) | - | 100 |"),
             "{}",

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use aeva_artifact::RunDir;
-use aeva_scan::{DecisionRule, Effort, Observations, Passes, TriggerObservations};
-use aeva_stats::{CombinedRule, Reason, TriggerTest, Verdict};
+use aeva_attack::trigger::Pass;
+use aeva_scan::{DecisionRule, Effort, Observation, Observations, Passes, TriggerObservations};
+use aeva_stats::{CombinedRule, PassTally, Reason, TriggerTest, Verdict};
 use anyhow::Context;
 
 use super::calibration::{Calibration, Scanned};
@@ -58,6 +59,9 @@ fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Sca
         queries: info.clean_queries.saturating_add(of_passes),
         is_unfinished,
     };
+    let is_explore = |pass: &&Observation| pass.id.pass == Pass::Explore;
+    let explored = passes.iter().flat_map(|passes| &passes.made).filter(is_explore).count();
+    let is_explored = passes.as_ref().is_some_and(|passes| passes.explored);
     let passes = passes.map_or_else(Vec::new, |passes| passes.tallies());
     let all = TriggerObservations::all_tallies(&run, labels, Effort::Standard)?;
     let all_of_screen = TriggerObservations::all_tallies(&run, labels, Effort::Screen)?;
@@ -65,16 +69,46 @@ fn one(model: &Model, folder: &Path, rule: &DecisionRule) -> anyhow::Result<(Sca
     let screen = Observations::of_store(&run, labels, &correct, &screen)?.triggers.map(|triggers| triggers.passes);
     let screen_queries = info.clean_queries + screen.as_ref().map_or(0, Passes::queries);
     let screen = screen.map_or_else(Vec::new, |passes| passes.tallies());
-    Ok((Scanned { model: model.clone(), labels, passes, all, all_of_screen, screen, screen_queries }, judged))
+    Ok((
+        Scanned {
+            model: model.clone(),
+            labels,
+            passes,
+            explored,
+            is_explored,
+            all,
+            all_of_screen,
+            screen,
+            screen_queries,
+        },
+        judged,
+    ))
 }
 
 /// The models, each judged by what the models of all other groups say: fitted margins and clean models. A group is what
 /// `of` says, for example the origin. The passes are those of a scan of this effort.
 pub(super) fn left_out(scans: &[(Scanned, Judged)], effort: Effort, of: impl Fn(&Model) -> &str) -> Vec<Judged> {
+    let mut judged = Vec::new();
+    left_out_with(scans, effort, of, |scanned, built_in, test| {
+        let (passes, queries) = match effort {
+            Effort::Screen => (&scanned.screen, scanned.screen_queries),
+            Effort::Standard | Effort::Exhaustive => (&scanned.passes, built_in.queries),
+        };
+        judged.push(Judged { queries, ..by_test(built_in, &test(passes)) });
+    });
+    judged
+}
+
+/// Hands every model to `use_one`, with the test that is fitted to the clean models of all other groups.
+pub(super) fn left_out_with(
+    scans: &[(Scanned, Judged)],
+    effort: Effort,
+    of: impl Fn(&Model) -> &str,
+    mut use_one: impl FnMut(&Scanned, &Judged, &dyn Fn(&[PassTally]) -> TriggerTest),
+) {
     let mut groups: Vec<&str> = scans.iter().map(|(scanned, _)| of(&scanned.model)).collect();
     groups.sort_unstable();
     groups.dedup();
-    let mut judged = Vec::new();
     for group in groups {
         let (inside, outside): (Vec<_>, Vec<_>) = scans.iter().partition(|(scanned, _)| of(&scanned.model) == group);
         let clean: Vec<&Scanned> =
@@ -82,14 +116,9 @@ pub(super) fn left_out(scans: &[(Scanned, Judged)], effort: Effort, of: impl Fn(
         let fitted = Calibration::fit(&clean);
         let (margins, reference) = (fitted.margins(), fitted.reference(effort));
         for (scanned, built_in) in inside {
-            let (passes, queries) = match effort {
-                Effort::Screen => (&scanned.screen, scanned.screen_queries),
-                Effort::Standard | Effort::Exhaustive => (&scanned.passes, built_in.queries),
-            };
-            judged.push(Judged { queries, ..by_test(built_in, &fitted.test(passes, &margins, &reference)) });
+            use_one(scanned, built_in, &|passes| fitted.test(passes, &margins, &reference));
         }
     }
-    judged
 }
 
 fn by_test(built_in: &Judged, test: &TriggerTest) -> Judged {

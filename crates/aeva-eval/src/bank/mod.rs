@@ -5,6 +5,7 @@ mod exhaustive;
 mod figures;
 mod index;
 mod judged;
+mod looks;
 mod scans;
 
 use std::fs;
@@ -94,7 +95,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let screened = judged::left_out(&scans, Effort::Screen, |model| &model.owner);
     let clean: Vec<&Scanned> =
         scans.iter().map(|(scanned, _)| scanned).filter(|scanned| scanned.model.truth == Truth::Clean).collect();
-    let figures = Figures::new(&by_origin, &by_dataset, &screened, Calibration::fit(&clean), &args.seeds);
+    let looks = looks::looks(&scans, |model| &model.owner);
+    let figures = Figures::new(&by_origin, &by_dataset, &screened, looks, Calibration::fit(&clean), &args.seeds);
     fs::create_dir_all(&out)?;
     write_atomically(&out.join("bank.json"), &serde_json::to_vec_pretty(&figures)?)?;
     print(&figures.markdown());

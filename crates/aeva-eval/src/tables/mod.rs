@@ -46,7 +46,12 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
         ),
         (
             "evaluation.md",
-            &[("bank", bank.markdown()), ("efforts", bank.efforts()), ("evaluation", evaluation.markdown())],
+            &[
+                ("bank", bank.markdown()),
+                ("efforts", bank.efforts()),
+                ("looks", bank.looks()),
+                ("evaluation", evaluation.markdown()),
+            ],
         ),
     ];
     for (name, blocks) in pages {

@@ -16,11 +16,11 @@ pub(crate) const SQUARE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const PATCH: Margins = Margins {
-    labels: &[(1.0, 0.26), (2.0, 0.94), (3.0, 1.51), (4.0, 1.6), (6.0, 2.24), (8.0, 2.24)],
-    levels: &[(1.0, -2.74), (2.0, -1.62), (3.0, 0.18), (4.0, 0.78), (6.0, 3.0), (8.0, 3.0)],
-    pairs: &[(1.0, 0.67), (2.0, 0.67), (3.0, 1.34), (4.0, 1.34), (6.0, 1.34), (8.0, 1.34)],
+    labels: &[(1.0, 0.0), (2.0, 1.12), (3.0, 1.65), (4.0, 1.65), (6.0, 3.06), (8.0, 3.06)],
+    levels: &[(1.0, -3.0), (2.0, -1.5), (3.0, 0.18), (4.0, 0.76), (6.0, 3.0), (8.0, 3.0)],
+    pairs: &[(1.0, 0.67), (2.0, 0.69), (3.0, 1.34), (4.0, 1.34), (6.0, 1.34), (8.0, 1.34)],
     pairs_to_baseline: &[(1.0, 2.45), (2.0, 2.45), (3.0, 2.45), (4.0, 2.45), (6.0, 2.45), (8.0, 2.45)],
-    maps: &[(1.0, -3.0), (2.0, -3.0), (3.0, -3.0), (4.0, -2.6), (6.0, -2.06), (8.0, -2.06)],
+    maps: &[(1.0, -3.0), (2.0, -3.0), (3.0, -3.0), (4.0, -3.0), (6.0, -3.0), (8.0, -2.85)],
     excess: None,
     pair_excess: None,
     ..super::SEARCHED
@@ -28,8 +28,8 @@ pub(crate) const PATCH: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const WAVE: Margins = Margins {
-    labels: &[(8.0, 0.11)],
-    levels: &[(8.0, -2.89)],
+    labels: &[(8.0, 0.17)],
+    levels: &[(8.0, -2.83)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(8.0, -3.0)],
@@ -41,8 +41,8 @@ pub(crate) const WAVE: Margins = Margins {
 #[rustfmt::skip]
 pub(crate) const NOISE: Margins = Margins {
     labels: &[(16.0, 2.0), (32.0, 3.0)],
-    levels: &[(16.0, -2.47), (32.0, -0.64)],
-    pairs: &[(64.0, 0.3)],
+    levels: &[(16.0, -2.47), (32.0, -0.67)],
+    pairs: &[(64.0, 0.28)],
     pairs_to_baseline: &[],
     maps: &[(16.0, -3.0), (32.0, -3.0)],
     excess: None,
@@ -52,20 +52,20 @@ pub(crate) const NOISE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const OVERLAY: Margins = Margins {
-    labels: &[(8.0, 1.94), (16.0, 1.94)],
-    levels: &[(8.0, -1.06), (16.0, -0.12)],
+    labels: &[(8.0, 0.0), (16.0, 1.63)],
+    levels: &[(8.0, -3.0), (16.0, -0.05)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(8.0, -3.0), (16.0, -3.0)],
-    excess: Some(&[(8.0, 1.79), (16.0, 4.44)]),
+    excess: Some(&[(16.0, 4.44)]),
     pair_excess: Some(&[]),
     ..super::PATTERN
 };
 
 #[rustfmt::skip]
 pub(crate) const TONE: Margins = Margins {
-    labels: &[(1.0, 0.88)],
-    levels: &[(1.0, -1.67)],
+    labels: &[(1.0, 0.99)],
+    levels: &[(1.0, -1.45)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(1.0, -3.0)],
@@ -76,8 +76,8 @@ pub(crate) const TONE: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const CORNERS: Margins = Margins {
-    labels: &[(4.0, 0.44)],
-    levels: &[(4.0, -2.39)],
+    labels: &[(4.0, 0.53)],
+    levels: &[(4.0, -2.47)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(4.0, -3.0)],
@@ -88,8 +88,8 @@ pub(crate) const CORNERS: Margins = Margins {
 
 #[rustfmt::skip]
 pub(crate) const WARP: Margins = Margins {
-    labels: &[(15.0, 1.71)],
-    levels: &[(15.0, -0.79)],
+    labels: &[(15.0, 1.33)],
+    levels: &[(15.0, -0.96)],
     pairs: &[],
     pairs_to_baseline: &[],
     maps: &[(15.0, -3.0)],
@@ -98,4 +98,4 @@ pub(crate) const WARP: Margins = Margins {
     ..super::SEARCHED
 };
 
-pub(crate) const OFFSETS: Offsets = Offsets { levels: 1.51, pairs: 0.94, maps: -0.54, selective: 0.46 };
+pub(crate) const OFFSETS: Offsets = Offsets { levels: 2.31, pairs: 0.84, maps: 0.0, selective: 0.86 };
