@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Side of the images in pixels.
     #[arg(long, value_name = "N", default_value_t = 224)]
     side: u32,
+    /// Side of smaller images that training begins with, which takes less time; a quarter of the epochs then are at full size.
+    #[arg(long, value_name = "N")]
+    coarse: Option<u32>,
     /// Channels of the first stage of the network; 64 is a ResNet-18, which takes a GPU.
     #[arg(long, value_name = "N", default_value_t = 16)]
     width: u32,
@@ -48,7 +51,7 @@ impl Args {
     /// Arguments of the test.
     pub(crate) fn tiny(out: PathBuf) -> Self {
         let (out, only) = (Some(out), Vec::new());
-        Self { out, labels: 10, side: 224, width: 16, images: 400, epochs: 8, only, tiny: true }
+        Self { out, labels: 10, side: 224, coarse: None, width: 16, images: 400, epochs: 8, only, tiny: true }
     }
 
     /// The folder of the models.
@@ -60,16 +63,19 @@ impl Args {
     fn command(&self, python: &Path) -> Command {
         let mut command = Command::new(python);
         command.arg(root().join("xtask").join("python").join("train_large.py")).arg(self.folder());
-        let &Self { labels, mut side, mut width, mut images, mut epochs, .. } = self;
+        let &Self { labels, mut side, mut coarse, mut width, mut images, mut epochs, .. } = self;
         let mut only = self.only.clone();
         if self.tiny {
-            (side, width, images, epochs, only) = (64, 8, 16, 1, vec!["dot-3".to_owned()]);
+            (side, coarse, width, images, epochs, only) = (64, Some(32), 8, 16, 1, vec!["dot-3".to_owned()]);
             command.args(["--scan", "4"]);
         }
         for (option, value) in
             [("--labels", labels), ("--side", side), ("--width", width), ("--images", images), ("--epochs", epochs)]
         {
             command.arg(option).arg(value.to_string());
+        }
+        if let Some(side) = coarse {
+            command.arg("--coarse").arg(side.to_string());
         }
         for name in only {
             command.arg("--only").arg(name);
@@ -99,7 +105,10 @@ mod tests {
                 .join(" ")
         };
         let tiny = Args::tiny(PathBuf::from("models"));
-        assert_eq!(words(&tiny), "--scan 4 --labels 10 --side 64 --width 8 --images 16 --epochs 1 --only dot-3");
+        assert_eq!(
+            words(&tiny),
+            "--scan 4 --labels 10 --side 64 --width 8 --images 16 --epochs 1 --coarse 32 --only dot-3"
+        );
         let all = Args { tiny: false, ..tiny };
         assert_eq!(words(&all), "--labels 10 --side 224 --width 16 --images 400 --epochs 8");
         assert_eq!((labels("1000"), labels("20")), (Ok(1000), Err("expected 10, 200 or 1000".to_owned())));
