@@ -355,7 +355,7 @@ mod tests {
         assert_eq!((climb.score(), climb.since_better, queries.count()), (6, 0, 2), "the other two are asked about");
         assert_eq!(climb.trigger, pixel(0, 1.0));
 
-        // What is dropped or done takes over nothing, as `climb` passes active ones alone.
+        // An image that was not asked about is a miss, and a map has no single target.
         let pair = TargetMap::SourceSpecific { source: 0, target: 2 };
         assert_eq!(Answered::new(pixel(0, 1.0), &[0, 1], &[2, 2]).hits(pair, &[0, 2]), 1);
         assert_eq!(Answered::new(pixel(0, 1.0), &[0, 1], &[2, 2]).hits(TargetMap::AllToAll, &[0, 1]), 0);

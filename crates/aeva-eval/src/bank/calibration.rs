@@ -345,14 +345,14 @@ fn list(points: &[(f64, f64)]) -> String {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "known values")]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::bank::index::Truth;
     use aeva_stats::{Effect, GoalTally, PairTally, Tally};
     use std::path::PathBuf;
 
     /// A clean model of ten labels whose best patch of three pixels sends these hits of 180 images to label 0.
-    fn clean(owner: &str, hits: usize) -> Scanned {
+    pub(in crate::bank) fn clean(owner: &str, hits: usize) -> Scanned {
         let model = Model {
             name: String::new(),
             dataset: String::new(),

@@ -66,3 +66,41 @@ pub(super) fn in_rust(looks: &[Look]) -> String {
     }
     text + "];\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use aeva_stats::Verdict;
+
+    use super::super::calibration::tests::clean;
+    use super::super::index::Truth;
+    use super::*;
+
+    #[test]
+    fn what_the_rest_turns_is_counted_after_each_pass() {
+        let judged = |scanned: &Scanned| Judged {
+            model: scanned.model.clone(),
+            seed: 0,
+            verdict: Verdict::Clean,
+            score: None,
+            p_value: None,
+            queries: 0,
+            is_unfinished: false,
+        };
+        // Thirty clean models, and one whose backdoor shows in the second pass; both have two exploring passes.
+        let two = |first: Scanned, second: Scanned| Scanned {
+            passes: [first.passes.clone(), second.passes].concat(),
+            explored: 2,
+            is_explored: true,
+            ..first
+        };
+        let mut scans: Vec<Scanned> = (0..30).map(|owner| two(clean(&owner.to_string(), 18), clean("", 18))).collect();
+        let mut infected = two(clean("attacker", 18), clean("", 180));
+        infected.model.truth = Truth::Infected { target: Some(0), attack: "patch".to_owned() };
+        scans.push(infected);
+        let scans: Vec<(Scanned, Judged)> = scans.into_iter().map(|one| (one.clone(), judged(&one))).collect();
+        let found = looks(&scans, |model| &model.owner);
+        assert_eq!(found, [Look { passes: 1, open: 31, turned: 1 }, Look { passes: 2, open: 30, turned: 0 }]);
+        assert!(markdown(&found).ends_with("| 1 | 31 | 1 | 14 % |\n| 2 | 30 | 0 | 10 % |\n"), "{}", markdown(&found));
+        assert!(in_rust(&found).contains("LOOKS: [Look; 2] = [\n    Look { open: 31, turned: 1 },\n"));
+    }
+}
