@@ -302,7 +302,7 @@ def faults(start, unbroken):
     kinds = {"faults": (*brief * 4, "hang"), "wrong-answers": BY_CONTENT}
     for name, ways in kinds.items():
         # The program believes a service that gives a wrong answer to the same request again and again.
-        options = {"every": 6, "most": 200, "once": name == "wrong-answers", "digests": True}
+        options = {"every": 5, "most": 200, "once": name == "wrong-answers", "digests": True}
         with FaultProxy(start(running.kserve, CLEAN).port, ways, **options) as proxy:
             begin = time.monotonic()
             # Shorter than a server that hangs, longer than one that is slow.
