@@ -93,6 +93,11 @@ pub(super) fn explore(
     Ok(found.without_last_labels(|goal| searcher.tie(setting, goal)))
 }
 
+/// Whether the images, the first ones that a candidate was tried on, keep their labels.
+fn changes_none((_, answers): &Explored, images: &[Image]) -> bool {
+    answers.iter().zip(images).all(|(answer, (_, own))| answer == own)
+}
+
 /// Tries candidates on more images.
 fn extend(explored: Vec<&mut Explored>, images: &[Image], queries: &mut Queries<'_, '_>) -> Result<(), ScanError> {
     let requests = explored.iter().map(|(trigger, _)| Request { trigger, images: indices(images) });
@@ -122,9 +127,8 @@ impl Exploration<'_> {
         let (first, others) = self.searcher.split.explore().split_at(self.searcher.split.first_look());
         let answers = queries.ask(&on_all(&candidates, first))?;
         let mut explored: Vec<Explored> = candidates.into_iter().zip(answers).collect();
-        let (going, idle): (Vec<&mut Explored>, Vec<&mut Explored>) = explored
-            .iter_mut()
-            .partition(|(_, answers)| answers.iter().zip(first).any(|(answer, (_, own))| answer != own));
+        let (idle, going): (Vec<&mut Explored>, Vec<&mut Explored>) =
+            explored.iter_mut().partition(|one| changes_none(one, first));
         extend(going, others, queries)?;
         for (_, answers) in idle {
             answers.extend(others.iter().map(|&(_, own)| own));
@@ -138,10 +142,9 @@ impl Exploration<'_> {
         let (first, others) = self.searcher.split.explore().split_at(self.searcher.split.first_look());
         let goals = self.searcher.labels().chain([TargetMap::AllToAll]);
         let best: BTreeSet<usize> = goals.filter_map(|goal| Some(self.ranking(explored, goal).first()?.1)).collect();
-        let is_idle = |(_, answers): &Explored| answers.iter().zip(first).all(|(answer, (_, own))| answer == own);
         let mut open: Vec<&mut Explored> = Vec::new();
         for (at, one) in explored.iter_mut().enumerate() {
-            if best.contains(&at) && is_idle(one) {
+            if best.contains(&at) && changes_none(one, first) {
                 one.1.truncate(first.len());
                 open.push(one);
             }

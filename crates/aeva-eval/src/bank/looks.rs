@@ -52,6 +52,7 @@ pub(super) fn looks(scans: &[(Scanned, Judged)], of: impl Fn(&Model) -> &str) ->
 pub(super) fn markdown(looks: &[Look]) -> String {
     let mut text = "| exploring passes made | scans without an alarm | of these, end with one | at most |\n| --- | --- | --- | --- |\n".to_owned();
     for Look { passes, open, turned } in looks {
+        // Each end of a 90 % interval holds at 95 %.
         let [_, most] = binomial_interval(*turned, *open, 0.9);
         let _ = writeln!(text, "| {passes} | {open} | {turned} | {:.0} % |", 100.0 * most);
     }
