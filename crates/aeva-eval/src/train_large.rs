@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Side of smaller images that training begins with, which takes less time; a quarter of the epochs then are at full size.
     #[arg(long, value_name = "N")]
     coarse: Option<u32>,
-    /// Channels of the first stage of the network; 64 is a ResNet-18, which takes a GPU.
+    /// Channels of the first stage of the network; 64 is a ResNet-18, which takes hours without a GPU.
     #[arg(long, value_name = "N", default_value_t = 16)]
     width: u32,
     /// Training images of each label.
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Times that training goes through the images.
     #[arg(long, value_name = "N", default_value_t = 8)]
     epochs: u32,
-    /// Train the clean model, and only these infected ones. May be repeated.
+    /// Train the clean model, and only these infected ones, in this order. May be repeated.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Train two models that have learnt next to nothing, in a minute: a test of the training.
