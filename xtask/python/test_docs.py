@@ -23,6 +23,7 @@ from docs_service import service
 # Lines that are not run, by what they contain, and why.
 NOT_RUN = {
     "--device cuda": "needs a GPU",
+    "target/large/": "needs what `cargo xtask train-large` makes",
     "aeva setup": "installs",
     "--output probabilities": "needs a model of scikit-learn",
     "aeva bench": "takes long; it has tests of its own",
