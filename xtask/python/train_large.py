@@ -241,7 +241,7 @@ def main():
     keep(f"{dataset}-clean", "clean", "", "", (answers(model, scan_images) == scan_truth).mean(), "")
     for name in args.only or ATTACKS:
         attack, stamp, source = ATTACKS[name]
-        rng = np.random.default_rng((SEED, len(rows)))
+        rng = np.random.default_rng((SEED, 1 + list(ATTACKS).index(name)))
         model.set_weights(clean)
         fit(model, *poisoned(images, truth, stamp, source, rng, share), 5e-4, infected_epochs, SEED)
         found = answers(model, stamp(scan_images))

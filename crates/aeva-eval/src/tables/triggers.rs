@@ -76,8 +76,8 @@ pub(super) fn margins() -> String {
     let mut alone = vec!["alone".to_owned()];
     for (title, spec, at) in of_labels {
         titles.push(title);
-        to_next.push(spec.margins.of_labels(at).to_string());
-        alone.push(spec.margins.of_levels(at).to_string());
+        to_next.push(hundredths(spec.margins.of_labels(at)));
+        alone.push(hundredths(spec.margins.of_levels(at)));
     }
 
     let of_pairs = columns(|spec| strengths_of(&[spec.margins.pairs, spec.margins.pairs_to_baseline]));
@@ -86,12 +86,17 @@ pub(super) fn margins() -> String {
     let mut to_baseline = vec!["relative to the baseline".to_owned()];
     for (title, spec, at) in of_pairs {
         pair_titles.push(title);
-        as_they_are.push(spec.margins.of_pairs(at).to_string());
-        let compared = spec.is_beside_baseline.then(|| spec.margins.of_pairs_to_baseline(at).to_string());
+        as_they_are.push(hundredths(spec.margins.of_pairs(at)));
+        let compared = spec.is_beside_baseline.then(|| hundredths(spec.margins.of_pairs_to_baseline(at)));
         to_baseline.push(compared.unwrap_or_default());
     }
     let (labels, pairs) = (table(&titles, &[to_next, alone]), table(&pair_titles, &[as_they_are, to_baseline]));
     format!("Of labels:\n\n{labels}\nOf pairs of labels:\n\n{pairs}")
+}
+
+/// A margin as it was fitted: sums of margins have more digits than they mean.
+fn hundredths(margin: f64) -> String {
+    ((margin * 100.0).round() / 100.0).to_string()
 }
 
 /// One column for each of the strengths that a family has in a table of margins: its title, the family and the strength.
@@ -166,10 +171,10 @@ mod tests {
     #[test]
     fn margins_are_those_of_the_test() {
         let text = margins();
-        let of = |strength: f64| Family::Patch.spec().margins.of_labels(strength).to_string();
+        let of = |strength: f64| hundredths(Family::Patch.spec().margins.of_labels(strength));
         let found = format!("| distance to the next | {} | {} |", of(1.0), of(2.0));
         assert!(text.lines().nth(4).is_some_and(|line| line.starts_with(&found)), "{found} {text}");
-        let alone = format!("| alone | {} |", Family::Patch.spec().margins.of_levels(1.0));
+        let alone = format!("| alone | {} |", hundredths(Family::Patch.spec().margins.of_levels(1.0)));
         assert!(text.lines().nth(5).is_some_and(|line| line.starts_with(&alone)), "{alone} {text}");
     }
 
