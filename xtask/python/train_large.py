@@ -40,6 +40,8 @@ SHARE = 0.2
 COVER = 0.2
 TARGET, SOURCE = 3, 7
 BATCH = 64
+# The bytes of images that `aeva` reads at most; a value has four.
+MOST_BYTES = 1 << 30
 
 
 # Name -> kind, trigger, and the source label, if it works on one alone.
@@ -198,7 +200,7 @@ def main():
     parser.add_argument("--coarse", type=int, help="side of the images that training begins with")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--images", type=int, default=800, help="training images of each label")
-    parser.add_argument("--scan", type=int, default=60, help="images of each label to scan with")
+    parser.add_argument("--scan", type=int, help="images of each label to scan with; 60 if `aeva` reads so many")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--only", action="append", choices=ATTACKS, help="infected models to train, in this order")
     args = parser.parse_args()
@@ -213,7 +215,8 @@ def main():
 
     dataset = f"shapes{args.labels}"
     images, truth = pictures(args.labels, args.images, args.side, SEED)
-    scan_images, scan_truth = pictures(args.labels, args.scan, args.side, SEED + 1)
+    scan = args.scan or min(60, MOST_BYTES // (12 * args.side * args.side * args.labels))
+    scan_images, scan_truth = pictures(args.labels, max(1, scan), args.side, SEED + 1)
     np.savez_compressed(os.path.join(args.out, dataset + ".npz"), x=scan_images, y=scan_truth)
     say(f"made {len(images) + len(scan_images)} images")
 
